@@ -1,0 +1,55 @@
+"""bulkload: load millions of emails into HubSpot. Nothing lost, nothing twice.
+
+    from bulkload import load
+
+    summary = await load("mail.mbox")
+
+Names are imported when they are used, so that `bulkload --help` stays fast.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from bulkload.version import __version__
+
+if TYPE_CHECKING:
+    from bulkload.errors import BulkloadError, RefusedToStart, StoppedForGood, StoppedResumable
+    from bulkload.loader import load, resume, status
+    from bulkload.options import Options
+    from bulkload.replaying import replay
+    from bulkload.summary import Summary
+
+__all__ = [
+    "BulkloadError",
+    "Options",
+    "RefusedToStart",
+    "StoppedForGood",
+    "StoppedResumable",
+    "Summary",
+    "__version__",
+    "load",
+    "replay",
+    "resume",
+    "status",
+]
+
+_HOMES = {
+    "Summary": "summary",
+    "load": "loader",
+    "resume": "loader",
+    "status": "loader",
+    "replay": "replaying",
+    "Options": "options",
+    "BulkloadError": "errors",
+    "RefusedToStart": "errors",
+    "StoppedForGood": "errors",
+    "StoppedResumable": "errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

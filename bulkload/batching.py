@@ -1,0 +1,112 @@
+"""Pure: records with their ordinals → batches, by count and by bytes, whichever comes first.
+
+Laws kept here: a batch covers a run of ordinals without a hole in which another batch's
+record could stand; trace ids are unique within a batch, since HubSpot tells a bad input
+from its neighbours by nothing else; memory is bounded by batch bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from bulkload import ordinals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from bulkload.model import Position, Record
+
+
+class Entry(NamedTuple):
+    """One record of a batch: who it is, how to read it again, what is sent for it.
+
+    `body` is its input as JSON, the trace id included; `key` its key property's value, "" for
+    none.
+    """
+
+    ordinal: int
+    source: int
+    position: Position
+    trace_id: str
+    body: bytes
+    record: Record
+    key: str = ""
+
+
+class Letter(NamedTuple):
+    """A dead letter, ready to be settled: its ordinal and its line of JSON."""
+
+    ordinal: int
+    source: int
+    position: Position
+    line: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records that travel together, with the letters of those that fell out before.
+
+    `attempt` counts the times it was sent (0: never).
+    """
+
+    entries: tuple[Entry, ...]
+    letters: tuple[Letter, ...] = ()
+    attempt: int = 0
+
+    @property
+    def covers(self) -> str:
+        return ordinals.pack(e.ordinal for e in self.entries)
+
+    def only(self, keep: set[int]) -> Batch:
+        """The entries whose ordinals are in `keep`, without letters."""
+        return Batch(tuple(e for e in self.entries if e.ordinal in keep), (), self.attempt)
+
+    def split(self, at: int) -> tuple[Batch, Batch]:
+        """The first `at` entries, and the others."""
+        return (
+            Batch(self.entries[:at], (), self.attempt),
+            Batch(self.entries[at:], (), self.attempt),
+        )
+
+
+@dataclass(slots=True)
+class _Open:
+    entries: list[Entry] = field(default_factory=list)
+    letters: list[Letter] = field(default_factory=list)
+    size: int = 0
+    traces: set[str] = field(default_factory=set)
+    end: int = -1
+
+
+def batches(
+    read: Iterable[Entry | Letter], *, max_records: int, max_bytes: int, overhead: int = 13
+) -> Iterator[Batch]:
+    """Group what was read, in order. `max_bytes` bounds the body, `overhead` is its envelope.
+
+    A gap in the ordinals (something settled in an earlier life of the run) closes a batch.
+    An entry alone over `max_bytes` is the caller's to refuse before it comes here.
+    """
+    now = _Open()
+    for each in read:
+        gap = now.end >= 0 and each.ordinal != now.end + 1
+        if isinstance(each, Letter):
+            full = len(now.letters) >= max_records
+        else:
+            full = (
+                len(now.entries) >= max_records
+                or now.size + len(each.body) + 1 > max_bytes - overhead
+                or each.trace_id in now.traces
+            )
+        if (gap or full) and now.end >= 0:
+            yield Batch(tuple(now.entries), tuple(now.letters))
+            now = _Open()
+        if isinstance(each, Letter):
+            now.letters.append(each)
+        else:
+            now.entries.append(each)
+            now.size += len(each.body) + 1
+            now.traces.add(each.trace_id)
+        now.end = each.ordinal
+    if now.end >= 0:
+        yield Batch(tuple(now.entries), tuple(now.letters))

@@ -1,0 +1,34 @@
+"""bulkload doubts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import orjson
+
+
+@click.command("doubts")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def command(run: Path, *, as_json: bool) -> int:
+    """List the records of RUN that are in doubt: sent, but the answer was lost.
+
+    Each with its place in the source and when its batch was sent. Exit code 1 if there are
+    any, 0 if there are none.
+    """
+    from bulkload.loader import doubts
+
+    count = 0
+    for doubt in doubts(run):
+        count += 1
+        if as_json:
+            click.echo(orjson.dumps(doubt).decode())
+        else:
+            click.echo(
+                f"{doubt['source']} {doubt['position']['number']} (record {doubt['ordinal']}): "
+                f"sent {doubt['sent_at']}, {doubt['note']}"
+            )
+    if not as_json:
+        click.echo(f"{count:,} records in doubt", err=True)
+    return 1 if count else 0

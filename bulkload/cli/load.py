@@ -1,0 +1,54 @@
+"""bulkload load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bulkload.cli.flags import given, output_options, run_options
+
+
+@click.command("load")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option(
+    "--run",
+    type=click.Path(path_type=Path),
+    envvar="BULKLOAD_RUN",
+    help="The run's directory [default: bulkload-runs/ and the source's name].",
+)
+@click.option("--again", is_flag=True, help="Load a source that was loaded before, as another run.")
+@run_options
+@output_options
+@click.pass_context
+def command(ctx: click.Context, /, sources: tuple[str, ...], **_: Any) -> int:
+    r"""Load SOURCES into HubSpot as a new run.
+
+    A source is an NDJSON, CSV or mbox file, an .eml file, a folder of .eml files, a glob, or
+    - for NDJSON on stdin; .gz is read as it is. The run keeps its files in a directory: if
+    it stops early, the command that resumes it is printed.
+
+    \b
+    HUBSPOT_ACCESS_TOKEN=... bulkload load mail.mbox
+    bulkload load 'export/*.ndjson.gz' --limit 100      # a pilot
+    bulkload load contacts.csv --base-url http://127.0.0.1:8700   # a rehearsal
+    """
+    from bulkload.cli.running import carry_out
+    from bulkload.loader import load
+    from bulkload.options import Options
+
+    params = ctx.params
+    options = Options(**given(ctx))
+    return carry_out(
+        lambda interrupt, progress: load(
+            *sources,
+            run=params["run"],
+            options=options,
+            again=params["again"],
+            token_file=params["token_file"],
+            observers=(progress,),
+            interrupt=interrupt,
+        ),
+        params,
+    )

@@ -1,0 +1,45 @@
+"""bulkload replay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bulkload.cli.flags import given, output_options, run_options
+
+
+@click.command("replay")
+@click.argument("source", metavar="RUN|FILE", type=click.Path(path_type=Path))
+@click.option(
+    "--run",
+    type=click.Path(path_type=Path),
+    help="The replay's own directory [default: RUN-replay-N].",
+)
+@run_options
+@output_options
+@click.pass_context
+def command(ctx: click.Context, /, source: Path, **_: Any) -> int:
+    """Send the dead letters of RUN, or of FILE, again.
+
+    Mend them first where they stand: a letter's `input`, where it has one, is what is sent,
+    else its `record`. A letter that a replay loaded is not sent by the next one. What fails
+    again is a dead letter of the replay, and remembers where its record came from.
+    """
+    from bulkload.cli.running import carry_out
+    from bulkload.replaying import replay
+
+    params = ctx.params
+    changes = given(ctx)
+    return carry_out(
+        lambda interrupt, progress: replay(
+            source,
+            run=params["run"],
+            changes=changes,
+            token_file=params["token_file"],
+            observers=(progress,),
+            interrupt=interrupt,
+        ),
+        params,
+    )

@@ -1,0 +1,247 @@
+"""`bulkload sandbox`: the embedded HubSpot on a port, to rehearse against."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+
+def _parsed(parser: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """A click callback that reads text with the sandbox's own parser, imported late."""
+
+    def read(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+        from bulkload.sandbox import config  # --help stays fast
+
+        parse = getattr(config, parser)
+        try:
+            if isinstance(value, tuple):
+                return tuple(parse(one) for one in value)
+            return None if value is None else parse(value)
+        except ValueError as wrong:
+            raise click.BadParameter(str(wrong), ctx=ctx, param=param) from None
+
+    return read
+
+
+def _daily(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
+    if value.lower() == "none":
+        return None
+    if not value.isdecimal():
+        raise click.BadParameter(f"{value!r} is neither a number nor none", ctx=ctx, param=param)
+    return int(value)
+
+
+EPILOG = """\b
+Fault kinds (--fault KIND=RATE, repeatable; RATE is 0.02 or 2%, of create calls):
+  nothing is created:
+    429           refused as over the rate limit
+    423           LOCKED
+    477           migration between data centres, with Retry-After
+    401           EXPIRED_AUTHENTICATION
+    413           an HTML page says that the batch is too large
+    500, 503      as JSON
+    502-html      an HTML page from the edge
+    reset-before  connection reset once the call was read
+  all is created:
+    500-after 503-after 504-after   and then this is answered
+    reset-after   and then the connection is reset
+    late          504 at once, created some seconds later
+    truncate      the answer breaks off half way
+    silent-207    a 207 that leaves out some or all inputs, with no errors
+    slow          answered as it should be, seconds later
+  either:
+    stall         never answered; every other one is created
+
+\b
+Outages (--outage START+LENGTH:KIND, repeatable; seconds from the first call):
+    503, html, reset, stall, 477 (Retry-After says what is left), refuse
+
+\b
+What it saw, for scripts (no token, no limits, no faults):
+    GET  /_sandbox/books      counts, as one JSON object
+    GET  /_sandbox/emails     every email, one JSON line each
+    GET  /_sandbox/arrivals   {"t","path","status"}, one JSON line a call
+    POST /_sandbox/faults     {"faults":{"503":0.1},"outages":["0+5:503"]}
+    POST /_sandbox/contacts   {"emails":["a@b.c"]} gives their ids
+    POST /_sandbox/expire     ends every token
+    POST /_sandbox/reset      an empty portal again
+
+\b
+Examples:
+    bulkload sandbox --port 8080
+    bulkload sandbox --fault 503=2% --fault reset-after=1% --seed 7
+    bulkload sandbox --bare --outage 10+60:503 --latency 120
+    bulkload load mail/ --base-url http://127.0.0.1:8080
+"""
+
+
+@click.command("sandbox", epilog=EPILOG)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes any free port.")
+@click.option("--token", help="The only bearer token that is accepted. Default: any.")
+@click.option(
+    "--token-life",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds until a token expires; makes it an OAuth app (refresh at /oauth/v1/token).",
+)
+@click.option(
+    "--refresh-token",
+    default="sandbox-refresh",
+    show_default=True,
+    help="The refresh token that is accepted.",
+)
+@click.option("--missing-scope", is_flag=True, help="Every write is refused with MISSING_SCOPES.")
+@click.option("--portal-id", type=int, default=62515, show_default=True, help="The account's id.")
+@click.option(
+    "--time-zone", default="Europe/Berlin", show_default=True, help="Where its midnight is."
+)
+@click.option("--bare", is_flag=True, help="Neither bulkload_key nor bulkload_run exists.")
+@click.option("--only-key", is_flag=True, help="bulkload_key exists, bulkload_run does not.")
+@click.option("--no-unique", is_flag=True, help="Emails refuse a property with unique values.")
+@click.option("--archived-free-keys", is_flag=True, help="Archiving sets unique values free.")
+@click.option(
+    "--conflict-category",
+    type=click.Choice(["VALIDATION_ERROR", "CONFLICT"]),
+    default="VALIDATION_ERROR",
+    show_default=True,
+    help="What a unique value that is taken is called.",
+)
+@click.option("--normalise", is_flag=True, help="Cut trailing blanks, show dates as ISO 8601.")
+@click.option(
+    "--contacts",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Start with contact1@example.com ... contactN@example.com.",
+)
+@click.option(
+    "--rate-limit",
+    default="190/10s",
+    show_default=True,
+    callback=_parsed("parse_rate"),
+    help="Calls in a rolling window, or none.",
+)
+@click.option(
+    "--search-limit",
+    default="5/1s",
+    show_default=True,
+    callback=_parsed("parse_rate"),
+    help="The same for search, or none.",
+)
+@click.option(
+    "--daily-limit", default="650000", show_default=True, callback=_daily, help="Calls, or none."
+)
+@click.option(
+    "--daily-reset",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds until the day's quota is new. Default: at midnight.",
+)
+@click.option(
+    "--max-body",
+    type=click.IntRange(min=1),
+    default=16 * 1024 * 1024,
+    show_default=True,
+    help="Bytes; a larger body gets 413.",
+)
+@click.option(
+    "--latency",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="MS",
+    help="Median of the answer time (lognormal).",
+)
+@click.option(
+    "--search-lag",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="Seconds until search sees a new record.",
+)
+@click.option(
+    "--read-lag",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="Seconds until reads see a new record.",
+)
+@click.option("--no-trace-ids", is_flag=True, help="Label neither results nor errors.")
+@click.option("--no-processing-times", is_flag=True, help="Leave out startedAt, completedAt.")
+@click.option("--status-200", is_flag=True, help="Say 200 where HubSpot says 201.")
+@click.option("--forget-bodies", is_flag=True, help="Keep a hash of each record: millions fit.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same faults.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="KIND=RATE",
+    callback=_parsed("parse_fault"),
+    help="Something goes wrong with this share of create calls. Repeatable; kinds below.",
+)
+@click.option("--poison", metavar="REGEX", help="A batch with a matching value always fails.")
+@click.option(
+    "--outage",
+    "outages",
+    multiple=True,
+    metavar="START+LENGTH:KIND",
+    callback=_parsed("parse_outage"),
+    help="All calls fail for a while. Repeatable; kinds below.",
+)
+@click.option(
+    "--late-after",
+    type=click.FloatRange(min=0),
+    default=3.0,
+    show_default=True,
+    help="Seconds until a late create takes place.",
+)
+@click.option(
+    "--slow-by",
+    type=click.FloatRange(min=0),
+    default=2.0,
+    show_default=True,
+    help="Seconds a slow answer takes.",
+)
+def command(
+    host: str,
+    port: int,
+    latency: float,
+    faults: tuple[tuple[str, float], ...],
+    poison: str | None,
+    **options: Any,
+) -> None:
+    """The embedded HubSpot: a real server to rehearse a load against.
+
+    It judges records, keeps limits and loses connections as the real one does, and holds
+    everything in memory. It prints one line with its address, and stops on Ctrl-C.
+    """
+    import re  # --help stays fast
+
+    from bulkload.sandbox.config import SandboxConfig
+    from bulkload.sandbox.faults import FaultPlan
+    from bulkload.sandbox.server import serve
+
+    try:
+        FaultPlan(0, dict(faults), ())
+    except ValueError as wrong:
+        raise click.BadParameter(str(wrong), param_hint="--fault") from None
+    try:
+        re.compile(poison or "")
+    except re.error as wrong:
+        raise click.BadParameter(str(wrong), param_hint="--poison") from None
+    config = SandboxConfig(
+        latency=latency / 1000,
+        faults=dict(faults),
+        poison=poison,
+        unique_allowed=not options.pop("no_unique"),
+        archived_keep_keys=not options.pop("archived_free_keys"),
+        trace_ids=not options.pop("no_trace_ids"),
+        processing_times=not options.pop("no_processing_times"),
+        **options,
+    )
+    try:
+        serve(config, host, port)
+    except OSError as wrong:
+        raise click.ClickException(f"cannot listen on {host}:{port}: {wrong}") from None

@@ -1,0 +1,91 @@
+"""What an observer is told. Frozen values, sent after the fact is durable.
+
+Law kept here: written before said. An observer gets events and can't stop a load; what it
+raises is logged once and it is told no more.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The run is open. `expected` bytes lie in its sources, where that is known."""
+
+    run: str
+    directory: str
+    expected: int | None
+    already: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A line for a person: a warning, or what was decided and why."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request ended: its status (0: no answer) and how long it was under way, in seconds."""
+
+    status: int
+    seconds: float
+    retry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Records whose outcome is durable. `consumed` is how far into the sources, in bytes."""
+
+    loaded: int = 0
+    existing: int = 0
+    dead_lettered: int = 0
+    in_doubt: int = 0
+    skipped: int = 0
+    batches: int = 0
+    consumed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """New calls wait: for `seconds` (None: until the remote answers again), and why."""
+
+    seconds: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """New calls go out again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """A call waited this long, in seconds, for the rate limit."""
+
+    seconds: float
+
+
+Event = Started | Said | Answered | Settled | Held | Released | Waited
+Observer = Callable[[Event], None]
+
+
+class Announcer:
+    """Tells every observer; drops one that raises."""
+
+    def __init__(self, observers: tuple[Observer, ...] = ()) -> None:
+        self._observers = list(observers)
+
+    def __call__(self, event: Event) -> None:
+        for observer in tuple(self._observers):
+            try:
+                observer(event)
+            except Exception:
+                log.exception("an observer failed and is told no more")
+                self._observers.remove(observer)

@@ -1,0 +1,143 @@
+"""The gate before every create: open, held for a time, shut while the remote is down.
+
+Laws kept here: the remote's trouble is not the record's, so trouble shuts the gate for
+everybody instead of costing anyone an attempt; after an outage one create goes first, and
+no more than that one can come into doubt if the remote is not well yet.
+
+    open ── hold(s) ──▶ open again after s
+    open ── fail ──▶ down ── answered (a read came back) ──▶ trial ── succeed ──▶ open
+                      ▲────────────────── fail ────────────────┘
+    any ── shut ──▶ shut (a drain: nothing new starts)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Pass = Literal["normal", "trial"]
+
+
+class Drained(Exception):  # noqa: N818  # not an error: the run ends in good order
+    """Nothing new may start."""
+
+
+class Gate:
+    """One for the run. Decides synchronously; only the two waits are coroutines."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._until = 0.0
+        self._state: Literal["open", "down", "trial", "trying"] = "open"
+        self._shut = False
+        self._since: float | None = None
+        self._changed = asyncio.Event()
+        self.successes = 0
+
+    async def wait(self) -> None:
+        """Until a create may go. Raises Drained."""
+        while True:
+            if self._shut:
+                raise Drained
+            if self._state in ("down", "trying"):
+                await self._change(None)
+            elif (left := self._until - self._clock()) > 0:
+                await self._change(left)
+            else:
+                return
+
+    def enter(self) -> Pass | None:
+        """The check after slot and pace: None where the gate shut meanwhile."""
+        if self._shut or self._state in ("down", "trying") or self._until > self._clock():
+            return None
+        if self._state == "trial":
+            self._state = "trying"
+            return "trial"
+        return "normal"
+
+    @property
+    def closed(self) -> bool:
+        """Whether an intent that is written but not sent yet must be withdrawn."""
+        return self._shut or self._state == "down" or self._until > self._clock()
+
+    def hold(self, seconds: float) -> bool:
+        """Everybody waits. True where this made the wait longer."""
+        self._trouble()
+        until = self._clock() + seconds
+        if self._state == "trying":
+            self._state = "trial"
+        longer = until > self._until
+        self._until = max(self._until, until)
+        self._notify()
+        return longer
+
+    def fail(self) -> bool:
+        """A doubtful answer or none. True: the caller is the one that probes."""
+        self._trouble()
+        if self._state == "down":
+            return False
+        self._state = "down"
+        self._notify()
+        return True
+
+    def answered(self) -> None:
+        """A probe came back: one create may try."""
+        if self._state == "down":
+            self._state = "trial"
+            self._notify()
+
+    def untried(self) -> None:
+        """The create that was to try never left: another may."""
+        if self._state == "trying":
+            self._state = "trial"
+            self._notify()
+
+    def succeed(self, *, trial: bool) -> None:
+        """The remote judged a batch. Only the create that tried opens a gate that was shut."""
+        self.successes += 1
+        if trial or self._state == "open":
+            self._since = None
+        if trial and self._state == "trying":
+            self._state = "open"
+            self._notify()
+
+    def shut(self) -> None:
+        """Drain: whoever waits gets Drained."""
+        self._shut = True
+        self._notify()
+
+    @property
+    def is_shut(self) -> bool:
+        return self._shut
+
+    def down_for(self) -> float:
+        """Seconds since the trouble began that no success has ended; 0 if there is none."""
+        return 0.0 if self._since is None else self._clock() - self._since
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep, cut short by a drain. Raises Drained."""
+        end = self._clock() + seconds
+        while (left := end - self._clock()) > 0:
+            if self._shut:
+                raise Drained
+            await self._change(left)
+        if self._shut:
+            raise Drained
+
+    def _trouble(self) -> None:
+        if self._since is None:
+            self._since = self._clock()
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _change(self, seconds: float | None) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            pass

@@ -1,0 +1,11 @@
+"""Where HubSpot's endpoints are: one place, since date-versioned twins exist.
+
+Source: HubSpot's public spec of CRM emails v3 and account-info v3.
+"""
+
+from __future__ import annotations
+
+CREATE = "/crm/v3/objects/emails/batch/create"
+ACCOUNT = "/account-info/v3/details"
+PROBE = "/crm/v3/objects/emails?limit=1"
+"""A read that costs the remote little: it tells whether emails answer at all."""

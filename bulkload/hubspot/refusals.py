@@ -1,0 +1,171 @@
+"""Pure: the remote's error bodies → why a record was refused, and which record it was.
+
+Every field of an error body is optional, so nothing here relies on one. The message is kept
+for the dead letter only: it quotes values.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MESSAGE_LIMIT = 4_000
+"""Longest message kept of a refusal, in characters."""
+
+
+class Refusal(NamedTuple):
+    """The remote's judgement of one record, as its dead letter keeps it.
+
+    `prop` is the property that the remote names, if it names one.
+    """
+
+    status: int
+    category: str
+    message: str
+    correlation_id: str
+    prop: str = ""
+
+
+class Blame(Enum):
+    """Whether an error's text points at an input."""
+
+    SURE = 2
+    MAYBE = 1
+    NONE = 0
+
+
+class Flaw(NamedTuple):
+    """One entry of `Property values were not valid: [...]`."""
+
+    name: str
+    error: str
+    message: str
+
+
+def read(
+    error: Mapping[str, Any],
+    status: int,
+    otherwise: str = "the remote refused it without saying why",
+    for_: tuple[Mapping[str, str], Blame] | None = None,
+) -> Refusal:
+    """One error as a refusal; with `for_`, the flaws that point at these properties alone."""
+    message = _text(error, "message") or otherwise
+    found = flaws(message)
+    if for_ is not None:
+        properties, sure = for_
+        found = [f for f in found if _points_at(f, properties) is sure]
+        message = "; ".join(f"{f.name}: {f.error} {f.message}".strip() for f in found) or message
+    return Refusal(
+        status,
+        _text(error, "category") or "UNKNOWN",
+        message[:MESSAGE_LIMIT],
+        _text(error, "correlationId"),
+        found[0].name if found else "",
+    )
+
+
+def trace_ids(error: Mapping[str, Any]) -> list[str]:
+    """The inputs that an error names by `context.objectWriteTraceId`: a list, or one text."""
+    context = error.get("context")
+    named = context.get("objectWriteTraceId") if isinstance(context, dict) else None
+    if isinstance(named, str):
+        return [named]
+    return [t for t in named if isinstance(t, str)] if isinstance(named, list) else []
+
+
+def flaws(message: str) -> list[Flaw]:
+    """The JSON that HubSpot puts behind "Property values were not valid:"."""
+    start = message.find("[{")
+    if start < 0:
+        return []
+    try:
+        found = orjson.loads(message[start : message.rindex("]") + 1])
+    except ValueError:
+        return []
+    return [
+        Flaw(_text(f, "name"), _text(f, "error"), _text(f, "message"))
+        for f in found
+        if isinstance(f, dict) and _text(f, "name")
+    ]
+
+
+def column(message: str) -> int | None:
+    """The column in "Invalid input JSON on line 1, column 245" and its variants."""
+    match = re.search(r"line:?\s*1\b\D{0,12}column:?\s*(\d{1,9})", message)
+    return int(match[1]) if match else None
+
+
+def blame(answer: Mapping[str, Any], properties: Mapping[str, str]) -> Blame:
+    """Whether a refusal of the whole batch points at an input with these properties."""
+    verdicts = [_points_at(flaw, properties) for flaw in flaws(_text(answer, "message"))]
+    return max(verdicts, key=lambda b: b.value, default=Blame.NONE)
+
+
+def names(error: Mapping[str, Any], properties: Mapping[str, str]) -> bool:
+    """Whether an error is about an input with these properties."""
+    return blame(error, properties) is not Blame.NONE
+
+
+def _points_at(flaw: Flaw, properties: Mapping[str, str]) -> Blame:
+    value = properties.get(flaw.name)
+    if flaw.error in ("PROPERTY_DOESNT_EXIST", "READ_ONLY_VALUE"):
+        return Blame.NONE if value is None else Blame.SURE
+    if value is None:
+        return Blame.SURE if flaw.error.startswith(("MISSING", "REQUIRED")) else Blame.NONE
+    # A value can stand in the sentence by chance (a list of what is allowed), so it is a hint.
+    found = re.search(rf"(?<!\w){re.escape(value[:200])}(?!\w)", flaw.message) if value else None
+    return Blame.MAYBE if found else Blame.NONE
+
+
+def describe(status: int, answer: Mapping[str, Any]) -> str:
+    """For logs and history: status, category and ids; never the message, which quotes values."""
+    words = [str(status)]
+    for name in ("category", "errorType", "policyName", "correlationId"):
+        if (text := _text(answer, name)) and re.fullmatch(r"[\w.:-]{1,80}", text):
+            words.append(text)
+    return " ".join(words)
+
+
+def denial(status: int, answer: Mapping[str, Any], location: str) -> str:
+    """Why nobody's record is at fault, and what to do next."""
+    what = describe(status, answer)
+    if status == 401:
+        return (
+            f"the remote does not accept the token ({what}). Nothing more is sent. Put a valid "
+            "one into HUBSPOT_ACCESS_TOKEN or --token-file"
+        )
+    if status == 403:
+        scopes = ", ".join(_scopes(answer))
+        return (
+            f"the token may not create emails ({what})"
+            + (f"; it lacks the scopes {scopes}" if scopes else "")
+            + ". Grant the scope in the app's settings"
+        )
+    if 300 <= status < 400:
+        return f"the remote redirects ({what}) to {location or 'nowhere'}: check --base-url"
+    if status == 407:
+        return f"a proxy wants credentials ({what}): check HTTPS_PROXY"
+    return f"there is no such endpoint ({what}): check --base-url"
+
+
+def _scopes(answer: Mapping[str, Any]) -> list[str]:
+    errors = answer.get("errors")
+    contexts = [
+        error.get("context")
+        for error in (errors if isinstance(errors, list) else ())
+        if isinstance(error, dict)
+    ]
+    named = [c.get("requiredGranularScopes") for c in contexts if isinstance(c, dict)]
+    scopes = [scope for listed in named if isinstance(listed, list) for scope in listed]
+    return [s for s in dict.fromkeys(map(str, scopes)) if re.fullmatch(r"[\w.-]+", s)]
+
+
+def _text(answer: Mapping[str, Any], name: str) -> str:
+    value = answer.get(name)
+    return value if isinstance(value, str) else ""

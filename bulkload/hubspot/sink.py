@@ -1,0 +1,24 @@
+"""The remote that takes batches: which endpoint each call goes to. A thin shell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from bulkload.hubspot import paths
+
+if TYPE_CHECKING:
+    from bulkload.hubspot.client import Client, Sent
+
+
+class Sink(NamedTuple):
+    """HubSpot's emails over one client."""
+
+    client: Client
+
+    async def create(self, request: bytes) -> Sent:
+        """One batch create; `request` is what `wire.body` made."""
+        return await self.client.post(paths.CREATE, request)
+
+    async def probe(self) -> Sent:
+        """A read that tells whether the remote answers at all."""
+        return await self.client.get(paths.PROBE)

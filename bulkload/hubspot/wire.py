@@ -1,0 +1,327 @@
+"""Pure: a batch → the request's bytes; an answer → what it says of each record.
+
+Never raises, whatever the remote sends: what is not a whole answer is `Doubtful`.
+Laws kept here: a partial failure carries the record, never an index; the remote's trouble
+is not the record's; only a refusal that names a record, or that was given to it alone,
+makes a dead letter.
+
+Protocol facts: HubSpot's batch create (207 and `objectWriteTraceId`: "Handling errors /
+multi-status"), results in any order (hubspot-api-nodejs #190), 201 or 200 alike
+(hubspot-api-python #448).
+"""
+
+from __future__ import annotations
+
+import email.utils
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from bulkload.hubspot import refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bulkload.batching import Batch, Entry
+    from bulkload.hubspot.refusals import Refusal
+
+PREFIX, SUFFIX = b'{"inputs":[', b"]}"
+ENVELOPE_BYTES = len(PREFIX) + len(SUFFIX)
+
+
+def body(batch: Batch) -> bytes:
+    """The request's body: the entries' inputs, as they are."""
+    return PREFIX + b",".join([entry.body for entry in batch.entries]) + SUFFIX
+
+
+def digest(request: bytes) -> bytes:
+    """What an attempt's body is recognised by when it is built again."""
+    return hashlib.sha256(request).digest()[:16]
+
+
+class Reply(NamedTuple):
+    """What came back from one request.
+
+    `status` 0: no answer, and `trouble` says why. `left`: whether a byte of the request may
+    have left. `whole`: whether the answer's body was read to its end.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    left: bool = True
+    whole: bool = True
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """The remote judged the batch. Each entry is in exactly one of the three.
+
+    `worked_s` is `completedAt` minus `startedAt`: how long before the answer the request had surely
+    arrived. 0 where the fields are missing, coarse or absurd.
+    """
+
+    loaded: tuple[tuple[int, str], ...]
+    rejected: tuple[tuple[int, Refusal], ...]
+    silent: tuple[int, ...] = ()
+    loose_ids: tuple[str, ...] = ()
+    worked_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The whole batch was refused and nothing was made.
+
+    `blamed` are surely at fault, each with its refusal; `suspects` may be (they travel alone
+    next). Both empty: nobody is named, halve the batch. `because` says it once for all.
+    """
+
+    because: Refusal
+    blamed: tuple[tuple[int, Refusal], ...] = ()
+    suspects: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class TryLater:
+    """Nothing was made; everybody pauses. `after`: seconds as the remote asked, if it did."""
+
+    reason: str
+    after: float | None
+    throttled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """No byte left: the connection was never made, or broke before."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """The records may or may not have been made."""
+
+    reason: str
+    after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Nothing was made and no record is at fault: token, scope or address are wrong."""
+
+    reason: str
+
+
+Verdict = Outcomes | Refused | TryLater | NotSent | Doubtful | Denied
+
+LATER = {423: 2.0, 429: None, 477: None}
+"""Refused for now. 423 wants at least two seconds [HubSpot: error handling]."""
+
+NO_HANDLER = frozenset({300, 301, 302, 303, 304, 305, 307, 308, 404, 405, 407, 410})
+"""Nobody took the request: a wrong address, or a proxy in between."""
+
+
+def judge(batch: Batch, reply: Reply) -> Verdict:
+    """What an answer says of the batch that it answers."""
+    status = reply.status
+    if status == 0:
+        return Doubtful(reply.trouble) if reply.left else NotSent(reply.trouble)
+    if status in LATER:
+        after = retry_after(reply.headers)
+        floor = LATER[status]
+        return TryLater(
+            refusals.describe(status, _parsed(reply)),
+            max(after or 0.0, floor) if floor is not None else after,
+            throttled=status == 429,
+        )
+    if status in (401, 403) or status in NO_HANDLER:
+        return Denied(refusals.denial(status, _parsed(reply), reply.headers.get("Location", "")))
+    answer = _parsed(reply)
+    if 200 <= status < 300:
+        return _judge_results(batch, answer, status)
+    if status in (413, 414):
+        return Refused(refusals.read(answer, status, "the request is too large for the remote"))
+    if status == 400 or (status in (409, 422) and "category" in answer):
+        return _judge_refusal(batch, answer, status)
+    return Doubtful(refusals.describe(status, answer), retry_after(reply.headers))
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds from `Retry-After`: a number, or an HTTP date against the answer's own `Date`."""
+    value = headers.get("Retry-After", "").strip()
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            until = email.utils.parsedate_to_datetime(value)
+            now = email.utils.parsedate_to_datetime(headers.get("Date", ""))
+            seconds = (until - now).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return seconds if 0 <= seconds < 864_000 else None
+
+
+def _worked(answer: dict[str, Any]) -> float:
+    try:
+        began = datetime.fromisoformat(answer["startedAt"])
+        ended = datetime.fromisoformat(answer["completedAt"])
+        seconds = (ended - began).total_seconds()
+    except (KeyError, TypeError, ValueError):
+        return 0.0
+    return seconds if 0 < seconds < 3600 else 0.0
+
+
+def _parsed(reply: Reply) -> dict[str, Any]:
+    if not reply.whole:
+        return {}
+    try:
+        answer = orjson.loads(reply.body)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _judge_results(batch: Batch, answer: dict[str, Any], status: int) -> Verdict:
+    results, errors = answer.get("results"), answer.get("errors") or []
+    if not isinstance(results, list) or not isinstance(errors, list):
+        return Doubtful(f"{status} without a readable list of results")
+    made = [r for r in results if isinstance(r, dict) and isinstance(r.get("id"), str | int)]
+    if answer.get("status", "COMPLETE") != "COMPLETE":
+        errors = []  # the remote is not done: what it has not made yet is not refused
+    tied, loose = _tie(batch, made)
+    rest = [e for e in batch.entries if e.ordinal not in tied]
+    if loose and not errors and len(made) == len(batch.entries):
+        everyone = tuple((e.ordinal, "") for e in batch.entries)
+        return Outcomes(everyone, (), (), tuple(str(r["id"]) for r in made), _worked(answer))
+    rejected = _refused(rest, errors, loose)
+    return Outcomes(
+        tuple(sorted(tied.items())),
+        tuple(rejected.items()),
+        tuple(e.ordinal for e in rest if e.ordinal not in rejected),
+        tuple(loose),
+        _worked(answer),
+    )
+
+
+def _tie(batch: Batch, made: list[dict[str, Any]]) -> tuple[dict[int, str], list[str]]:
+    """Results by their trace id, else by what only one input of the batch holds."""
+    by_trace = {e.trace_id: e.ordinal for e in batch.entries}
+    tied: dict[int, str] = {}
+    loose: list[dict[str, Any]] = []
+    for result in made:
+        ordinal = by_trace.get(result.get("objectWriteTraceId", ""))
+        if ordinal is not None and ordinal not in tied:
+            tied[ordinal] = str(result["id"])
+        else:
+            loose.append(result)
+    if not loose:
+        return tied, []
+    holders = _holders([e for e in batch.entries if e.ordinal not in tied])
+    strays = []
+    for result in loose:
+        properties = result.get("properties")
+        owners = {
+            ordinal
+            for pair in (properties.items() if isinstance(properties, dict) else ())
+            if (ordinal := holders.get(pair)) is not None and ordinal not in tied
+        }
+        if len(owners) == 1:
+            tied[owners.pop()] = str(result["id"])
+        else:
+            strays.append(str(result["id"]))
+    return tied, strays
+
+
+def _holders(entries: Sequence[Entry]) -> dict[tuple[str, str], int]:
+    """(property, value) → the ordinal of the one input that holds it."""
+    pairs: dict[tuple[str, str], int] = {}
+    seen: Counter[tuple[str, str]] = Counter()
+    for entry in entries:
+        for pair in orjson.loads(entry.body)["properties"].items():
+            seen[pair] += 1
+            pairs[pair] = entry.ordinal
+    return {pair: ordinal for pair, ordinal in pairs.items() if seen[pair] == 1}
+
+
+def _refused(rest: Sequence[Entry], errors: list[Any], loose: list[str]) -> dict[int, Refusal]:
+    """Errors by the trace ids that they name. Results came first: they beat errors."""
+    by_trace = {e.trace_id: e.ordinal for e in rest}
+    rejected: dict[int, Refusal] = {}
+    unlabelled = []
+    for error in errors:
+        if not isinstance(error, dict):
+            continue
+        traces = refusals.trace_ids(error)
+        for trace in traces:
+            ordinal = by_trace.get(trace)
+            if ordinal is not None and ordinal not in rejected:
+                rejected[ordinal] = refusals.read(error, 207)
+        if not traces:
+            unlabelled.append(error)
+    left = [e for e in rest if e.ordinal not in rejected]
+    if unlabelled and len(left) == len(unlabelled) and not loose:
+        # As many errors as inputs without a result: all of them were refused. Which error is
+        # whose is told by the value it quotes; alone it can only be the one.
+        for entry, error in zip(left, _in_order(left, unlabelled), strict=True):
+            rejected[entry.ordinal] = refusals.read(error, 207)
+    return rejected
+
+
+def _in_order(entries: Sequence[Entry], errors: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    free = list(errors)
+    ordered = []
+    for entry in entries:
+        properties = orjson.loads(entry.body)["properties"]
+        best = next((e for e in free if refusals.names(e, properties)), free[0])
+        free.remove(best)
+        ordered.append(best)
+    return ordered
+
+
+def _judge_refusal(batch: Batch, answer: dict[str, Any], status: int) -> Verdict:
+    because = refusals.read(answer, status)
+    if len(batch.entries) == 1:
+        return Refused(because, ((batch.entries[0].ordinal, because),))
+    blamed: dict[int, Refusal] = {}
+    by_trace = {e.trace_id: e.ordinal for e in batch.entries}
+    for error in (answer, *(e for e in answer.get("errors") or () if isinstance(e, dict))):
+        for trace in refusals.trace_ids(error):
+            if trace in by_trace:
+                blamed[by_trace[trace]] = refusals.read({**answer, **error}, status)
+    if blamed:
+        return Refused(because, tuple(sorted(blamed.items())))
+    if (column := refusals.column(because.message)) is not None:
+        return Refused(because, (), _at_column(batch, column))
+    suspects = set()
+    for entry in batch.entries:
+        properties = orjson.loads(entry.body)["properties"]
+        match refusals.blame(answer, properties):
+            case refusals.Blame.SURE as sure:
+                blamed[entry.ordinal] = refusals.read(answer, status, for_=(properties, sure))
+            case refusals.Blame.MAYBE:
+                suspects.add(entry.ordinal)
+            case refusals.Blame.NONE:
+                pass
+    if blamed:
+        return Refused(because, tuple(sorted(blamed.items())))
+    return Refused(because, (), frozenset(suspects))
+
+
+def _at_column(batch: Batch, column: int) -> frozenset[int]:
+    """The input at a column of the body: counted in bytes, and in characters, to be sure."""
+    found = set()
+    for length in (len, lambda text: len(text.decode())):
+        end = len(PREFIX)
+        for entry in batch.entries:
+            end += length(entry.body) + 1
+            if column <= end:
+                found.add(entry.ordinal)
+                break
+    return frozenset(found)

@@ -1,0 +1,94 @@
+"""dead-letters.ndjson: a projection of the journal's letters, for people and for replay.
+
+Laws kept here: a letter is in the journal before it is in the file; at each start the file
+is made whole. A file that a person edited is theirs: it is set aside, never cut.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from bulkload.rundir import private, sync_directory
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+LINES = "SELECT id, line FROM letter WHERE id > ? ORDER BY id"
+
+
+class Projection:
+    """Appends what was committed since the last call. Used by one thread at a time."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self.set_aside = restore(path, connection)
+        (self._last,) = connection.execute("SELECT coalesce(max(id), 0) FROM letter").fetchone()
+
+    def append(self, connection: sqlite3.Connection) -> None:
+        """Raises OSError where the disk refuses; `restore` mends it at the next start."""
+        rows = connection.execute(LINES, (self._last,)).fetchall()
+        if not rows:
+            return
+        with self._path.open("ab") as file:
+            file.writelines(line + b"\n" for _, line in rows)
+        self._last = rows[-1][0]
+
+
+def restore(path: Path, connection: sqlite3.Connection) -> Path | None:
+    """Make the file equal to the journal. Returns where an edited file was put, if one was.
+
+    A file that is a prefix of what it should be was cut by a crash: the rest is appended.
+    """
+    private(path)
+    rows = connection.execute(LINES, (0,))
+    with path.open("r+b") as file:
+        size = os.fstat(file.fileno()).st_size
+        for _, line in rows:
+            wanted = line + b"\n"
+            if file.tell() == size or file.read(len(wanted)) != wanted:
+                break
+        else:
+            if file.tell() == size:
+                return None
+            return _rewrite(path, connection)
+        if not _is_torn(path, size, connection):
+            return _rewrite(path, connection)
+    _complete(path, connection)
+    return None
+
+
+def _is_torn(path: Path, size: int, connection: sqlite3.Connection) -> bool:
+    """Whether all `size` bytes of the file are a prefix of the projection."""
+    with path.open("rb") as file:
+        for _, line in connection.execute(LINES, (0,)):
+            wanted = line + b"\n"
+            found = file.read(len(wanted))
+            if found != wanted:
+                return file.tell() == size and wanted.startswith(found)
+    return False
+
+
+def _complete(path: Path, connection: sqlite3.Connection) -> None:
+    size = path.stat().st_size
+    seen = 0
+    with path.open("ab") as file:
+        for _, line in connection.execute(LINES, (0,)):
+            wanted = line + b"\n"
+            if seen + len(wanted) > size:
+                file.write(wanted[max(0, size - seen) :])
+            seen += len(wanted)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _rewrite(path: Path, connection: sqlite3.Connection) -> Path:
+    number = 1
+    while (aside := path.with_name(f"dead-letters.edited-{number}.ndjson")).exists():
+        number += 1
+    path.rename(aside)
+    private(path)
+    _complete(path, connection)
+    sync_directory(path.parent)
+    return aside

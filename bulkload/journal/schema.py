@@ -1,0 +1,99 @@
+"""The journal's tables and how a connection is opened.
+
+A row per attempt, with packed ordinals and ids; rows per record only for exceptions.
+WAL with synchronous=FULL: a commit is on disk when it returns. The settings are read back,
+since SQLite ignores in silence what it can't do (WAL on some network disks).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+from bulkload.errors import RefusedToStart, StoppedForGood
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VERSION = 1
+
+TABLES = """
+CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE attempt (
+    id       INTEGER PRIMARY KEY,
+    covers   TEXT NOT NULL,       -- the ordinals this row speaks for, packed
+    first    INTEGER NOT NULL,    -- the first of them, to seek by
+    source   INTEGER NOT NULL,
+    at       NOT NULL,            -- position of the first
+    number   INTEGER NOT NULL,
+    nth      INTEGER NOT NULL,    -- how many times these records were tried, this one included
+    digest   BLOB NOT NULL,       -- of the request's body
+    sent_at  REAL NOT NULL,       -- our clock, seconds since the epoch
+    doubtful_since REAL,          -- when the first doubtful attempt for them was made
+    outcome  TEXT,                -- NULL: open; loaded, refused, resent, doubt
+    status   INTEGER,
+    note     TEXT,
+    loaded   INTEGER NOT NULL DEFAULT 0,
+    existing INTEGER NOT NULL DEFAULT 0,
+    ids      TEXT,                -- what the remote made, in the order of covers where tied
+    tied     INTEGER NOT NULL DEFAULT 1
+);
+CREATE INDEX attempt_open ON attempt(id) WHERE outcome IS NULL;
+CREATE TABLE letter (
+    id      INTEGER PRIMARY KEY,
+    ordinal INTEGER NOT NULL UNIQUE,
+    source  INTEGER NOT NULL,
+    at      NOT NULL,
+    number  INTEGER NOT NULL,
+    line    BLOB NOT NULL
+);
+CREATE TABLE doubt (
+    ordinal INTEGER PRIMARY KEY,
+    attempt INTEGER NOT NULL,
+    source  INTEGER NOT NULL,
+    at      NOT NULL,
+    number  INTEGER NOT NULL
+);
+CREATE TABLE lineage (            -- in a replay: which letter of the parent each record was
+    ordinal INTEGER PRIMARY KEY,
+    parent_ordinal INTEGER NOT NULL
+);
+CREATE TABLE replay (path TEXT PRIMARY KEY) WITHOUT ROWID;  -- replays made of this run
+"""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection that may move to the writer's thread. Raises StoppedForGood if damaged."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    try:
+        for pragma, wanted in (("journal_mode=WAL", "wal"), ("synchronous=FULL", None)):
+            (got,) = connection.execute(f"PRAGMA {pragma}").fetchone() or (None,)
+            if wanted and got != wanted:
+                raise RefusedToStart(
+                    f"{path}: this file system can't keep a write-ahead log ({got} instead); "
+                    "put the run on a local disk with --run DIR"
+                )
+        if connection.execute("PRAGMA synchronous").fetchone() != (2,):
+            raise RefusedToStart(f"{path}: SQLite refuses synchronous=FULL here")
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise damaged(path, error) from None
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def read_only(path: Path) -> sqlite3.Connection:
+    """For readers beside a live writer: short transactions only, or the log can't shrink."""
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10)
+    connection.isolation_level = None
+    return connection
+
+
+def damaged(path: Path, error: Exception) -> StoppedForGood:
+    return StoppedForGood(
+        f"{path}: the journal is damaged ({error}). What was sent can't be known from it any "
+        "more, so this run can't go on. Keep the directory: its dead letters are readable, and "
+        "`sqlite3 journal.db .recover` may bring the rest back"
+    )

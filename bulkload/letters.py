@@ -1,0 +1,91 @@
+"""Pure: a record that was not loaded → its dead letter, one line of JSON.
+
+Law kept here: nothing lost. A letter holds the record (or, where it was too large to read,
+its position), the reason, and what the remote said; it is itself a source.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
+
+from bulkload.batching import Letter
+from bulkload.mapping import letter_fields
+from bulkload.model import Input
+
+if TYPE_CHECKING:
+    from bulkload.batching import Entry
+    from bulkload.model import Position, Record
+
+FORM = "dead-letter/1"
+Reason = Literal["unreadable", "unmappable", "rejected", "undeliverable"]
+
+
+class LetterWriter:
+    """Writes the letters of one run. `sources` are the names as people know them."""
+
+    def __init__(self, run: str, sources: list[str]) -> None:
+        self._run = run
+        self._sources = sources
+
+    def write(
+        self,
+        ordinal: int,
+        source: int,
+        position: Position,
+        record: Record,
+        reason: Reason,
+        message: str,
+        *,
+        sent: Input | None = None,
+        key: str = "",
+        attempts: int = 0,
+        **remote: Any,
+    ) -> Letter:
+        """`remote` takes status, category, correlation_id: what the remote said, if it did."""
+        letter: dict[str, Any] = {
+            "bulkload": FORM,
+            "source": self._sources[source],
+            "position": position.as_json(),
+            "ordinal": ordinal,
+        }
+        if key:
+            letter["key"] = key
+        letter |= letter_fields(record, sent)
+        letter |= {"reason": reason}
+        letter |= {name: value for name, value in remote.items() if value}
+        letter |= {
+            "message": message,
+            "attempts": attempts,
+            "run": self._run,
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        }
+        return Letter(ordinal, source, position, orjson.dumps(letter))
+
+    def of_entry(
+        self, entry: Entry, reason: Reason, message: str, *, attempts: int, **remote: Any
+    ) -> Letter:
+        """The letter of a record that was sent, with its input where it was mapped."""
+        sent = None
+        if entry.record.kind == "mail":
+            sent = input_of(entry)
+        return self.write(
+            entry.ordinal,
+            entry.source,
+            entry.position,
+            entry.record,
+            reason,
+            message,
+            sent=sent,
+            key=entry.key,
+            attempts=attempts,
+            **remote,
+        )
+
+
+def input_of(entry: Entry) -> Input:
+    """What was sent for an entry, without the trace id that the run gave it."""
+    sent = orjson.loads(entry.body)
+    return Input(sent["properties"], sent["associations"])

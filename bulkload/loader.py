@@ -1,0 +1,209 @@
+"""`load` and `resume`: the public API, and what comes before a run can go on.
+
+Laws kept here: same source, or no resume; a run is committed, with all that a resume
+needs, before anything is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import secrets
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bulkload.errors import RefusedToStart, StoppedForGood
+from bulkload.hubspot.auth import Token
+from bulkload.journal import journal as journals
+from bulkload.options import Options
+from bulkload.rundir import RunDir
+from bulkload.session import Call, carry_on
+from bulkload.sources.catalogue import describe, reopen
+from bulkload.sources.detect import open_sources
+from bulkload.summary import Summary, standing
+from bulkload.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from bulkload.events import Observer
+    from bulkload.protocols import Source
+
+RUNS = Path("bulkload-runs")
+
+
+async def load(
+    *sources: str,
+    run: str | Path | None = None,
+    options: Options | None = None,
+    again: bool = False,
+    token: str | None = None,
+    token_file: Path | None = None,
+    observers: Sequence[Observer] = (),
+    interrupt: asyncio.Event | None = None,
+) -> Summary:
+    """Load `sources` (paths, globs, "-" for stdin) as a new run.
+
+    `run` is its directory (default: bulkload-runs/ and the source's name); a committed run
+    that is there already refuses, unless `again` picks another name. `token`: the access
+    token, else `token_file`, else HUBSPOT_ACCESS_TOKEN. Set `interrupt` to drain.
+
+    Returns a Summary, also for a run that stopped early (`stopped`, `exit_code` 3 or 4).
+    Raises RefusedToStart where nothing was sent: bad options, sources or token.
+    """
+    options = options or Options()
+    call = Call(Token(token) if token else None, token_file, tuple(observers), interrupt)
+    call.secret()
+    directory = RunDir(Path(run) if run is not None else default_run(sources))
+    if again:
+        directory = _free(directory)
+    elif journals.is_committed(directory):
+        raise RefusedToStart(
+            f"{directory.path}: this run exists. Go on with it: bulkload resume "
+            f"{directory.path} - send its dead letters again: bulkload replay {directory.path} "
+            "- load the source once more under another name: --again"
+        )
+    directory.create()
+    with directory.locked():
+        if journals.is_committed(directory):
+            raise RefusedToStart(f"{directory.path}: this run exists: bulkload resume it")
+        _sweep(directory)
+        opened = await asyncio.to_thread(
+            open_sources,
+            sources,
+            format=options.format,
+            max_record_bytes=options.max_record_bytes,
+            spool_dir=directory.path,
+        )
+        await start(directory, opened, options)
+        return await carry_on(directory, opened, options, call)
+
+
+async def resume(
+    run: str | Path,
+    *,
+    changes: dict[str, Any] | None = None,
+    token: str | None = None,
+    token_file: Path | None = None,
+    observers: Sequence[Observer] = (),
+    interrupt: asyncio.Event | None = None,
+) -> Summary:
+    """Go on with a run. `changes`: options given again; those that may not change refuse.
+
+    Raises RefusedToStart, or StoppedForGood where the source, the account or the journal is
+    not the one that the run is bound to.
+    """
+    directory = existing(run)
+    call = Call(Token(token) if token else None, token_file, tuple(observers), interrupt)
+    with directory.locked():
+        facts = journals.facts(directory)
+        options = Options.from_json(facts["options"]).changed(changes or {})
+        if facts.get("complete"):
+            return standing(directory, facts)
+        call.secret()
+        opened = [reopen(kept) for kept in facts["sources"]]
+        for source, bound in zip(opened, facts["fingerprints"], strict=True):
+            now = await asyncio.to_thread(source.fingerprint)
+            if now != bound:
+                raise StoppedForGood(
+                    f"{source.name}: it is not the source that this run began with "
+                    f"({_difference(bound, now)}). Put the old one back to resume, or load "
+                    "the new one as another run"
+                )
+        return await carry_on(directory, opened, options, call)
+
+
+def existing(run: str | Path) -> RunDir:
+    """The directory of a committed run. Raises RefusedToStart where there is none."""
+    directory = RunDir(Path(run))
+    if directory.path.is_file():
+        directory = RunDir(directory.path.parent)
+    if not directory.path.is_dir():
+        raise RefusedToStart(f"{run}: there is no such run directory")
+    if not journals.is_committed(directory):
+        raise RefusedToStart(
+            f"{run}: no run was begun here (no journal.db with a run in it); start one with "
+            "bulkload load"
+        )
+    return directory
+
+
+def default_run(sources: Sequence[str]) -> Path:
+    """bulkload-runs/ and a name made of the first source's."""
+    if not sources:
+        raise RefusedToStart("no source: name at least one file or folder, or - for stdin")
+    first = (
+        "stdin" if sources[0] == "-" else Path(sources[0]).name or Path(sources[0]).resolve().name
+    )
+    name = re.sub(r"[^\w.-]+", "_", first).strip("._") or "run"
+    return RUNS / (name if len(sources) == 1 else f"{name}-and-{len(sources) - 1}-more")
+
+
+def _free(directory: RunDir) -> RunDir:
+    number = 2
+    while journals.is_committed(directory):
+        directory = RunDir(directory.path.with_name(f"{directory.path.name.rstrip()}-{number}"))
+        number += 1
+    return directory
+
+
+def _sweep(directory: RunDir) -> None:
+    """What a process that was killed before its run was committed left behind."""
+    for suffix in ("", "-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            os.unlink(f"{directory.journal}{suffix}")  # noqa: PTH108  # one name, three endings
+
+
+async def start(
+    directory: RunDir,
+    sources: Sequence[Source],
+    options: Options,
+    lineage: Sequence[tuple[int, int]] = (),
+    **more: Any,
+) -> None:
+    """Commit a new run: from here on it can be resumed."""
+    try:
+        directory.lay_ballast()
+        facts = {
+            "run_id": secrets.token_hex(5),
+            "made_by": __version__,
+            "created": time.time(),
+            "options": options.as_json(),
+            "sources": [describe(source) for source in sources],
+            "fingerprints": [await asyncio.to_thread(s.fingerprint) for s in sources],
+            **more,
+        }
+        journals.create(directory, facts, lineage)
+    except OSError as error:
+        raise RefusedToStart(
+            f"{directory.path}: the run can't be begun ({error.strerror}); nothing was sent. "
+            "Make room, or give another place with --run DIR"
+        ) from None
+
+
+def status(run: str | Path) -> Summary:
+    """How a run stands, from its journal alone: live, or after the fact. Changes nothing.
+
+    `exit_code` 3 where it has not ended. Raises RefusedToStart or StoppedForGood.
+    """
+    directory = existing(run)
+    return standing(directory, journals.facts(directory))
+
+
+def doubts(run: str | Path) -> Iterator[dict[str, Any]]:
+    """The records in doubt, each with its place and when its batch was sent."""
+    directory = existing(run)
+    facts = journals.facts(directory)
+    names = [source["name"] for source in facts["sources"]]
+    for doubt in journals.doubts(directory):
+        yield {**doubt, "source": names[doubt["source"]], "run": facts["run_id"]}
+
+
+def _difference(bound: dict[str, Any], now: dict[str, Any]) -> str:
+    changed = [name for name in bound if bound[name] != now.get(name)]
+    if "size" in changed:
+        return f"its size was {bound['size']:,} and is {now.get('size', 0):,} bytes"
+    return f"changed: {', '.join(changed) or 'its kind'}"

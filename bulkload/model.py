@@ -1,0 +1,87 @@
+"""The words of the design as values. No I/O, no clock, no policy.
+
+Everything here is immutable and cheap: a record is a named tuple, since a run makes
+millions of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+Kind = Literal["json", "row", "mail", "letter"]
+"""How a record's bytes are to be understood: an NDJSON line, a table's row, a message,
+a dead letter that is sent again."""
+
+MAX_INPUTS = 100
+"""Most inputs a create call takes [HubSpot: batch endpoints; integrators]."""
+
+
+class Position(NamedTuple):
+    """Where in its source a record stands: enough to read it again.
+
+    `at` is what the source seeks by (a byte offset, a file's name below a folder);
+    `number` counts the source's lines, rows or messages from 1, for people.
+    """
+
+    at: int | str
+    number: int
+
+    def as_json(self) -> dict[str, int | str]:
+        return {"at": self.at, "number": self.number}
+
+
+class Record(NamedTuple):
+    """One record as it stands in its source.
+
+    `raw` is its bytes as they are (None: too large, so left unread); `fields` a table row's
+    cells by column; `flaw` why it could not be read, if it could not.
+    """
+
+    position: Position
+    kind: Kind
+    raw: bytes | None
+    fields: dict[str, str] | None = None
+    flaw: str | None = None
+
+
+class Input(NamedTuple):
+    """What is sent for one record: HubSpot's own input shape, every value a string.
+
+    `associations` is the list as HubSpot takes it; `trace_id` the user's own
+    `objectWriteTraceId`, kept where there is one.
+    """
+
+    properties: dict[str, str]
+    associations: list[Any]
+    trace_id: str | None = None
+
+
+class Address(NamedTuple):
+    """One mailbox of a header: its address and the two halves of its display name."""
+
+    email: str
+    first_name: str = ""
+    last_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """A message, read: what mapping needs of it and nothing of HubSpot.
+
+    `sent_at` is milliseconds since the epoch, UTC; None where no header and no mbox line
+    gives a date. `attachments` are file names.
+    """
+
+    sent_at: int | None
+    subject: str
+    text: str
+    html: str
+    sender: tuple[Address, ...] = ()
+    from_: tuple[Address, ...] = ()
+    to: tuple[Address, ...] = ()
+    cc: tuple[Address, ...] = ()
+    bcc: tuple[Address, ...] = ()
+    message_id: str = ""
+    attachments: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()

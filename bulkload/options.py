@@ -1,0 +1,103 @@
+"""How a run was called: kept in its journal, so that a resume needs no flags.
+
+What decides which records there are, and in which batches they can have been sent, may not
+change within a run; how fast and how patiently may.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from bulkload.errors import RefusedToStart
+from bulkload.limiter import RateLimit
+
+if TYPE_CHECKING:
+    from bulkload.verdict import InDoubt
+
+DEFAULT_BASE_URL = "https://api.hubapi.com"
+MAY_CHANGE = frozenset(
+    {
+        "base_url",
+        "rate_limit",
+        "max_in_flight",
+        "timeout",
+        "max_outage",
+        "max_attempts",
+        "max_dead_letters",
+        "in_doubt",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Every knob of a run. Seconds and bytes throughout.
+
+    `max_outage` None: wait for ever. `max_dead_letters`: "500", or "20%" of what was read
+    (judged from 1,000 records on). `limit`: only the first so many records. Raises
+    RefusedToStart for a value that can't be.
+    """
+
+    base_url: str = DEFAULT_BASE_URL
+    format: str | None = None
+    limit: int | None = None
+    batch_size: int = 100
+    max_batch_bytes: int = 8 << 20
+    max_record_bytes: int = 64 << 20
+    max_in_flight: int = 20
+    rate_limit: str = "190/10s"
+    max_attempts: int = 5
+    timeout: float = 60.0
+    max_outage: float | None = 3600.0
+    max_dead_letters: str = "20%"
+    in_doubt: InDoubt = "hold"
+
+    def __post_init__(self) -> None:
+        try:
+            RateLimit.parse(self.rate_limit)
+            self.dead_letters_allowed()
+        except ValueError as error:
+            raise RefusedToStart(str(error)) from None
+        if not 1 <= self.batch_size <= 100:
+            raise RefusedToStart("--batch-size is 1 to 100: HubSpot takes no more a call")
+        for name in ("max_in_flight", "max_batch_bytes", "max_record_bytes", "max_attempts"):
+            if getattr(self, name) < 1:
+                raise RefusedToStart(f"--{name.replace('_', '-')} must be at least 1")
+        if self.timeout <= 0 or (self.max_outage is not None and self.max_outage < 0):
+            raise RefusedToStart("--timeout and --max-outage are seconds, greater than 0")
+        if self.limit is not None and self.limit < 1:
+            raise RefusedToStart("--limit must be at least 1")
+
+    def dead_letters_allowed(self) -> tuple[int | None, float | None]:
+        """(count, share): one of them set. Raises ValueError with what was expected."""
+        text = self.max_dead_letters.strip()
+        try:
+            if text.endswith("%"):
+                share = float(text[:-1]) / 100
+                if 0 <= share <= 1:
+                    return None, share
+            elif int(text) >= 0:
+                return int(text), None
+        except ValueError:
+            pass
+        raise ValueError(f"--max-dead-letters takes a number or a percentage, not {text!r}")
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, kept: dict[str, Any]) -> Options:
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in kept.items() if name in known})
+
+    def changed(self, given: dict[str, Any]) -> Options:
+        """These options with what was given again. Raises RefusedToStart where one may not."""
+        for name, value in given.items():
+            if name not in MAY_CHANGE and value != getattr(self, name):
+                raise RefusedToStart(
+                    f"--{name.replace('_', '-')} can't change within a run: it was "
+                    f"{getattr(self, name)}, now it is {value}. Leave it out to resume, or "
+                    "start another run"
+                )
+        return replace(self, **given)

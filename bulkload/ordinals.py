@@ -1,0 +1,76 @@
+"""Pure: sets of ordinals as ranges, so that a batch's coverage is one short text.
+
+Law kept here: a row says exactly which ordinals it covers; packing loses none and adds none.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    Span = tuple[int, int]
+
+
+def spans(ordinals: Iterable[int]) -> Iterator[Span]:
+    """Ascending ordinals → inclusive (first, last) spans."""
+    first = last = -1
+    for ordinal in ordinals:
+        if ordinal == last + 1 and first >= 0:
+            last = ordinal
+            continue
+        if first >= 0:
+            yield first, last
+        first = last = ordinal
+    if first >= 0:
+        yield first, last
+
+
+def pack(ordinals: Iterable[int]) -> str:
+    """Ascending ordinals → text such as "0-40,42,44-99"."""
+    return ",".join(f"{a}-{b}" if a != b else str(a) for a, b in spans(ordinals))
+
+
+def unpack_spans(packed: str) -> list[Span]:
+    """The inverse of `pack`, as inclusive spans."""
+    found = []
+    for part in packed.split(",") if packed else ():
+        first, dash, last = part.partition("-")
+        found.append((int(first), int(last) if dash else int(first)))
+    return found
+
+
+def unpack(packed: str) -> Iterator[int]:
+    """The inverse of `pack`."""
+    for first, last in unpack_spans(packed):
+        yield from range(first, last + 1)
+
+
+class Covered:
+    """Which ordinals are settled. Memory is the number of gaps, not of ordinals.
+
+    Built once from unordered spans, then asked; `low_water` is the first ordinal not covered.
+    """
+
+    def __init__(self, covered: Iterable[Span] = ()) -> None:
+        self._firsts: list[int] = []
+        self._lasts: list[int] = []
+        for first, last in sorted(covered):
+            if self._lasts and first <= self._lasts[-1] + 1:
+                self._lasts[-1] = max(self._lasts[-1], last)
+            else:
+                self._firsts.append(first)
+                self._lasts.append(last)
+
+    def __contains__(self, ordinal: int) -> bool:
+        at = bisect_right(self._firsts, ordinal) - 1
+        return at >= 0 and ordinal <= self._lasts[at]
+
+    @property
+    def low_water(self) -> int:
+        return self._lasts[0] + 1 if self._firsts and self._firsts[0] == 0 else 0
+
+    def __len__(self) -> int:
+        return sum(b - a + 1 for a, b in zip(self._firsts, self._lasts, strict=True))

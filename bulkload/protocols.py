@@ -1,0 +1,52 @@
+"""Contracts in prose. A protocol exists once it has two implementations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from bulkload.model import Position, Record
+
+
+class Source(Protocol):
+    """Something that yields records in a fixed order, with positions.
+
+    Used from one thread at a time, never in parallel with itself. Reads are blocking:
+    the pipeline calls them off the event loop.
+    """
+
+    name: str
+    """The path or address as messages and dead letters show it."""
+
+    format: str
+    """The format's name, as `--format` takes it."""
+
+    noun: str
+    """What one record is called in messages: line, row, message, file."""
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What binds a run to this source: JSON, equal for the same content.
+
+        Called once at the start of a run and once at each resume, before any record is read.
+        Raises RefusedToStart where the source can't be read.
+        """
+        ...
+
+    def records(self, start: Position | None = None) -> Generator[Record]:
+        """Every record from `start` on (that one included), or from the beginning.
+
+        Streams: memory is bounded by the largest record allowed. A record that can't be
+        read is yielded with its `flaw`, and the next one follows. The same source gives the
+        same records at the same positions each time. Closing the iterator closes its files.
+        """
+        ...
+
+    def size(self) -> int | None:
+        """Bytes in all, for progress; None where unknown."""
+        ...
+
+    def consumed(self) -> int:
+        """Bytes read so far by the latest `records()`, in the unit of `size()`."""
+        ...

@@ -1,0 +1,134 @@
+"""Sources → entries and letters with their ordinals: read, map, and say who fell out.
+
+Laws kept here: an ordinal is a record's number in the run's reading order, the same in each
+life of the run; nothing lost (a record that can't be read or mapped is a letter); a record
+that an earlier life settled is read past, never yielded again.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import orjson
+
+from bulkload import ordinals
+from bulkload.batching import Batch, Entry, Letter
+from bulkload.errors import RecordError, StoppedForGood
+from bulkload.hubspot.wire import ENVELOPE_BYTES
+from bulkload.mapping import map_record
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from bulkload.letters import LetterWriter, Reason
+    from bulkload.model import Position, Record
+    from bulkload.protocols import Source
+
+
+class Reader:
+    """Reads a run's sources in order. Blocking; used by one thread at a time.
+
+    `limit`: only the first so many records of the run. `max_bytes`: the largest request
+    body; a record whose input alone is larger is a dead letter.
+    """
+
+    def __init__(
+        self,
+        run: str,
+        sources: Sequence[Source],
+        writer: LetterWriter,
+        *,
+        max_bytes: int,
+        limit: int | None = None,
+    ) -> None:
+        self._run = run
+        self._sources = sources
+        self._writer = writer
+        self._max_bytes = max_bytes
+        self._limit = limit
+        self._done = 0
+        self._now: Source | None = None
+
+    def consumed(self) -> int:
+        """Bytes read so far, over all sources."""
+        return self._done + (self._now.consumed() if self._now else 0)
+
+    def read(
+        self, seek: tuple[int, int, Position | None], covered: ordinals.Covered
+    ) -> Iterator[Entry | Letter]:
+        """Everything from `seek` (ordinal, source, position) on that is not `covered`."""
+        for ordinal, source, record in self._records(*seek):
+            if ordinal not in covered:
+                yield self.make(ordinal, source, record)
+
+    def rebuild(self, covers: str, source: int, position: Position) -> Batch:
+        """The entries of an earlier attempt, read again from its sources.
+
+        Raises StoppedForGood where they are not there any more.
+        """
+        wanted = list(ordinals.unpack(covers))
+        entries = []
+        missing = set(wanted)
+        with closing(self._records(wanted[0], source, position)) as records:
+            for ordinal, at, record in records:
+                if ordinal in missing:
+                    missing.discard(ordinal)
+                    made = self.make(ordinal, at, record)
+                    if isinstance(made, Entry):
+                        entries.append(made)
+                if not missing or ordinal > wanted[-1]:
+                    break
+        if len(entries) != len(wanted):
+            raise StoppedForGood(
+                f"{self._sources[source].name}: the records of a batch in doubt can't be read "
+                f"again from {position.number}; the source changed since it was sent. Put the "
+                "old one back, then resume"
+            )
+        return Batch(tuple(entries))
+
+    def make(self, ordinal: int, source: int, record: Record) -> Entry | Letter:
+        """One record as it will be sent, or as the letter that says why not."""
+        try:
+            sent = map_record(record)
+        except RecordError as error:
+            return self._letter(ordinal, source, record, error.reason, str(error))
+        trace = sent.trace_id or f"{self._run}-{ordinal}"
+        body = orjson.dumps(
+            {
+                "properties": sent.properties,
+                "associations": sent.associations,
+                "objectWriteTraceId": trace,
+            }
+        )
+        if len(body) + ENVELOPE_BYTES > self._max_bytes:
+            return self._letter(
+                ordinal,
+                source,
+                record,
+                "unmappable",
+                f"its input is {len(body):,} bytes, over the limit of {self._max_bytes:,} bytes "
+                "for one request (--max-batch-bytes)",
+            )
+        return Entry(ordinal, source, record.position, trace, body, record)
+
+    def _letter(
+        self, ordinal: int, source: int, record: Record, reason: Reason, message: str
+    ) -> Letter:
+        where = f"{self._sources[source].noun} {record.position.number}: {message}"
+        return self._writer.write(ordinal, source, record.position, record, reason, where)
+
+    def _records(
+        self, ordinal: int, first: int, position: Position | None
+    ) -> Generator[tuple[int, int, Record]]:
+        self._done = sum(source.size() or 0 for source in self._sources[:first])
+        for index in range(first, len(self._sources)):
+            source = self._now = self._sources[index]
+            with closing(source.records(position)) as records:
+                for record in records:
+                    if self._limit is not None and ordinal >= self._limit:
+                        return
+                    yield ordinal, index, record
+                    ordinal += 1
+            self._done += source.size() or 0
+            self._now = position = None

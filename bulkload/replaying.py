@@ -1,0 +1,198 @@
+"""`replay`: a load whose source is dead letters, with lineage.
+
+Laws kept here: nothing twice. The letters are copied into the replay's own directory first,
+so that it can be resumed whatever happens to the file. A run knows its replays before they
+send anything; a letter that any of them, or a replay of one of them, loaded (or left in
+doubt) is not sent by the next.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from bulkload.errors import RefusedToStart
+from bulkload.hubspot.auth import Token
+from bulkload.journal import journal as journals
+from bulkload.loader import existing, start
+from bulkload.options import Options
+from bulkload.rundir import RunDir, private
+from bulkload.session import Call, carry_on
+from bulkload.sources.letters import LettersSource
+from bulkload.summary import resume_command
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterator, Sequence
+
+    from bulkload.events import Observer
+    from bulkload.summary import Summary
+
+SPOOL = "letters.ndjson"
+
+
+@dataclass(slots=True)
+class _Spooled:
+    """Letters that will be sent, and those left out because a replay settled them before."""
+
+    lineage: list[tuple[int, int]]
+    sent: int = 0
+    left_out: int = 0
+
+
+async def replay(
+    source: str | Path,
+    *,
+    run: str | Path | None = None,
+    changes: dict[str, Any] | None = None,
+    token: str | None = None,
+    token_file: Path | None = None,
+    observers: Sequence[Observer] = (),
+    interrupt: asyncio.Event | None = None,
+) -> Summary:
+    """Send the dead letters of a run (its directory) or of a file again, as a run of its own.
+
+    The file may have been edited: what stands in it is what is sent. `changes`: options that
+    differ from the parent run's. Raises RefusedToStart where there is nothing to send, or an
+    earlier replay of the same run has not ended.
+    """
+    call = Call(Token(token) if token else None, token_file, tuple(observers), interrupt)
+    call.secret()
+    parent, file = _parent(Path(source))
+    with ExitStack() as stack:
+        options = Options()
+        settled: set[int] = set()
+        if parent is not None:
+            with parent.locked():
+                facts = journals.facts(parent)
+                options = Options.from_json(facts["options"])
+                settled = _settled_by_replays(parent)
+                directory = _directory(run, parent.path)
+                stack.enter_context(_made(directory))
+                journals.register_replay(parent, directory.path.resolve())
+        else:
+            directory = _directory(run, file.with_suffix(""))
+            stack.enter_context(_made(directory))
+        options = Options.from_json({**options.as_json(), "limit": None, **(changes or {})})
+        parent_id = journals.facts(parent)["run_id"] if parent else None
+        spooled = _spool(file, directory.path / SPOOL, parent_id, settled)
+        if not spooled.sent:
+            raise RefusedToStart(
+                f"{file}: no dead letter to send"
+                + (
+                    f": all {spooled.left_out:,} were sent by earlier replays"
+                    if spooled.left_out
+                    else ""
+                )
+            )
+        letters = LettersSource(
+            directory.path / SPOOL, str(file), max_record_bytes=2 * options.max_record_bytes
+        )
+        await start(directory, [letters], options, spooled.lineage, replays=parent_id)
+        return await carry_on(directory, [letters], options, call)
+
+
+def _parent(source: Path) -> tuple[RunDir | None, Path]:
+    """The run whose letters these are, where it can be told, and their file."""
+    if source.is_dir():
+        parent = existing(source)
+        return parent, parent.letters
+    if not source.is_file():
+        raise RefusedToStart(f"{source}: there is no such run or file of dead letters")
+    beside = RunDir(source.parent)
+    if journals.is_committed(beside):
+        return beside, source
+    return None, source
+
+
+def _directory(run: str | Path | None, beside: Path) -> RunDir:
+    if run is not None:
+        directory = RunDir(Path(run))
+        if journals.is_committed(directory):
+            raise RefusedToStart(
+                f"{directory.path}: a run exists here; go on with it: {resume_command(directory)}"
+            )
+        return directory
+    number = 1
+    while True:
+        directory = RunDir(beside.with_name(f"{beside.name}-replay-{number}"))
+        if not journals.is_committed(directory):
+            return directory
+        number += 1
+
+
+@contextmanager
+def _made(directory: RunDir) -> Iterator[None]:
+    """The replay's own directory, made and locked."""
+    directory.create()
+    with directory.locked():
+        yield
+
+
+def _settled_by_replays(run: RunDir) -> set[int]:
+    """Ordinals of `run`'s letters that a replay, or a replay of that, has loaded or in doubt."""
+    settled: set[int] = set()
+    for path in journals.replays(run):
+        child = RunDir(Path(path))
+        if not child.path.is_dir():
+            raise RefusedToStart(
+                f"{child.path}: a replay of {run.path} was kept here and is gone, so what it "
+                "loaded can't be known. Put it back, or replay a copy of the dead-letter file, "
+                "knowing that it may make doubles"
+            )
+        if not journals.is_committed(child):
+            continue  # killed before it could send anything
+        if not journals.facts(child).get("complete"):
+            raise RefusedToStart(
+                f"{child.path}: an earlier replay of {run.path} has not ended; go on with it: "
+                f"{resume_command(child)}"
+            )
+        unsettled = journals.dead_ordinals(child) - _settled_by_replays(child)
+        settled |= {up for here, up in journals.lineage(child).items() if here not in unsettled}
+    return settled
+
+
+def _spool(file: Path, to: Path, parent: str | None, settled: set[int]) -> _Spooled:
+    """Copy the letters that are to be sent, durable before the run is committed."""
+    spooled = _Spooled([])
+    private(to)
+    with to.open("wb") as out:
+        for line in _lines(file):
+            ordinal = _ordinal(line, parent)
+            if ordinal is not None and ordinal in settled:
+                spooled.left_out += 1
+                continue
+            if ordinal is not None:
+                spooled.lineage.append((spooled.sent, ordinal))
+            out.write(line + b"\n")
+            spooled.sent += 1
+        out.flush()
+        os.fsync(out.fileno())
+    return spooled
+
+
+def _lines(file: Path) -> Iterator[bytes]:
+    try:
+        with file.open("rb") as letters:
+            for line in letters:
+                if stripped := line.strip():
+                    yield stripped
+    except OSError as error:
+        raise RefusedToStart(f"{file}: can't be read ({error.strerror})") from None
+
+
+def _ordinal(line: bytes, parent: str | None) -> int | None:
+    """Which letter of the parent run this is; None for one that is not its."""
+    try:
+        letter = orjson.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(letter, dict) or parent is None or letter.get("run") != parent:
+        return None
+    ordinal = letter.get("ordinal")
+    return ordinal if isinstance(ordinal, int) else None

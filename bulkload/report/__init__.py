@@ -1,0 +1,1 @@
+"""Observers and words for people: nothing here can stop a load."""

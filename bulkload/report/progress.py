@@ -1,0 +1,176 @@
+"""Progress on stderr: a live line on a terminal, a plain line every few seconds elsewhere.
+
+It says what limits the run now: the rate limit (calls wait for a slot), the remote (answers
+are slow, or it holds us), or the source (nobody waits for either).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self, TextIO
+
+from bulkload import events
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+PLAIN_EVERY_S = 5.0
+WINDOW_S = 3.0
+
+
+@dataclass(slots=True)
+class Meter:
+    """Pure: events in, what to show out. `now` in seconds of any steady clock."""
+
+    in_flight: int = 20
+    expected: int | None = None
+    already: int = 0
+    read: int = 0
+    consumed: int = 0
+    loaded: int = 0
+    dead: int = 0
+    doubt: int = 0
+    retries: int = 0
+    held: str = ""
+    began: float = 0.0
+    mark: float = 0.0
+    mark_read: int = 0
+    waited: float = 0.0
+    answering: float = 0.0
+    rate: float = 0.0
+    limit: str = "starting"
+
+    def take(self, event: events.Event, now: float) -> None:
+        match event:
+            case events.Started():
+                self.began = self.mark = now
+                self.expected, self.already = event.expected, event.already
+            case events.Settled():
+                self.loaded += event.loaded + event.existing
+                self.dead += event.dead_lettered
+                self.doubt += event.in_doubt
+                self.read = self.loaded + self.dead + self.doubt
+                self.consumed = max(self.consumed, event.consumed)
+            case events.Answered():
+                self.retries += event.retry
+                self.answering += event.seconds
+            case events.Waited():
+                self.waited += event.seconds
+            case events.Held():
+                self.held = event.reason
+            case events.Released():
+                self.held = ""
+            case events.Said():
+                pass
+        if now - self.mark >= WINDOW_S:
+            self._turn(now)
+
+    def _turn(self, now: float) -> None:
+        span = now - self.mark
+        self.rate = (self.read - self.mark_read) / span
+        if self.waited > span / 2:
+            self.limit = "rate limit"
+        elif self.answering > self.in_flight * span / 2:
+            self.limit = "remote"
+        else:
+            self.limit = "source"
+        self.mark, self.mark_read = now, self.read
+        self.waited = self.answering = 0.0
+        if self.rate:
+            self.held = ""
+
+    def eta_s(self, now: float) -> float | None:
+        """Seconds left, by bytes read of the sources; None where unknown."""
+        if not self.expected or not self.consumed or now <= self.began:
+            return None
+        share = min(self.consumed / self.expected, 1.0)
+        return (now - self.began) * (1 - share) / share if share else None
+
+    def words(self, now: float) -> str:
+        left = self.eta_s(now)
+        parts = [f"{self.already + self.read:,} records", f"{self.rate:,.0f}/s"]
+        if left is not None:
+            parts.append(f"about {clock(left)} left")
+        parts.append(f"held: {self.held}" if self.held else f"limited by {self.limit}")
+        if self.retries:
+            parts.append(f"{self.retries:,} retries")
+        if self.dead:
+            parts.append(f"{self.dead:,} dead letters")
+        if self.doubt:
+            parts.append(f"{self.doubt:,} in doubt")
+        return " · ".join(parts)
+
+
+class Progress:
+    """The observer. Use as a context manager, so that a terminal is left as it was."""
+
+    def __init__(self, in_flight: int, *, show: bool = True, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._meter = Meter(in_flight)
+        self._show = show
+        self._live: RichProgress | None = None
+        self._line: TaskID | None = None
+        self._next = 0.0
+
+    def __enter__(self) -> Self:
+        if self._show and self._stream.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, SpinnerColumn, TextColumn
+            from rich.progress import Progress as RichProgress
+
+            self._live = RichProgress(
+                SpinnerColumn(),
+                BarColumn(bar_width=24),
+                TextColumn("{task.description}"),
+                console=Console(file=self._stream),
+                transient=True,
+            )
+            self._line = self._live.add_task("starting", total=None)
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def __call__(self, event: events.Event) -> None:
+        now = time.monotonic()
+        meter = self._meter
+        meter.take(event, now)
+        if isinstance(event, events.Said):
+            self._say(event.text)
+        if not self._show:
+            return
+        if isinstance(event, events.Held) and (event.seconds is None or event.seconds >= 1):
+            wait = "until it answers again" if event.seconds is None else f"{event.seconds:.0f} s"
+            self._say(f"waiting {wait}: {event.reason}", quiet_when_live=True)
+        if self._live is not None and self._line is not None:
+            self._live.update(
+                self._line,
+                description=meter.words(now),
+                total=meter.expected,
+                completed=meter.consumed,
+            )
+        elif now >= self._next:
+            if self._next and meter.read:
+                print(meter.words(now), file=self._stream, flush=True)  # the report
+            self._next = now + PLAIN_EVERY_S
+
+    def _say(self, text: str, *, quiet_when_live: bool = False) -> None:
+        if self._live is None:
+            print(text, file=self._stream, flush=True)  # the report
+        elif not quiet_when_live:
+            self._live.console.print(text)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as a person says them: 42 s, 3 min 20 s, 5 h 12 min."""
+    whole = round(seconds)
+    if whole < 100:
+        return f"{whole} s"
+    if whole < 6000:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

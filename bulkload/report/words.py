@@ -1,0 +1,54 @@
+"""The end of a run in words that a person understands, with the command to type next."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from bulkload.report.progress import clock
+
+if TYPE_CHECKING:
+    from bulkload.summary import Summary
+
+
+def summary(ended: Summary) -> str:
+    """A few lines: what became of the records, how it went, what comes next."""
+    where = shlex.quote(ended.run)
+    rows = [
+        ("loaded", ended.loaded, "made in HubSpot by this run"),
+        ("existing", ended.existing, "HubSpot had them already"),
+        (
+            "dead letters",
+            ended.dead_lettered,
+            f"refused or unreadable: {ended.run}/dead-letters.ndjson",
+        ),
+        ("in doubt", ended.in_doubt, "the answer was lost; never sent again in silence"),
+        ("skipped", ended.skipped, "left out by a filter or as a duplicate"),
+    ]
+    lines = [f"{ended.read:,} records read and settled"]
+    lines += [
+        f"  {count:>12,}  {name:<13} {meaning}"
+        for name, count, meaning in rows
+        if count or name == "loaded"
+    ]
+    if ended.requests:
+        lines.append(
+            f"{ended.requests:,} calls in {clock(ended.elapsed_s)} "
+            f"({ended.records_per_s:,.0f} records/s), {ended.retries:,} retries, "
+            f"{ended.throttled:,} throttled"
+        )
+    if ended.stopped:
+        lines.append(f"Stopped: {ended.stopped}")
+    lines += _next(ended, where)
+    return "\n".join(lines)
+
+
+def _next(ended: Summary, where: str) -> list[str]:
+    steps = []
+    if ended.resume:
+        steps.append(("Go on with it:", ended.resume))
+    elif ended.dead_lettered:
+        steps.append(("Mend the dead letters, then send them again:", f"bulkload replay {where}"))
+    if ended.in_doubt:
+        steps.append(("List what is in doubt:", f"bulkload doubts {where}"))
+    return [f"{what:<45} {command}" for what, command in steps]

@@ -1,0 +1,38 @@
+"""Pure: how long to wait before asking again. Full jitter, so that nobody keeps step.
+
+A decision is a value: what to wait for attempt n, drawn from the generator handed in.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from random import Random
+
+
+class Backoff(NamedTuple):
+    """Delays drawn uniformly from [floor, min(cap, base · 2ⁿ)], in seconds."""
+
+    base: float = 0.5
+    cap: float = 30.0
+    floor: float = 0.05
+
+    def delay(self, failures: int, random: Random) -> float:
+        """The wait after `failures` failures in a row (1: after the first)."""
+        ceiling = min(self.cap, self.base * 2.0 ** min(max(failures, 1) - 1, 32))
+        return random.uniform(self.floor, max(ceiling, self.floor))
+
+
+PROBE = Backoff(base=0.5, cap=5.0)
+"""Probing a remote that is down, in the first ten minutes."""
+
+LONG_PROBE = Backoff(base=30.0, cap=30.0, floor=5.0)
+"""Probing a remote that has been down for longer."""
+
+LONG_OUTAGE_S = 600.0
+
+
+def probe_delay(failures: int, down_for: float, random: Random) -> float:
+    """The wait before the next probe of a remote that has been down for `down_for` seconds."""
+    return (LONG_PROBE if down_for >= LONG_OUTAGE_S else PROBE).delay(failures, random)

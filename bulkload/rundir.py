@@ -1,0 +1,122 @@
+"""A run's directory: where its files are, its lock, and the ballast against a full disk.
+
+Laws kept here: run files are 0600; one process at a time works on a run (flock, which the
+kernel gives back after kill -9); a name is durable once its file, its directory and the
+parent are synced.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bulkload.errors import RefusedToStart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BALLAST_BYTES = 8 << 20
+"""Given back to the disk when it is full, so that what is in flight can be settled."""
+
+
+def sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class RunDir:
+    """The paths of one run. Nothing here opens the journal."""
+
+    path: Path
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal.db"
+
+    @property
+    def letters(self) -> Path:
+        return self.path / "dead-letters.ndjson"
+
+    @property
+    def summary(self) -> Path:
+        return self.path / "summary.json"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "run.log"
+
+    @property
+    def ballast(self) -> Path:
+        return self.path / "ballast"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.path / "run.lock"
+
+    def create(self) -> None:
+        """Make the directory, durable. Raises RefusedToStart where that can't be."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            probe = self.path / ".writable"
+            private(probe)
+            probe.unlink()
+            sync_directory(self.path.parent)
+        except OSError as error:
+            raise RefusedToStart(
+                f"{self.path}: the run directory can't be written ({error.strerror}); "
+                "give another with --run DIR"
+            ) from None
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run's lock. Raises RefusedToStart where another process holds it."""
+        try:
+            descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise RefusedToStart(
+                f"{self.lock_file}: can't be opened ({error.strerror}); "
+                "the run directory must exist and be writable"
+            ) from None
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                holder = os.read(descriptor, 64).decode("ascii", "replace").strip()
+                raise RefusedToStart(
+                    f"{self.path}: another bulkload works on this run"
+                    + (f" (process {holder})" if holder else "")
+                    + f"; watch it with: bulkload status {self.path}"
+                ) from None
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def lay_ballast(self) -> None:
+        """Take the space now that settling will need when the disk is full."""
+        if self.ballast.exists() and self.ballast.stat().st_size >= BALLAST_BYTES:
+            return
+        descriptor = os.open(self.ballast, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, BALLAST_BYTES)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def drop_ballast(self) -> None:
+        with suppress(FileNotFoundError):
+            self.ballast.unlink()
+
+
+def private(path: Path) -> None:
+    """Make sure that a file exists and only its owner can read it."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))

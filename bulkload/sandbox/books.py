@@ -1,0 +1,170 @@
+"""The portal's books: every record, its unique values, when it can be seen. Pure.
+
+Law: a unique value names at most one record, checked and written in one step with no await
+between, so two calls can't both have it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+Links = tuple[tuple[int, str], ...]  # association type, id of the other record
+
+
+class Record:
+    __slots__ = (
+        "archived_at",
+        "changed",
+        "created",
+        "digest",
+        "id",
+        "links",
+        "number",
+        "readable_at",
+        "searchable_at",
+        "uniques",
+        "values",
+    )
+
+    def __init__(
+        self,
+        identity: str,
+        number: int,
+        values: Mapping[str, str],
+        uniques: Mapping[str, str],
+        links: Links,
+    ) -> None:
+        self.id = identity
+        self.number = number
+        self.values = values
+        self.uniques = uniques
+        self.links = links
+        self.digest = ""
+        self.created = 0.0
+        self.changed = 0.0
+        self.archived_at: float | None = None
+        self.readable_at = 0.0
+        self.searchable_at = 0.0
+
+
+def digest(values: Mapping[str, str]) -> str:
+    """Names what a record held when its bodies are forgotten."""
+    return hashlib.blake2b(
+        orjson.dumps(values, option=orjson.OPT_SORT_KEYS), digest_size=16
+    ).hexdigest()
+
+
+class Books:
+    """Records of one object type."""
+
+    def __init__(self, kind: str, first_id: int, unique: Iterable[str], *, forget: bool) -> None:
+        self.kind = kind
+        self.records: dict[str, Record] = {}
+        self.archived = 0
+        self.duplicates: dict[str, int] = {}
+        self._next = first_id
+        self._forget = forget
+        self._index: dict[str, dict[str, Record]] = {name: {} for name in unique}
+
+    def watch(self, name: str) -> None:
+        """From now on the values of this property are unique."""
+        self._index[name] = {}
+
+    def unwatch(self, name: str) -> None:
+        self._index.pop(name, None)
+
+    def is_unique(self, name: str) -> bool:
+        return name in self._index
+
+    def holder(self, name: str, value: str) -> Record | None:
+        index = self._index.get(name)
+        return None if index is None else index.get(value)
+
+    def conflict(
+        self, values: Mapping[str, str], but: Record | None = None
+    ) -> tuple[str, str, Record] | None:
+        """The first unique value that another record already has."""
+        for name, index in self._index.items():
+            value = values.get(name)
+            if value and (other := index.get(value)) is not None and other is not but:
+                self.count_duplicate(name)
+                return name, value, other
+        return None
+
+    def count_duplicate(self, name: str) -> None:
+        """Somebody tried to make a second record with a unique value."""
+        self.duplicates[name] = self.duplicates.get(name, 0) + 1
+
+    def next_id(self) -> str:
+        return str(self._next)
+
+    def add(
+        self, values: dict[str, str], links: Links, wall: float, readable: float, searchable: float
+    ) -> Record:
+        uniques = {name: values[name] for name in self._index if values.get(name)}
+        record = Record(
+            str(self._next), len(self.records), uniques if self._forget else values, uniques, links
+        )
+        self._next += 1
+        record.created = record.changed = wall
+        record.readable_at = readable
+        record.searchable_at = searchable
+        if self._forget:
+            record.digest = digest(values)
+        self.records[record.id] = record
+        for name, value in uniques.items():
+            self._index[name][value] = record
+        return record
+
+    def change(self, record: Record, values: Mapping[str, str], wall: float) -> None:
+        for name, index in self._index.items():
+            if name in values:
+                old = record.uniques.get(name)
+                if old is not None and index.get(old) is record:
+                    del index[old]
+                if values[name]:
+                    index[values[name]] = record
+        record.uniques = {
+            name: value
+            for name, value in {**record.uniques, **values}.items()
+            if value and name in self._index
+        }
+        full = {name: value for name, value in {**record.values, **values}.items() if value}
+        record.values = record.uniques if self._forget else full
+        record.changed = wall
+
+    def archive(self, identity: str, wall: float, *, keep_keys: bool) -> bool:
+        record = self.records.get(identity)
+        if record is None or record.archived_at is not None:
+            return False
+        record.archived_at = wall
+        record.changed = wall
+        self.archived += 1
+        if not keep_keys:
+            for name, value in record.uniques.items():
+                if self._index[name].get(value) is record:
+                    del self._index[name][value]
+        return True
+
+    @property
+    def live(self) -> int:
+        return len(self.records) - self.archived
+
+    def export(self) -> Iterator[dict[str, Any]]:
+        """Every record in the order of arrival, for tests to hold against what went in."""
+        for record in self.records.values():
+            yield {
+                "id": record.id,
+                "number": record.number,
+                "properties": record.values,
+                "digest": record.digest or digest(record.values),
+                "associations": [{"type": kind, "id": other} for kind, other in record.links],
+                "createdAt": record.created,
+                "archived": record.archived_at is not None,
+            }

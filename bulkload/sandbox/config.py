@@ -1,0 +1,114 @@
+"""Every option of the sandbox, as one frozen value, and how each is read from text.
+
+Law: a sandbox is wholly described by its config. Two with the same config and the same
+calls in the same order give the same answers (clock times and correlation ids aside).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OUTAGE_KINDS = ("503", "html", "reset", "stall", "477", "refuse")
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """From `start` seconds after the first request, for `length` seconds, all calls fail."""
+
+    start: float
+    length: float
+    kind: str
+
+    def covers(self, since_first: float) -> bool:
+        return self.start <= since_first < self.start + self.length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxConfig:
+    # who may call
+    token: str | None = None  # None: any non-empty bearer token
+    token_life: float | None = None  # seconds; set: an OAuth app, tokens expire
+    refresh_token: str = "sandbox-refresh"  # noqa: S105  # a sandbox has no secrets
+    missing_scope: bool = False
+    # the portal
+    portal_id: int = 62515
+    time_zone: str = "Europe/Berlin"
+    bare: bool = False  # neither bulkload_key nor bulkload_run exists
+    only_key: bool = False  # bulkload_key without bulkload_run
+    unique_allowed: bool = True  # emails accept a property with hasUniqueValue
+    archived_keep_keys: bool = True  # an archived record still holds its unique values
+    conflict_category: str = "VALIDATION_ERROR"  # or CONFLICT
+    normalise: bool = False  # trailing blanks go, dates come back as ISO 8601
+    contacts: int = 0  # contact1@example.com ... exist from the start
+    # how much and how fast
+    rate_limit: tuple[int, float] | None = (190, 10.0)
+    search_limit: tuple[int, float] | None = (5, 1.0)
+    daily_limit: int | None = 650_000
+    daily_reset: float | None = None  # seconds; None: midnight in the portal's time zone
+    max_body: int = 16 * 1024 * 1024
+    latency: float = 0.0  # median seconds, lognormal
+    search_lag: float = 0.0
+    read_lag: float = 0.0
+    # how answers look
+    trace_ids: bool = True
+    processing_times: bool = True
+    status_200: bool = False
+    forget_bodies: bool = False
+    # what goes wrong
+    seed: int = 0
+    faults: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    poison: str | None = None
+    outages: tuple[Outage, ...] = ()
+    late_after: float = 3.0
+    slow_by: float = 2.0
+    retry_after: int = 1  # what a 477 names when no outage tells it better
+
+
+def parse_rate(text: str) -> tuple[int, float] | None:
+    """`190/10s` → (190, 10.0); `none` → no limit."""
+    if text.strip().lower() == "none":
+        return None
+    match = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+(?:\.\d+)?)?\s*s?\s*", text)
+    if not match or int(match[1]) < 1:
+        raise ValueError(f"{text!r} is no rate: write CALLS/SECONDSs, as 190/10s, or none")
+    seconds = float(match[2] or 1)
+    if seconds <= 0:
+        raise ValueError(f"{text!r} is no rate: the window must be longer than 0 s")
+    return int(match[1]), seconds
+
+
+def parse_share(text: str) -> float:
+    """`0.02` or `2%` → 0.02."""
+    bare = text.strip()
+    try:
+        share = float(bare[:-1]) / 100 if bare.endswith("%") else float(bare)
+    except ValueError:
+        raise ValueError(f"{text!r} is no share: write 0.02 or 2%") from None
+    if not 0 <= share <= 1:
+        raise ValueError(f"{text!r} is outside 0..1 (0%..100%)")
+    return share
+
+
+def parse_fault(text: str) -> tuple[str, float]:
+    """`503=2%` → ("503", 0.02)."""
+    kind, sign, share = text.partition("=")
+    if not sign:
+        raise ValueError(f"{text!r} is no fault: write KIND=RATE, as 503=2%")
+    return kind.strip(), parse_share(share)
+
+
+def parse_outage(text: str) -> Outage:
+    """`30+60:503` → an outage of 60 s, 30 s after the first request, answering 503."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\+(\d+(?:\.\d+)?):(\S+)", text.strip())
+    if not match or match[3] not in OUTAGE_KINDS:
+        raise ValueError(
+            f"{text!r} is no outage: write START+LENGTH:KIND, as 30+60:503; "
+            f"KIND is one of {', '.join(OUTAGE_KINDS)}"
+        )
+    return Outage(float(match[1]), float(match[2]), match[3])

@@ -1,0 +1,111 @@
+"""The control plane under /_sandbox: what tests ask and change. No token, no limits, no faults.
+
+Law: looking changes nothing, and calls here are in no count.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from aiohttp import web
+
+from bulkload.sandbox.config import parse_outage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bulkload.sandbox.door import Door
+    from bulkload.sandbox.portal import Portal
+
+
+def books(portal: Portal) -> dict[str, Any]:
+    return {
+        "portal": portal.config.portal_id,
+        "emails": portal.emails.live,
+        "archived": portal.emails.archived,
+        "contacts": portal.contacts.live,
+        "creates_seen": portal.creates_seen,
+        "requests": dict(portal.arrivals.paths),
+        "statuses": {str(code): number for code, number in portal.arrivals.statuses.items()},
+        "faults": dict(portal.struck),
+        "duplicates_of": dict(portal.emails.duplicates),
+    }
+
+
+class Control:
+    def __init__(self, door: Door) -> None:
+        self._portal = door.portal
+
+    def add_to(self, app: web.Application) -> None:
+        app.router.add_get("/_sandbox/books", self._books)
+        app.router.add_get("/_sandbox/emails", self._emails)
+        app.router.add_get("/_sandbox/arrivals", self._arrivals)
+        app.router.add_post("/_sandbox/faults", self._faults)
+        app.router.add_post("/_sandbox/contacts", self._contacts)
+        app.router.add_post("/_sandbox/expire", self._expire)
+        app.router.add_post("/_sandbox/reset", self._reset)
+
+    async def _books(self, request: web.Request) -> web.StreamResponse:
+        del request
+        return _json(books(self._portal))
+
+    async def _emails(self, request: web.Request) -> web.StreamResponse:
+        return await _stream(request, self._portal.emails.export())
+
+    async def _arrivals(self, request: web.Request) -> web.StreamResponse:
+        return await _stream(request, iter(list(self._portal.arrivals)))
+
+    async def _faults(self, request: web.Request) -> web.StreamResponse:
+        """New rates, and new outages counted from now."""
+        portal = self._portal
+        try:
+            body = orjson.loads(await request.read())
+            rates = {str(kind): float(rate) for kind, rate in body.get("faults", {}).items()}
+            outages = [parse_outage(text) for text in body.get("outages", ())]
+            if "faults" in body:
+                portal.plan.change(rates)
+        except (ValueError, AttributeError, TypeError) as wrong:
+            return _json({"message": str(wrong)}, 400)
+        if "outages" in body:
+            portal.plan.first_request = portal.clock()
+            portal.plan.outages = outages
+        return _json({"faults": portal.plan.rates, "outages": len(portal.plan.outages)})
+
+    async def _contacts(self, request: web.Request) -> web.StreamResponse:
+        try:
+            addresses = orjson.loads(await request.read())["emails"]
+            made = {str(one): self._portal.add_contact(str(one)) for one in addresses}
+        except (ValueError, LookupError, TypeError) as wrong:
+            return _json({"message": f'want {{"emails": [...]}}: {wrong}'}, 400)
+        return _json(made)
+
+    async def _expire(self, request: web.Request) -> web.StreamResponse:
+        del request
+        self._portal.tokens.expire(self._portal.clock())
+        return _json({"expired": True})
+
+    async def _reset(self, request: web.Request) -> web.StreamResponse:
+        del request
+        self._portal.empty()
+        return _json(books(self._portal))
+
+
+def _json(body: Any, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=orjson.dumps(body), content_type="application/json")
+
+
+async def _stream(request: web.Request, lines: Iterable[Any]) -> web.StreamResponse:
+    response = web.StreamResponse()
+    response.content_type = "application/x-ndjson"
+    await response.prepare(request)
+    block: list[bytes] = []
+    for line in lines:
+        block.append(orjson.dumps(line))
+        if len(block) == 1000:
+            await response.write(b"\n".join(block) + b"\n")
+            block.clear()
+    if block:
+        await response.write(b"\n".join(block) + b"\n")
+    await response.write_eof()
+    return response

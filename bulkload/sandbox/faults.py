@@ -1,0 +1,88 @@
+"""The fault plan: what goes wrong with create call number n, and when all calls fail. Pure.
+
+Law: a fault depends on the seed, the rates and n alone, never on timing or on what other
+calls did, so a run that failed can be run again.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bulkload.sandbox.config import Outage
+
+KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "429": "refused as over the rate limit, nothing created",
+        "423": "LOCKED, nothing created",
+        "477": "migration between data centres, with Retry-After, nothing created",
+        "401": "EXPIRED_AUTHENTICATION, nothing created",
+        "413": "an HTML page says the batch is too large, nothing created",
+        "503": "Service Unavailable, nothing created",
+        "502-html": "an HTML page from the edge, nothing created",
+        "500": "Internal Server Error, nothing created",
+        "reset-before": "the connection is reset once the call was read, nothing created",
+        "500-after": "all is created, then answered with 500",
+        "503-after": "all is created, then answered with 503",
+        "504-after": "all is created, then answered with 504",
+        "reset-after": "all is created, then the connection is reset",
+        "late": "answered with 504 at once, created some seconds later",
+        "stall": "never answered; every other one is created",
+        "truncate": "all is created, the answer breaks off half way",
+        "silent-207": "all is created, the 207 leaves out some or all, with no errors",
+        "slow": "created and answered as it should be, seconds later",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    kind: str
+    coin: bool  # where a kind has two ways of happening
+
+
+class FaultPlan:
+    def __init__(self, seed: int, faults: Mapping[str, float], outages: Sequence[Outage]) -> None:
+        self._seed = seed
+        self.first_request: float | None = None
+        self.outages = list(outages)
+        self.rates: dict[str, float] = {}
+        self.change(faults)
+
+    def change(self, faults: Mapping[str, float]) -> None:
+        """Other rates from the next call on."""
+        unknown = [kind for kind in faults if kind not in KINDS]
+        if unknown:
+            raise ValueError(f"no such fault: {', '.join(unknown)}; there are {', '.join(KINDS)}")
+        if any(not 0 <= rate <= 1 for rate in faults.values()) or sum(faults.values()) > 1 + 1e-9:
+            raise ValueError("each rate is 0..1 and together they are at most 1")
+        self.rates = dict(faults)
+
+    def fault(self, number: int) -> Fault | None:
+        """What happens to create call `number`; at most one thing."""
+        if not self.rates:
+            return None
+        draw = random.Random(f"{self._seed}:{number}")
+        point = draw.random()
+        for kind in KINDS:
+            point -= self.rates.get(kind, 0.0)
+            if point < 0:
+                return Fault(kind, draw.random() < 0.5)
+        return None
+
+    def coin(self, number: int) -> bool:
+        return random.Random(f"{self._seed}:coin:{number}").random() < 0.5
+
+    def outage(self, now: float) -> Outage | None:
+        """The outage that covers `now`; the first call that asks starts the clock."""
+        if self.first_request is None:
+            self.first_request = now
+        if not self.outages:
+            return None
+        since = now - self.first_request
+        return next((outage for outage in self.outages if outage.covers(since)), None)

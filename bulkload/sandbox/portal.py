@@ -1,0 +1,74 @@
+"""One portal: its books, its schema, its limits, its tokens, and what it has seen.
+
+Law: this is all the state there is. Endpoints change it synchronously; only `door.py` awaits.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from bulkload.sandbox.arrivals import Arrivals
+from bulkload.sandbox.books import Books
+from bulkload.sandbox.faults import FaultPlan
+from bulkload.sandbox.limits import DailyQuota, Limits, RollingWindow
+from bulkload.sandbox.properties import contact_schema, email_schema
+from bulkload.sandbox.tokens import Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bulkload.sandbox.config import SandboxConfig
+
+FIRST_EMAIL = 80_000_000_001
+FIRST_CONTACT = 1001
+
+
+class Portal:
+    def __init__(
+        self,
+        config: SandboxConfig,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.config = config
+        self.clock = clock
+        self.wall = wall
+        self.dice = random.Random(config.seed)
+        self.poison = re.compile(config.poison) if config.poison else None
+        self.plan = FaultPlan(config.seed, config.faults, config.outages)
+        self.tokens = Tokens(config.token, config.token_life, config.refresh_token, clock())
+        self.arrivals = Arrivals()
+        self.struck: Counter[str] = Counter()
+        self.creates_seen = 0
+        daily = None
+        if config.daily_limit is not None and not self.tokens.oauth:
+            daily = DailyQuota(config.daily_limit, config.daily_reset, config.time_zone, wall())
+        self.limits = Limits(
+            RollingWindow(*config.rate_limit) if config.rate_limit else None,
+            RollingWindow(*config.search_limit) if config.search_limit else None,
+            daily,
+        )
+        self.empty()
+
+    def empty(self) -> None:
+        """A new portal: no emails, the first contacts, the first properties."""
+        config = self.config
+        self.email_schema = email_schema(config)
+        self.contact_schema = contact_schema()
+        self.emails = Books(
+            "EMAIL", FIRST_EMAIL, self.email_schema.unique(), forget=config.forget_bodies
+        )
+        self.contacts = Books("CONTACT", FIRST_CONTACT, self.contact_schema.unique(), forget=False)
+        for number in range(1, config.contacts + 1):
+            self.add_contact(f"contact{number}@example.com")
+
+    def add_contact(self, address: str) -> str:
+        address = address.strip().lower()
+        holder = self.contacts.holder("email", address)
+        if holder is not None:
+            return holder.id
+        return self.contacts.add({"email": address}, (), self.wall(), 0.0, 0.0).id

@@ -1,0 +1,185 @@
+"""Property definitions, and the judgement of one value in HubSpot's own words. Pure.
+
+Law: a value that passes here is stored as it came; a value that does not is named in the
+message together with what was wrong with it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+LONGEST = 65_536
+_MILLISECONDS = re.compile(r"-?\d{1,15}\Z")
+_ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?\Z")
+
+Problem = tuple[str, str]  # HubSpot's error code, its message
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    name: str
+    kind: str = "string"  # string, number, datetime, enumeration, json
+    label: str = ""
+    options: tuple[str, ...] = ()
+    unique: bool = False
+    read_only: bool = False
+    field_type: str = "text"
+    group: str = "email"
+    ours: bool = True  # HubSpot's own, not made by a user
+    description: str = ""
+
+    def public(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "label": self.label or self.name,
+            "type": "string" if self.kind == "json" else self.kind,
+            "fieldType": self.field_type,
+            "description": self.description,
+            "groupName": self.group,
+            "options": [
+                {"label": option, "value": option, "displayOrder": number, "hidden": False}
+                for number, option in enumerate(self.options)
+            ],
+            "displayOrder": -1,
+            "calculated": False,
+            "externalOptions": False,
+            "archived": False,
+            "hasUniqueValue": self.unique,
+            "hidden": False,
+            "hubspotDefined": self.ours,
+            "modificationMetadata": {
+                "archivable": not self.ours,
+                "readOnlyDefinition": self.ours,
+                "readOnlyValue": self.read_only,
+            },
+            "formField": False,
+        }
+
+
+def milliseconds(value: str) -> int | None:
+    """A date as HubSpot reads it: ms since the epoch, or ISO 8601."""
+    if _MILLISECONDS.match(value):
+        return int(value)
+    if not _ISO.match(value):
+        return None
+    try:
+        stamp = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    if stamp.tzinfo is None:
+        stamp = datetime.fromisoformat(
+            f"{value}+00:00" if len(value) > 10 else f"{value}T00:00+00:00"
+        )
+    return int(stamp.timestamp() * 1000)
+
+
+def _date(value: str) -> Problem | None:
+    if _MILLISECONDS.match(value) or milliseconds(value) is not None:
+        return None
+    return "INVALID_DATE", f"{value} was not a valid date"
+
+
+def _number(value: str) -> Problem | None:
+    try:
+        float(value)
+    except ValueError:
+        return ("INVALID_INTEGER", f"{value} was not a valid integer") if value else None
+    return None
+
+
+def _json(value: str) -> Problem | None:
+    if not value:
+        return None
+    try:
+        if isinstance(orjson.loads(value), dict):
+            return None
+    except orjson.JSONDecodeError:
+        pass
+    return "INVALID_JSON", f"{value} was not valid JSON"
+
+
+def judge(prop: Property) -> Callable[[str], Problem | None] | None:
+    """What looks at a value of this property; None where any text will do."""
+    if prop.read_only:
+        return lambda _: ("READ_ONLY_VALUE", f'"{prop.name}" is a read only property')
+    if prop.kind == "enumeration":
+        allowed = frozenset(prop.options)
+        listed = ", ".join(prop.options)
+        return lambda value: (
+            None
+            if value in allowed or not value
+            else ("INVALID_OPTION", f"{value} was not one of the allowed options: [{listed}]")
+        )
+    checks: Mapping[str, Callable[[str], Problem | None]] = {
+        "datetime": _date,
+        "number": _number,
+        "json": _json,
+    }
+    return checks.get(prop.kind)
+
+
+def complaint(name: str, code: str, message: str) -> dict[str, Any]:
+    return {
+        "isValid": False,
+        "message": message,
+        "error": code,
+        "name": name,
+        "localizedErrorMessage": message,
+    }
+
+
+def invalid(complaints: list[dict[str, Any]]) -> str:
+    return f"Property values were not valid: {orjson.dumps(complaints).decode()}"
+
+
+class Schema:
+    """The properties of one object type."""
+
+    def __init__(self, properties: list[Property], required: tuple[str, ...] = ()) -> None:
+        self.properties: dict[str, Property] = {}
+        self.required = required
+        self._judges: dict[str, Callable[[str], Problem | None] | None] = {}
+        for prop in properties:
+            self.add(prop)
+
+    def add(self, prop: Property) -> None:
+        self.properties[prop.name] = prop
+        self._judges[prop.name] = judge(prop)
+
+    def drop(self, name: str) -> None:
+        del self.properties[name], self._judges[name]
+
+    def unique(self) -> list[str]:
+        return [prop.name for prop in self.properties.values() if prop.unique]
+
+    def find_faults(self, values: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Every value that can't be stored. The all-good path makes no objects but the list."""
+        found: list[dict[str, Any]] = []
+        judges = self._judges
+        for name, value in values.items():
+            try:
+                check = judges[name]
+            except KeyError:
+                message = f'Property "{name}" does not exist'
+                found.append(complaint(name, "PROPERTY_DOESNT_EXIST", message))
+                continue
+            if len(value) > LONGEST:
+                message = (
+                    f"The value of {name} is too long: {len(value)} characters, "
+                    f"at most {LONGEST} are allowed"
+                )
+                found.append(complaint(name, "PROPERTY_VALUE_TOO_LONG", message))
+            elif check is not None and (problem := check(value)) is not None:
+                found.append(complaint(name, *problem))
+        return found
+
+    def missing(self, values: Mapping[str, str]) -> list[str]:
+        return [name for name in self.required if not values.get(name)]

@@ -1,0 +1,288 @@
+"""One process's work on one run, from the journal's opening to its summary.
+
+Laws kept here: same account, or no resume; what earlier lives of a run left in doubt is
+looked at before anything new is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bulkload import events, verdict
+from bulkload.batching import batches
+from bulkload.errors import BulkloadError, StoppedForGood, StoppedResumable
+from bulkload.hubspot import account, wire
+from bulkload.hubspot.auth import Token, read_token
+from bulkload.hubspot.client import Client
+from bulkload.hubspot.sink import Sink
+from bulkload.journal.journal import Journal, Settlement
+from bulkload.letters import LetterWriter
+from bulkload.limiter import Limiter, RateLimit
+from bulkload.pipeline import Parts, Pipeline, Policy, Tally
+from bulkload.reading import Reader
+from bulkload.retry import probe_delay
+from bulkload.runlog import RunLog
+from bulkload.summary import Summary, keep, resume_command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from bulkload.events import Observer
+    from bulkload.options import Options
+    from bulkload.protocols import Source
+    from bulkload.rundir import RunDir
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How one process works on a run: what isn't kept in the run itself.
+
+    `interrupt`: set it to drain. `token` None: from the environment.
+    """
+
+    token: Token | None = None
+    token_file: Path | None = None
+    observers: tuple[Observer, ...] = ()
+    interrupt: asyncio.Event | None = None
+
+    def secret(self) -> Token:
+        return self.token or read_token(self.token_file)
+
+
+async def carry_on(
+    directory: RunDir, sources: Sequence[Source], options: Options, call: Call
+) -> Summary:
+    """Work on a committed run until it is settled or has to stop. The lock is held."""
+    return await _Session(directory, sources, options, call).live()
+
+
+class _Session:
+    """One process's work on one run."""
+
+    def __init__(
+        self, directory: RunDir, sources: Sequence[Source], options: Options, call: Call
+    ) -> None:
+        self._directory = directory
+        self._sources = sources
+        self._options = options
+        self._call = call
+        self._log = RunLog(directory.log)
+        self._tell = events.Announcer((self._log, *call.observers))
+        self._tally = Tally()
+        self._random = random.Random()  # noqa: S311  # jitter, no secret
+        self._began = time.monotonic()
+        self._interrupt = call.interrupt or asyncio.Event()
+        self._pipeline: Pipeline | None = None
+
+    async def live(self) -> Summary:
+        stopped: BulkloadError | None = None
+        async with AsyncExitStack() as stack:
+            journal = Journal(self._directory, on_full=self._disk_full(asyncio.get_running_loop()))
+            stack.push_async_callback(journal.close)
+            self._take_counts(journal)
+            client = await stack.enter_async_context(
+                Client(
+                    self._options.base_url,
+                    self._call.secret(),
+                    timeout=self._options.timeout,
+                    connections=self._options.max_in_flight,
+                )
+            )
+            try:
+                stopped = await self._work(journal, client)
+            except (StoppedResumable, StoppedForGood) as error:
+                stopped = error
+        summary = self._summarise(stopped)
+        self._log.write(f"ended with exit code {summary.exit_code}: {summary.stopped or 'settled'}")
+        keep(self._directory, summary)
+        return summary
+
+    def _take_counts(self, journal: Journal) -> None:
+        counts, tally = journal.counts, self._tally
+        tally.loaded, tally.existing = counts.loaded, counts.existing
+        tally.dead, tally.doubt = counts.dead_lettered, counts.in_doubt
+        tally.batches = counts.batches
+        if journal.set_aside is not None:
+            self._tell(
+                events.Said(
+                    f"dead-letters.ndjson had been edited: it is kept as {journal.set_aside.name}"
+                )
+            )
+        sizes = [source.size() for source in self._sources]
+        expected = None if None in sizes else sum(size or 0 for size in sizes)
+        self._tell(
+            events.Started(journal.facts["run_id"], str(self._directory.path), expected, tally.read)
+        )
+
+    async def _work(self, journal: Journal, client: Client) -> BulkloadError | None:
+        options = self._options
+        limit = RateLimit.parse(options.rate_limit)
+        limiter = Limiter(limit)
+        recent = await journal.sent_since(time.time() - limit.window_s)
+        limiter.take_recent(recent, asyncio.get_running_loop().time() + limit.window_s)
+        run = journal.facts["run_id"]
+        letters = LetterWriter(run, [source.name for source in self._sources])
+        reader = Reader(
+            run,
+            self._sources,
+            letters,
+            max_bytes=options.max_batch_bytes,
+            limit=options.limit,
+        )
+        await self._bind(journal, client, limiter)
+        await self._look_at_doubts(journal, reader)
+        state = await journal.state()
+        count, share = options.dead_letters_allowed()
+        parts = Parts(
+            Sink(client), journal, limiter, letters, self._random, self._tell, reader.consumed,
+            asyncio.to_thread,
+        )  # fmt: skip
+        policy = Policy(
+            in_flight=options.max_in_flight,
+            in_doubt=options.in_doubt,
+            max_attempts=options.max_attempts,
+            max_outage_s=options.max_outage,
+            max_dead_share=share,
+            max_dead_count=count,
+        )
+        read = batches(
+            reader.read(state.seek, state.covered),
+            max_records=options.batch_size,
+            max_bytes=options.max_batch_bytes,
+            overhead=wire.ENVELOPE_BYTES,
+        )
+        pipeline = self._pipeline = Pipeline(parts, policy, read, self._tally)
+        watch = asyncio.create_task(self._drain_when_told(pipeline))
+        try:
+            await pipeline.run()
+        finally:
+            watch.cancel()
+        if pipeline.stopped is None:
+            await journal.note({"complete": True})
+        return pipeline.stopped
+
+    async def _drain_when_told(self, pipeline: Pipeline) -> None:
+        await self._interrupt.wait()
+        pipeline.drain(StoppedResumable("interrupted: what was in flight is settled"))
+
+    async def _bind(self, journal: Journal, client: Client, limiter: Limiter) -> None:
+        """Whose portal is this? Waits for a remote that does not answer yet."""
+        began, failures = time.monotonic(), 0
+        while True:
+            await limiter.acquire()
+            found, sent = await account.ask(client)
+            if sent.sent_at:
+                limiter.spend(sent.ended_at)
+            else:
+                limiter.give_back()
+            if found.denied:
+                raise StoppedResumable(found.denied)
+            status = sent.reply.status
+            if found.portal or (0 < status < 500 and status not in wire.LATER):
+                break
+            failures += 1
+            waited = time.monotonic() - began
+            most = self._options.max_outage
+            if most is not None and waited >= most:
+                raise StoppedResumable(
+                    f"{self._options.base_url} does not answer ({found.trouble}); gave up after "
+                    f"{waited:.0f} s (--max-outage {most:g})"
+                )
+            wait = probe_delay(failures, waited, self._random)
+            wait = max(wait, wire.retry_after(sent.reply.headers) or 0.0)
+            if most is not None:
+                wait = min(wait, max(most - waited, 0.01))
+            if failures == 1:
+                self._tell(events.Held(None, found.trouble))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._interrupt.wait(), wait)
+                raise StoppedResumable("interrupted before anything was sent")
+        if failures:
+            self._tell(events.Released())
+        bound = journal.facts.get("portal")
+        if not found.portal:
+            self._tell(
+                events.Said(
+                    f"the remote did not say which portal this is ({found.trouble}); the run is "
+                    "not bound to an account"
+                )
+            )
+        elif bound is None:
+            await journal.note({"portal": found.portal})
+        elif bound != found.portal:
+            raise StoppedForGood(
+                f"this token is for portal {found.portal}, the run was begun on portal {bound}. "
+                "Use a token of that portal to resume"
+            )
+
+    async def _look_at_doubts(self, journal: Journal, reader: Reader) -> None:
+        """Attempts whose answer an earlier life of the run did not live to see."""
+        for opened in (await journal.state()).open:
+            if verdict.decide("unknown", self._options.in_doubt) == "send-again":
+                await journal.reopen(opened.id)
+                continue
+            batch = await asyncio.to_thread(
+                reader.rebuild, opened.covers, opened.source, opened.position
+            )
+            if wire.digest(wire.body(batch)) != opened.digest:
+                raise StoppedForGood(
+                    f"{self._sources[opened.source].name}: a batch in doubt (from "
+                    f"{self._sources[opened.source].noun} {opened.position.number}) reads "
+                    "differently now. The source changed, or this version maps it otherwise; "
+                    "put the old one back, then resume"
+                )
+            await journal.settle(
+                opened.id,
+                Settlement(
+                    0, "the process ended before the answer was settled", doubtful=batch.entries
+                ),
+            )
+            self._tally.doubt += len(batch.entries)
+            self._tell(events.Settled(in_doubt=len(batch.entries)))
+
+    def _disk_full(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
+        """Called in the journal's thread."""
+
+        def drain() -> None:
+            why = StoppedResumable(
+                f"the disk of {self._directory.path} is full. What was in flight is settled; "
+                "make room, then resume"
+            )
+            if self._pipeline is not None:
+                self._pipeline.drain(why)
+
+        def give_room() -> None:
+            self._directory.drop_ballast()
+            loop.call_soon_threadsafe(drain)
+
+        return give_room
+
+    def _summarise(self, stopped: BulkloadError | None) -> Summary:
+        tally = self._tally
+        finished = 1 if tally.dead or tally.doubt else 0
+        code = finished if stopped is None else stopped.exit_code
+        busy = (tally.last_settled or 0.0) - (tally.first_request or 0.0)
+        return Summary(
+            run=str(self._directory.path),
+            read=tally.read,
+            loaded=tally.loaded,
+            existing=tally.existing,
+            dead_lettered=tally.dead,
+            in_doubt=tally.doubt,
+            skipped=tally.skipped,
+            batches=tally.batches,
+            requests=tally.requests,
+            retries=tally.retries,
+            throttled=tally.throttled,
+            elapsed_s=round(time.monotonic() - self._began, 3),
+            records_per_s=round(tally.loaded_now / busy, 1) if busy > 0 else 0.0,
+            exit_code=code,
+            resume=resume_command(self._directory) if code == 3 else None,
+            stopped=str(stopped) if stopped is not None else None,
+        )

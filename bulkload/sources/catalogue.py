@@ -1,0 +1,55 @@
+"""A source as JSON for a run's journal, and back: no globs, no sniffing at a resume."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from bulkload.errors import StoppedForGood
+from bulkload.sources.csvs import CsvSource
+from bulkload.sources.eml import EmlSource
+from bulkload.sources.letters import LettersSource
+from bulkload.sources.mbox import MboxSource
+from bulkload.sources.ndjson import NdjsonSource
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bulkload.protocols import Source
+
+_CLASSES: dict[str, type[NdjsonSource | CsvSource | MboxSource | EmlSource]] = {
+    source.format: source
+    for source in (NdjsonSource, LettersSource, CsvSource, MboxSource, EmlSource)
+}
+
+
+@runtime_checkable
+class _OnDisk(Protocol):
+    path: Path
+
+    def options(self) -> dict[str, Any]: ...
+
+
+def describe(source: Source) -> dict[str, Any]:
+    """`{"format", "path", "name", "options"}`: all that `reopen` needs."""
+    assert isinstance(source, _OnDisk)
+    return {
+        "format": source.format,
+        "path": str(source.path),
+        "name": source.name,
+        "options": source.options(),
+    }
+
+
+def reopen(description: dict[str, Any]) -> Source:
+    """The source that `describe` described.
+
+    Raises StoppedForGood where its format is unknown to this version, RefusedToStart where
+    a table's header can't be read any more.
+    """
+    form = description["format"]
+    if form not in _CLASSES:
+        raise StoppedForGood(f"{description['name']}: this version reads no format {form!r}.")
+    source: Source = _CLASSES[form](
+        description["path"], description["name"], **description["options"]
+    )
+    return source

@@ -1,0 +1,65 @@
+"""What binds a run to its source: size, first MiB, last MiB.
+
+Law kept here: same source or no resume. A file that only grew keeps its first MiB, and the
+old last MiB at its old place: `still_begins_with` tells that from a changed one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from bulkload.errors import RefusedToStart
+from bulkload.sources.streams import BLOCK, open_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+def of_file(path: Path, name: str) -> dict[str, Any]:
+    """`{"size", "head", "tail"}` of the bytes on disk. Raises RefusedToStart."""
+    with open_file(path, name) as file:
+        return _read(file, os.fstat(file.fileno()).st_size, name)
+
+
+def still_begins_with(path: Path, name: str, earlier: dict[str, Any]) -> bool:
+    """Whether the file is what `earlier` (of `of_file`) was taken of, grown or not.
+
+    Raises RefusedToStart where it can't be read.
+    """
+    size = int(earlier["size"])
+    with open_file(path, name) as file:
+        if os.fstat(file.fileno()).st_size < size:
+            return False
+        return _read(file, size, name) == earlier
+
+
+def of_names(named: Iterable[tuple[str, int]]) -> dict[str, Any]:
+    """`{"count", "size", "names"}` of a folder: (relative name, bytes), in sorted order."""
+    digest = hashlib.sha256()
+    count = size = 0
+    for name, length in named:
+        digest.update(os.fsencode(name) + b"\0" + str(length).encode() + b"\n")
+        count += 1
+        size += max(length, 0)
+    return {"count": count, "size": size, "names": digest.hexdigest()}
+
+
+def _read(file: BinaryIO, size: int, name: str) -> dict[str, Any]:
+    try:
+        head = _digest(file, 0, min(size, BLOCK))
+        tail = _digest(file, max(0, size - BLOCK), min(size, BLOCK))
+    except OSError as error:
+        raise RefusedToStart(f"{name}: can't be read: {error.strerror or error}.") from error
+    return {"size": size, "head": head, "tail": tail}
+
+
+def _digest(file: BinaryIO, offset: int, length: int) -> str:
+    file.seek(offset)
+    digest = hashlib.sha256()
+    while length and (block := file.read(length)):
+        digest.update(block)
+        length -= len(block)
+    return digest.hexdigest()

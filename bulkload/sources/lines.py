@@ -1,0 +1,71 @@
+"""Lines of bytes with their offsets, out of a stream, plain or gzip.
+
+Laws kept here: memory is bounded: a line longer than the limit is counted and skipped, never
+held; nothing is lost in silence: a last line without a newline counts, and a torn stream
+ends in one line that carries the flaw.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bulkload.sources.streams import Stream
+
+
+class Line(NamedTuple):
+    """One line. `raw` is without its line feed (a carriage return before it is still there);
+    None where it is longer than the limit. `flaw` says what is wrong with it.
+    """
+
+    offset: int
+    number: int
+    raw: bytes | None
+    flaw: str | None = None
+
+
+def too_large(noun: str, size: int, limit: int) -> str:
+    """The words for a record that was left unread."""
+    return (
+        f"this {noun} is {size:,} bytes, more than --max-record-bytes {limit:,}: "
+        "it was left unread; read it in its source at this position, or raise the limit"
+    )
+
+
+def read_lines(stream: Stream, number: int, limit: int, noun: str = "line") -> Iterator[Line]:
+    """Every line of `stream` from where it stands; the first one is given `number`.
+
+    `limit` is in bytes. The caller closes the stream.
+    """
+    start = stream.offset
+    held: list[bytes] = []
+    held_bytes = 0
+    while block := stream.read():
+        parts = block.split(b"\n")
+        last = parts.pop()
+        for part in parts:
+            size = held_bytes + len(part)
+            if size > limit:
+                yield Line(start, number, None, too_large(noun, size, limit))
+            elif held:
+                held.append(part)
+                yield Line(start, number, b"".join(held))
+            else:
+                yield Line(start, number, part)
+            if held_bytes:
+                held.clear()
+                held_bytes = 0
+            start += size + 1
+            number += 1
+        if last:
+            held_bytes += len(last)
+            if held_bytes > limit:
+                held.clear()
+            else:
+                held.append(last)
+    if held_bytes > limit:
+        yield Line(start, number, None, stream.flaw or too_large(noun, held_bytes, limit))
+    elif held_bytes or stream.flaw:
+        yield Line(start, number, b"".join(held), stream.flaw)

@@ -1,0 +1,84 @@
+"""How a run stands: the numbers that `load` returns and `--json` prints.
+
+Law kept here: read is the sum of the five outcomes, also for a run that stopped early.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from bulkload.journal import journal as journals
+from bulkload.rundir import private
+
+if TYPE_CHECKING:
+    from bulkload.rundir import RunDir
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How a run stands when `load` returns. `read` is the sum of the five outcomes.
+
+    `resume` is the command that goes on with it, None where there is nothing left to do;
+    `stopped` says why it ended early. Exit codes: 0 all loaded or existing, 1 finished with
+    dead letters or doubts, 3 stopped resumable, 4 stopped for good.
+    """
+
+    run: str
+    read: int
+    loaded: int
+    existing: int
+    dead_lettered: int
+    in_doubt: int
+    skipped: int
+    batches: int
+    requests: int
+    retries: int
+    throttled: int
+    elapsed_s: float
+    records_per_s: float
+    exit_code: int
+    resume: str | None
+    stopped: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def resume_command(directory: RunDir) -> str:
+    return f"bulkload resume {shlex.quote(str(directory.path))}"
+
+
+def standing(directory: RunDir, facts: dict[str, Any]) -> Summary:
+    """From the journal alone, its `facts` at hand."""
+    counts = journals.counts(directory)
+    finished = 1 if counts.dead_lettered or counts.in_doubt else 0
+    code = finished if facts.get("complete") else 3
+    return Summary(
+        run=str(directory.path),
+        read=counts.loaded + counts.existing + counts.dead_lettered + counts.in_doubt,
+        loaded=counts.loaded,
+        existing=counts.existing,
+        dead_lettered=counts.dead_lettered,
+        in_doubt=counts.in_doubt,
+        skipped=0,
+        batches=counts.batches,
+        requests=0,
+        retries=0,
+        throttled=0,
+        elapsed_s=0.0,
+        records_per_s=0.0,
+        exit_code=code,
+        resume=resume_command(directory) if code == 3 else None,
+        stopped="not finished" if code == 3 else None,
+    )
+
+
+def keep(directory: RunDir, summary: Summary) -> None:
+    """Write summary.json, for scripts that come later."""
+    with suppress(OSError):  # a full disk: the journal has it all, this is a convenience
+        private(directory.summary)
+        directory.summary.write_text(json.dumps(summary.as_json(), indent=1) + "\n")

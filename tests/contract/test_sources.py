@@ -1,0 +1,210 @@
+"""One contract for every source: fixed order, positions that read again, bounded memory.
+
+A format joins by adding itself to FORMATS below.
+"""
+
+from __future__ import annotations
+
+import gc
+import gzip
+import json
+import random
+import tracemalloc
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bulkload.errors import RefusedToStart
+from bulkload.model import Position
+from bulkload.sources import describe, reopen
+from bulkload.sources.csvs import CsvSource
+from bulkload.sources.eml import EmlSource
+from bulkload.sources.letters import LettersSource
+from bulkload.sources.mbox import MboxSource
+from bulkload.sources.ndjson import NdjsonSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bulkload.protocols import Source
+
+LIMIT = 100_000
+BODIES = [
+    "",
+    "x",
+    "two\nlines",
+    "quote \" and ''",
+    "é, ü; 漢字",
+    "From here\non",
+    ">From me",
+    "a\r\nb",
+]
+
+
+def _texts(seed: int, large: int | None = None) -> list[str]:
+    """Bodies of very different lengths; the one at `large` is over the limit."""
+    pick = random.Random(seed)
+    texts = [pick.choice(BODIES) * pick.choice([1, 1, 2, 300, 5000]) for _ in range(40)]
+    if large is not None:
+        texts[large] = "y" * (LIMIT * 3)
+    return texts
+
+
+def _ndjson(path: Path, texts: list[str]) -> None:
+    path.write_bytes(b"".join(orjson.dumps({"body": text}) + b"\n" for text in texts))
+
+
+def _letters(path: Path, texts: list[str]) -> None:
+    lines = [
+        orjson.dumps({"bulkload": "dead-letter/1", "record": {"body": text}}) for text in texts
+    ]
+    path.write_bytes(b"\n".join(lines))
+
+
+def _csv(path: Path, texts: list[str]) -> None:
+    rows = ['hs_timestamp,"body, as text"']
+    rows += ['{},"{}"'.format(at, text.replace('"', '""')) for at, text in enumerate(texts)]
+    path.write_bytes("\r\n".join(rows).encode())
+
+
+def _mbox(path: Path, texts: list[str]) -> None:
+    parts = [
+        f"From a@b.c Mon Jan  1 10:00:{at:02} 2024\nSubject: {at}\n\n{text}\n\n"
+        for at, text in enumerate(texts)
+    ]
+    path.write_bytes("".join(parts).encode())
+
+
+def _gzipped(write: Callable[[Path, list[str]], None]) -> Callable[[Path, list[str]], None]:
+    def written(path: Path, texts: list[str]) -> None:
+        write(path, texts)
+        content = path.read_bytes()
+        middle = len(content) // 2  # two members, as `cat a.gz b.gz` makes
+        path.write_bytes(gzip.compress(content[:middle]) + gzip.compress(content[middle:]))
+
+    return written
+
+
+def _eml(path: Path, texts: list[str]) -> None:
+    for at, text in enumerate(texts):
+        folder = path / f"folder {at % 3}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{at}.eml").write_bytes(f"Subject: {at}\n\n{text}".encode())
+
+
+FORMATS: dict[str, tuple[type[Any], Callable[[Path, list[str]], None]]] = {
+    "ndjson": (NdjsonSource, _ndjson),
+    "ndjson.gz": (NdjsonSource, _gzipped(_ndjson)),
+    "letters": (LettersSource, _letters),
+    "csv": (CsvSource, _csv),
+    "csv.gz": (CsvSource, _gzipped(_csv)),
+    "mbox": (MboxSource, _mbox),
+    "mbox.gz": (MboxSource, _gzipped(_mbox)),
+    "eml": (EmlSource, _eml),
+}
+
+
+@pytest.fixture(params=list(FORMATS))
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[list[str]], Source]:
+    kind, write = FORMATS[request.param]
+
+    def made(texts: list[str]) -> Source:
+        path = tmp_path / "source"
+        write(path, texts)
+        source: Source = kind(path, "shown", max_record_bytes=LIMIT)
+        return source
+
+    return made
+
+
+def test_the_same_records_each_time(make: Callable[[list[str]], Source]) -> None:
+    source = make(_texts(1))
+    first = list(source.records())
+    assert len(first) == len(_texts(1))
+    assert list(source.records()) == first
+    assert not any(record.flaw for record in first)
+
+
+@settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=25)
+@given(k=st.integers(0, 39), seed=st.integers(0, 5), large=st.none() | st.integers(0, 39))
+def test_a_position_reads_the_same_record_and_all_after_it(
+    make: Callable[[list[str]], Source], k: int, seed: int, large: int | None
+) -> None:
+    source = make(_texts(seed, large))
+    records = list(source.records())
+    through_json = Position(**json.loads(json.dumps(records[k].position.as_json())))
+    assert list(source.records(through_json)) == records[k:]
+
+
+def test_a_record_over_the_limit_is_left_unread_and_the_next_one_follows(
+    make: Callable[[list[str]], Source],
+) -> None:
+    source = make(_texts(2, large=7))
+    records = list(source.records())
+    unread = [record for record in records if record.raw is None]
+    assert len(records) == 40
+    assert len(unread) == 1
+    assert "--max-record-bytes 100,000" in (unread[0].flaw or "")
+    whole = list(make(_texts(2)).records())
+    kept = [record.raw for record in records if record.raw is not None]
+    assert set(kept) <= {record.raw for record in whole}
+
+
+def test_memory_does_not_grow_with_a_record(make: Callable[[list[str]], Source]) -> None:
+    texts = _texts(3)
+    texts[5] = "z" * (48 << 20)
+    source = make(texts)
+    del texts
+    gc.collect()
+    tracemalloc.start()
+    count = sum(1 for _ in source.records())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == 40
+    assert peak < 8 << 20
+
+
+def test_closing_the_iterator_closes_the_file(make: Callable[[list[str]], Source]) -> None:
+    source = make(_texts(4))
+    records = source.records()
+    next(records)
+    records.close()
+    del records, source
+    gc.collect()  # a file left open would be a ResourceWarning here, and that is an error
+
+
+def test_the_fingerprint_is_json_and_tells_a_change(make: Callable[[list[str]], Source]) -> None:
+    source = make(_texts(5))
+    before = source.fingerprint()
+    assert json.loads(json.dumps(before)) == before == source.fingerprint()
+    changed = make([*_texts(5), "one more"])
+    assert changed.fingerprint() != before
+
+
+def test_consumed_ends_at_size(make: Callable[[list[str]], Source]) -> None:
+    source = make(_texts(6))
+    records = list(source.records())
+    assert source.consumed() == source.size()
+    list(source.records(records[30].position))
+    assert source.consumed() == source.size()
+
+
+def test_described_and_reopened_it_is_the_same_source(
+    make: Callable[[list[str]], Source],
+) -> None:
+    source = make(_texts(7))
+    again = reopen(json.loads(json.dumps(describe(source))))
+    assert (again.name, again.format) == ("shown", source.format)
+    assert again.fingerprint() == source.fingerprint()
+    assert list(again.records()) == list(source.records())
+
+
+def test_a_source_that_is_gone_refuses(make: Callable[[list[str]], Source], tmp_path: Path) -> None:
+    source = make(_texts(8))
+    (tmp_path / "source").rename(tmp_path / "elsewhere")
+    with pytest.raises(RefusedToStart, match="shown: there is no such file"):
+        source.fingerprint()

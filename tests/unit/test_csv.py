@@ -1,0 +1,125 @@
+"""Tables: where rows end, what their cells are, what refuses."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bulkload.errors import RefusedToStart
+from bulkload.sources import streams
+from bulkload.sources.csvs import CsvSource
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bulkload.model import Record
+
+
+def records(path: Path, content: bytes) -> list[Record]:
+    path.write_bytes(content)
+    return list(CsvSource(path, "shown").records())
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "f.csv"
+
+
+@settings(suppress_health_check=list(HealthCheck), deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(*[st.text(st.sampled_from('a",;\n\r é\t|'), max_size=6)] * 3).filter(any),
+        max_size=8,
+    ),
+    delimiter=st.sampled_from(",;\t|"),
+    end=st.sampled_from(["\n", "\r\n"]),
+    block=st.integers(3, 12),
+)
+def test_rows_are_those_of_the_standard_library_whatever_the_buffers(
+    path: Path, rows: list[tuple[str, ...]], delimiter: str, end: str, block: int
+) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL)
+    writer.writerow(["a", "b", "c"])
+    writer.writerows(rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streams, "BLOCK", block)
+        found = records(path, text.getvalue().encode())
+    assert [record.flaw for record in found] == [None] * len(rows)
+    assert [record.fields for record in found] == [
+        {name: cell for name, cell in zip("abc", row, strict=True) if cell} for row in rows
+    ]
+
+
+def test_positions_are_bytes_and_numbers_those_of_a_spreadsheet(path: Path) -> None:
+    content = '\ufeffhs_timestamp;"é;x"\r\n1;"a\r\nb"\r\n\r\n2;c\r\n'.encode()
+    first, second = records(path, content)
+    assert first.fields == {"hs_timestamp": "1", "é;x": "a\r\nb"}
+    assert first.raw == b'1;"a\r\nb"'
+    assert (first.position.number, second.position.number) == (2, 4)
+    assert content[int(second.position.at) :] == b"2;c\r\n"
+
+
+def test_a_quote_inside_a_cell_is_text(path: Path) -> None:
+    first, second = records(path, b'a,b\n5" pipe,x\n6" pipe,y\n')
+    assert first.fields == {"a": '5" pipe', "b": "x"}
+    assert second.fields == {"a": '6" pipe', "b": "y"}
+
+
+def test_empty_cells_are_left_out(path: Path) -> None:
+    assert [record.fields for record in records(path, b"a,b\n,x\n,\n")] == [{"b": "x"}, {}]
+
+
+def test_a_ragged_row_names_both_counts_and_the_next_one_follows(path: Path) -> None:
+    short, long, good = records(path, b"a,b\n1\n1,2,3\n1,2\n")
+    assert "expected 2 cells, as in the header, found 1" in (short.flaw or "")
+    assert "found 3" in (long.flaw or "")
+    assert (long.raw, good.flaw) == (b"1,2,3", None)
+
+
+def test_a_row_that_is_not_utf8_is_flawed_and_named_by_its_byte(path: Path) -> None:
+    bad, good = records(path, b"a,b\n1,caf\xe9\n1,2\n")
+    assert "not UTF-8 at byte 9 of the file" in (bad.flaw or "")
+    assert (bad.raw, good.flaw) == (b"1,caf\xe9", None)
+
+
+def test_an_unclosed_quote_is_flawed_with_all_it_swallowed(path: Path) -> None:
+    good, open_ = records(path, b'a,b\n1,2\n1,"x\n3,4\n')
+    assert good.flaw is None
+    assert "is not closed" in (open_.flaw or "")
+    assert open_.raw == b'1,"x\n3,4\n'
+
+
+def test_what_follows_a_closing_quote_is_flawed(path: Path) -> None:
+    (row,) = records(path, b'a,b\n"1"x,2\n')
+    assert "no valid row" in (row.flaw or "")
+
+
+def test_a_cell_may_be_longer_than_the_standard_library_allows(path: Path) -> None:
+    (row,) = records(path, b"a,b\n1," + b"x" * 300_000)
+    assert len((row.fields or {})["b"]) == 300_000
+
+
+def test_one_column_is_a_table_too(path: Path) -> None:
+    assert [record.fields for record in records(path, b"a\n1\n")] == [{"a": "1"}]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"a,b,a,c,b\n", "names 'a', 'b' more than once"),
+        (b"a,,c,\n", "column 2, 4 has no name"),
+        (b"caf\xe9,b\n", "the header is not UTF-8 at byte 3"),
+        (b"\n\r\n", "has no header row"),
+        (b'"a,b\n1,2\n', "the header can't be read"),
+        (b'"a"b,c\n1,2\n', "the header is no valid row"),
+    ],
+)
+def test_a_wrong_header_refuses(path: Path, content: bytes, words: str) -> None:
+    with pytest.raises(RefusedToStart, match=words):
+        records(path, content)

@@ -1,0 +1,173 @@
+"""What the user names → sources, or a refusal that says what to do."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bulkload.errors import RefusedToStart, StoppedForGood
+from bulkload.sources import FORMATS, describe, open_sources, reopen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MBOX = b"From a@b Mon Jan  1 10:00:00 2024\nSubject: x\n\n"
+LETTER = b'{"source":"x", "bulkload": "dead-letter/1","record":{"a":"1"}}\n'
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def put(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_bytes(content)
+
+
+def formats(*specs: str, form: str | None = None) -> list[tuple[str, str]]:
+    sources = open_sources(specs, format=form, max_record_bytes=1000)
+    return [(source.name, source.format) for source in sources]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "form"),
+    [
+        ("a.ndjson", b"{}", "ndjson"),
+        ("a.jsonl", b"\xef\xbb\xbf\n {}", "ndjson"),
+        ("a.JSON", b' \n{"a":1}', "ndjson"),
+        ("a.csv", b"a,b", "csv"),
+        ("a.tsv", b"a\tb", "csv"),
+        ("a.mbox", MBOX, "mbox"),
+        ("a.mbx", MBOX, "mbox"),
+        ("a.eml", b"Subject: x\n\n", "eml"),
+        ("Inbox", MBOX, "mbox"),
+        ("export.txt", b'\n{"a":1}', "ndjson"),
+        ("dead-letters.ndjson", LETTER, "letters"),
+        ("edited", LETTER, "letters"),
+    ],
+)
+@pytest.mark.parametrize("compressed", [False, True])
+def test_formats_by_extension_and_by_content(
+    tmp_path: Path, name: str, content: bytes, form: str, compressed: bool
+) -> None:
+    shown = name + ".gz" if compressed else name
+    put(tmp_path, shown, gzip.compress(content) if compressed else content)
+    assert formats(shown) == [(shown, form)]
+
+
+def test_globs_are_sorted_and_several_sources_keep_their_order(tmp_path: Path) -> None:
+    for name in ("b.ndjson", "a.ndjson", "z/c.ndjson", "m.mbox", "x[1].ndjson"):
+        put(tmp_path, name, MBOX if name == "m.mbox" else b"{}")
+    put(tmp_path, "mails/1.eml", b"Subject: x\n\n")
+    assert [name for name, _ in formats("m.mbox", "[ab].ndjson", "**/c.ndjson", "mails")] == [
+        "m.mbox",
+        "a.ndjson",
+        "b.ndjson",
+        "z/c.ndjson",
+        "mails",
+    ]
+    assert formats("x[1].ndjson") == [("x[1].ndjson", "ndjson")]
+
+
+def test_a_tsv_is_split_at_tabs_only(tmp_path: Path) -> None:
+    put(tmp_path, "a.tsv", b"a,b,c\td\n1\t2\n")
+    (source,) = open_sources(["a.tsv"], max_record_bytes=1000)
+    assert [record.fields for record in source.records()] == [{"a,b,c": "1", "d": "2"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "form", "words"),
+    [
+        ("a.ndjson", b"", None, "is empty: nothing to load"),
+        ("a.ndjson.gz", gzip.compress(b"", mtime=0), None, "is empty: nothing to load"),
+        ("a.json", b' [{"a":1}]', None, r"arrays are not supported yet.*jq -c '\.\[\]'"),
+        ("a.ndjson", b'{"a":1}\0', None, "a NUL byte at byte 7"),
+        ("a.ndjson", b'{"a":"\xe9"}\n', None, "is not UTF-8 .byte 6"),
+        ("a.ndjson", b"\xff\xfe{\0", None, "is UTF-16 .*iconv -f UTF-16"),
+        ("a.csv", b"\xff\xfea\0", None, "is UTF-16"),
+        ("a.mbox", b"hello\n", None, "no line begins with 'From '"),
+        ("a.bin", b"hello\n", None, "--format. Formats: ndjson .*csv.*mbox.*eml"),
+        ("a.gz", b"\x1f\x8b\x08", None, "ends too early"),
+        ("a.ndjson", b"{}", "xml", "--format xml: unknown; one of ndjson, csv"),
+    ],
+)
+def test_refusals(tmp_path: Path, name: str, content: bytes, form: str | None, words: str) -> None:
+    put(tmp_path, name, content)
+    with pytest.raises(RefusedToStart, match=words) as refusal:
+        formats(name, form=form)
+    assert name in str(refusal.value) or form == "xml"
+
+
+def test_refusals_without_a_file(tmp_path: Path) -> None:
+    put(tmp_path, "dir/a.ndjson", b"{}")
+    for specs, words in [
+        ([], "no source was named"),
+        (["none.ndjson"], "none.ndjson: there is no such file"),
+        (["*.none"], r"\*.none: no file matches"),
+        (["dir"], r"no \*.eml file .*'dir/\*.ndjson'"),
+        (["dir/a.ndjson", "dir/../dir/a.ndjson"], "was named twice"),
+    ]:
+        with pytest.raises(RefusedToStart, match=words):
+            formats(*specs)
+    with pytest.raises(RefusedToStart, match=r"dir: is a folder, and --format ndjson reads files"):
+        formats("dir", form="ndjson")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_permission_denied(tmp_path: Path) -> None:
+    put(tmp_path, "a.ndjson", b"{}")
+    (tmp_path / "a.ndjson").chmod(0)
+    with pytest.raises(RefusedToStart, match=r"a.ndjson: permission denied"):
+        formats("a.ndjson")
+
+
+def test_a_format_given_wins_over_the_name(tmp_path: Path) -> None:
+    put(tmp_path, "a.txt", b"Subject: x\n\n")
+    put(tmp_path, "mails/1", b"Subject: x\n\n")
+    assert formats("a.txt", "mails", form="eml") == [("a.txt", "eml"), ("mails", "eml")]
+
+
+def test_one_bad_line_later_is_that_lines_fault(tmp_path: Path) -> None:
+    put(tmp_path, "a.ndjson", b'{"a":1}\n\xff\n')
+    assert formats("a.ndjson") == [("a.ndjson", "ndjson")]
+
+
+def test_stdin_is_kept_to_be_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"a":"1"}\n{"a":"2"}\n')))
+    spool = tmp_path / "run"
+    (source,) = open_sources(["-"], max_record_bytes=1000, spool_dir=spool)
+    assert (source.name, source.format) == ("stdin", "ndjson")
+    assert (spool / "stdin.ndjson").stat().st_mode & 0o777 == 0o600
+    assert len(list(source.records())) == 2
+    assert len(list(reopen(describe(source)).records())) == 2
+
+
+def test_stdin_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    with pytest.raises(RefusedToStart, match="stdin is empty"):
+        open_sources(["-"], max_record_bytes=1000, spool_dir=tmp_path)
+    with pytest.raises(RefusedToStart, match="run directory"):
+        open_sources(["-"], max_record_bytes=1000)
+    with pytest.raises(RefusedToStart, match="read as NDJSON, not as csv"):
+        open_sources(["-"], format="csv", max_record_bytes=1000, spool_dir=tmp_path)
+
+
+def test_reopening_sniffs_nothing_and_refuses_what_it_does_not_know(tmp_path: Path) -> None:
+    put(tmp_path, "a.csv", b"a;b\n1;2\n")
+    (source,) = open_sources(["a.csv"], max_record_bytes=1000)
+    description = describe(source)
+    assert description["path"] == str(tmp_path / "a.csv")
+    assert description["options"] == {"max_record_bytes": 1000, "delimiter": ";"}
+    with pytest.raises(StoppedForGood, match="'parquet'"):
+        reopen({**description, "format": "parquet"})
+
+
+def test_the_table_of_formats_is_complete() -> None:
+    assert [known.name for known in FORMATS] == ["ndjson", "csv", "mbox", "eml", "letters"]
+    assert all(known.description for known in FORMATS)

@@ -1,0 +1,343 @@
+"""Message bytes → Email: the oddities of real mail, and that nothing crashes it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bulkload.errors import RecordError, UnreadableRecord
+from bulkload.mail.dates import parsed
+from bulkload.mail.headers import as_written, words
+from bulkload.mail.read import read_email
+from bulkload.mail.text import clean, decoded
+from bulkload.mapping import map_record
+from bulkload.model import Address, Email, Position, Record
+
+DATE = "Date: Mon, 01 Jan 2024 10:00:00 +0000\n"
+MOMENT = 1_704_103_200_000
+CORPUS = Path(
+    os.environ.get("BULKLOAD_MAIL_CORPUS")
+    or Path(__file__).resolve().parents[2].parent / "shared" / "mail-corpus"
+)
+
+
+def read(text: str | bytes) -> Email:
+    return read_email(text.encode() if isinstance(text, str) else text)
+
+
+def test_a_plain_message() -> None:
+    email = read(
+        'From: Ada Lovelace <ada@x.org>\nTo: b@x.org, "Doe, John" <c@x.org>\nCc: d@x.org\n'
+        f"Subject: Hello\n  there\nMessage-ID: <1@x>\n{DATE}\nbody\n"
+    )
+    assert email == Email(
+        sent_at=MOMENT,
+        subject="Hello there",
+        text="body\n",
+        html="",
+        from_=(Address("ada@x.org", "Ada", "Lovelace"),),
+        to=(Address("b@x.org"), Address("c@x.org", "John", "Doe")),
+        cc=(Address("d@x.org"),),
+        message_id="<1@x>",
+    )
+
+
+@pytest.mark.parametrize("raw", [b"", b"\n\r\n", b" \0 ", b"From a@b Mon Jan  1 10:00:00 2024\n\n"])
+def test_an_empty_message_is_unreadable(raw: bytes) -> None:
+    with pytest.raises(UnreadableRecord, match="empty"):
+        read_email(raw)
+
+
+@pytest.mark.parametrize(
+    ("written", "moment"),
+    [
+        ("Mon, 01 Jan 2024 10:00:00 +0000", MOMENT),
+        ("Mon, 01 Jan 2024 11:00:00 +0100 (CET)", MOMENT),
+        ("1 Jan 24 05:00:00 EST", MOMENT),
+        ("1 Jan 2024 10:00", MOMENT),
+        ("Mon, 01 Jan 2024 10:00:00", MOMENT),  # no zone: UTC
+        ("Mon, 01 Jan 2024 10:00:00 -0000", MOMENT),
+        ("Mon Jan  1 10:00:00 2024", MOMENT),
+        ("Mon Jan  1 11:00:00 2024 +0100", MOMENT),
+        ("Mon Jan  1 10:00:00 GMT 2024", MOMENT),
+        ("2024-01-01T10:00:00Z", MOMENT),
+        ("2024-01-01 10:00:00.250+00:00", MOMENT + 250),
+        ("Mon, 01 Jan 2024 10:00:60 +0000", MOMENT + 59_000),
+        ("Mon, 01 Jan 2024 10:00:00 +9999", MOMENT),
+        ("Mon, 32 Jan 2024 10:00:00 +0000", None),
+        ("Thu, 01 Jan 1970 00:00:00 +0000", None),
+        ("Thu, 01 Jan 2101 00:00:00 +0000", None),
+        ("Thu, 01 Jan 1066 00:00:00 +1200", None),
+        ("Fri, 31 Dec 9999 23:59:59 -1200", None),
+        ("Whenever", None),
+        ("", None),
+        ("99999999999999999999 Jan 2024 10:00:00 +0000", None),
+    ],
+)
+def test_dates(written: str, moment: int | None) -> None:
+    found, wrong = parsed(written)
+    assert found == moment
+    assert bool(wrong) == (moment is None)
+
+
+def test_the_date_falls_back_to_the_mbox_line_and_then_to_the_first_hop() -> None:
+    received = (
+        "Received: from b by c; Mon, 01 Jan 2024 10:00:05 +0000\n"
+        "Received: from a by b;\n\tMon, 01 Jan 2024 10:00:00 +0000\n"
+    )
+    email = read(f"{received}Subject: x\nDate: Thu, 01 Jan 1970 00:00:00 +0000\n\nb")
+    assert email.sent_at == MOMENT
+    assert email.notes == (
+        "the date of the Date header is in the year 1970",
+        "the date is that of the Received header",
+    )
+    email = read(f"From a@b Mon Jan  1 10:00:00 2024\n{received}\nb")
+    assert (email.sent_at, email.notes) == (MOMENT, ("the date is that of the mbox line",))
+    assert read("Subject: x\n\nb").sent_at is None
+
+
+def test_from_is_unescaped_only_after_an_mbox_line() -> None:
+    body = ">From me\n>>From you\n> From\n"
+    assert read(f"From a@b Mon Jan  1 10:00:00 2024\nSubject: x\n\n{body}").text == (
+        "From me\n>From you\n> From\n"
+    )
+    assert read(f"Subject: x\n\n{body}").text == body
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("plain", "plain"),
+        ("=?utf-8?Q?caf=C3=A9?=", "café"),
+        ("=?iso-8859-1?q?a_b=E9?= c", "a bé c"),
+        ("=?utf-8?B?Y2Fmw6k=?= =?utf-8?B?IQ==?=", "café!"),
+        ("=?utf-8?B?w?= x", "=?utf-8?B?w?= x"),  # no base64
+        ("=?utf-8?B?w6k?=", "é"),  # no padding
+        ("=?utf-8?B?ww==?=\r\n =?utf-8?B?qQ==?=", "é"),  # a letter cut across words
+        ("=?nonsense?Q?=C3=A9?=", "é"),
+        ("=?hex?Q?6162?=", "6162"),
+        ("=?utf-8*en?Q?x?=", "x"),
+        ("a=?utf-8?Q?b?=c", "abc"),
+        ("=?utf-8?Q?=00x?=", "x"),
+        ("=?utf-7?Q?+2AA-?=", "\ufffd"),
+        ("=?iso-8859-1?Q?Fr\xf6sche?=", "Frösche"),
+        ("=?=?=", "=?=?="),
+    ],
+)
+def test_encoded_words(value: str, expected: str) -> None:
+    assert words(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (b"a@x", (Address("a@x"),)),
+        (b"<a@x>", (Address("a@x"),)),
+        (b'"a@x" <a@x>', (Address("a@x"),)),
+        (b"Group: a@x, B C D <b@x>;", (Address("a@x"), Address("b@x", "B", "C D"))),
+        (b"undisclosed-recipients:;", ()),
+        (b"=?utf-8?Q?Andr=C3=A9=2C_L?= <a@x>", (Address("a@x", "L", "André"),)),
+        (b"=?utf-8?Q?Ada_=3Ca=40x=3E?=", (Address("a@x", "Ada", ""),)),
+        (b"Andr\xe9 L <a@x>", (Address("a@x", "André", "L"),)),
+        ("André L <a@x>".encode(), (Address("a@x", "André", "L"),)),
+        (b"a@x <b@x> c@x,,; d@x", None),
+        (b"John <john doe@x>", None),
+        (b"(" * 5000 + b"a@x", None),
+        (b"no address", ()),
+    ],
+)
+def test_addresses(header: bytes, expected: tuple[Address, ...] | None) -> None:
+    email = read(b"To: " + header + b"\n\nx")
+    if expected is not None:
+        assert email.to == expected
+    else:
+        assert email.to  # something is found in it
+
+
+def part(kind: str, content: str, *headers: str) -> str:
+    return "\n".join([f"Content-Type: {kind}", *headers, "", content, ""])
+
+
+def multipart(kind: str, *parts: str) -> str:
+    joined = "".join(f"--=B{len(kind)}\n{one}" for one in parts)
+    return (
+        f'Content-Type: multipart/{kind}; boundary="=B{len(kind)}"\n\n{joined}--=B{len(kind)}--\n'
+    )
+
+
+def test_text_and_html_and_attachments() -> None:
+    email = read(
+        "MIME-Version: 1.0\n"
+        + multipart(
+            "mixed",
+            multipart("alternative", part("text/plain", "plain"), part("text/html", "<p>html")),
+            part("image/png; name=a.png", "x", "Content-Disposition: inline"),
+            part("text/plain", "notes", 'Content-Disposition: attachment; filename="n.txt"'),
+            part(
+                "application/pdf", "x", "Content-Disposition: attachment; filename*=utf-8''%C3%A9"
+            ),
+            part("message/rfc822", "Subject: inner\n\ninner body"),
+            part("text/plain", "footer"),
+        )
+    )
+    assert email.text == "plain\nfooter"
+    assert email.html == "<p>html"
+    assert email.attachments == ("a.png", "n.txt", "é", "message.eml")
+
+
+def test_a_forward_shows_what_it_forwards() -> None:
+    email = read("Subject: Fwd\n" + part("message/rfc822", "Subject: inner\n\ninner body"))
+    assert (email.text.strip(), email.attachments) == ("inner body", ("message.eml",))
+
+
+@pytest.mark.parametrize(
+    ("charset", "raw", "expected"),
+    [
+        ("utf-8", b"caf\xc3\xa9", "café"),
+        ("us-ascii", b"caf\xc3\xa9", "café"),
+        ("us-ascii", b"caf\xe9", "café"),
+        ("iso-8859-1", b"\x80", "€"),
+        ("nonsense", b"caf\xc3\xa9", "café"),
+        ("nonsense", b"caf\xe9", "café"),
+        ("idna", b"caf\xe9." * 9, "café." * 9),
+        ("utf-8", b"caf\xe9", "café"),
+        ("hex", b"6162", "6162"),
+        ("utf-8", b"a\0b", "ab"),
+        ("gb2312", "漢字".encode("gb18030"), "漢字"),
+        ("ks_c_5601-1987", "한글".encode("cp949"), "한글"),
+        ("shift_jis", b"\x81", "\ufffd"),
+        ("a\0b", b"x", "x"),
+        ("utf-16", b"\xff\xfeA\0", "A"),
+    ],
+)
+def test_charsets(charset: str, raw: bytes, expected: str) -> None:
+    assert decoded(raw, charset) == expected
+
+
+def test_surrogates_and_nul_are_cleaned() -> None:
+    assert clean("a\ud800b\0c") == "a\ufffdbc"
+    assert clean("\ud83d\ude00") == "\U0001f600"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"Content-Transfer-Encoding: base64\n\n!!!not base64",
+        b"Content-Transfer-Encoding: x-uuencode\n\nbegin 644 x\n!!!",
+        b"Content-Transfer-Encoding: \xff\n\nbody",
+        b"Content-Type: text/plain; charset*=\xff''x\n\nbody",
+        b"Content-Type: multipart/mixed\n\nno boundary",
+        b'Content-Type: multipart/mixed; boundary=""\n\n--\n\nbody',
+        b"Content-Type: ;;;===\n\nbody",
+    ],
+)
+def test_a_body_that_can_not_be_decoded_is_taken_as_written(raw: bytes) -> None:
+    assert read(raw).text.strip()
+
+
+def test_parts_nested_without_end_are_still_a_message() -> None:
+    nested = "".join(
+        f"Content-Type: multipart/mixed; boundary=b{at}\n\n--b{at}\n" for at in range(3000)
+    )
+    email = read(f"Subject: deep\n{DATE}{nested}\nend")
+    assert (email.subject, email.sent_at) == ("deep", MOMENT)
+
+
+def test_a_stray_line_among_the_headers_costs_none_of_them() -> None:
+    email = read(f"Subject: one\nstray fold\nFrom: a@x\n{DATE}\nbody\n")
+    assert (email.sent_at, email.text) == (MOMENT, "body\n")
+    assert email.from_ == (Address("a@x"),)
+    assert "taken as part of the one before" in email.notes[0]
+    assert read(f"garbage first\nSubject: x\n{DATE}\nbody").subject == "x"
+
+
+def test_a_page_or_bare_text_is_a_message_without_headers() -> None:
+    email = read("<!DOCTYPE html>\n<html><body>x</body></html>\n")
+    assert email.html.startswith("<!DOCTYPE html>")
+    assert (email.text, email.notes) == ("", ("the message has no headers",))
+    assert read("just words\n\nand more").text == "just words\n\nand more"
+
+
+def test_headers_as_written_are_bytes_for_keys() -> None:
+    raw = b"From: =?utf-8?Q?x?=\r\n <a@x>\r\nDATE:  caf\xe9 \r\nfrom: second\r\n\r\nMessage-ID: no"
+    assert as_written(raw, ["Message-ID", "Date", "From"]) == {
+        "from": b"=?utf-8?Q?x?= <a@x>",
+        "date": b"caf\xe9",
+    }
+
+
+def check(raw: bytes) -> Email | None:
+    try:
+        email = read_email(raw)
+    except UnreadableRecord:
+        return None
+    texts = [email.subject, email.text, email.html, email.message_id, *email.attachments]
+    people = (*email.from_, *email.to, *email.cc, *email.bcc, *email.sender)
+    for text in [*texts, *(value for person in people for value in person)]:
+        assert "\0" not in text
+        text.encode()  # no lone surrogate
+    assert email.sent_at is None or 0 < email.sent_at < 4_200_000_000_000
+    assert all("@" in person.email for person in people)
+    return email
+
+
+@given(st.binary(max_size=400))
+def test_random_bytes_never_crash(raw: bytes) -> None:
+    check(raw)
+
+
+_pieces = st.sampled_from(
+    [
+        *(b"From: ", b"To: ", b"Date: ", b"Subject: ", b"Content-Type: ", b"Received: x; "),
+        *(b"Content-Transfer-Encoding: ", b"Content-Disposition: attachment; filename", b"Cc: "),
+        *(b"base64", b"quoted-printable", b"x-uuencode", b"multipart/mixed; boundary=", b"b"),
+        *(b"message/rfc822", b"text/html; charset=", b"utf-7", b"idna", b"*0*=", b"*=utf-8''%"),
+        *(b"\n", b"\r\n", b"\n\n", b"\n ", b"--b\n", b"--b--\n", b"=?utf-8?B?", b"?=", b'"', b"("),
+        *(b"<a@x>", b"a@x", b",", b";", b":", b"\\", b"[", b"=", b"=E9", b"\xe9", b"\0", b"\xff"),
+        *(b"Mon, 01 Jan 2024 10:00:00 +0000", b"99999", b"-", b"From x\n", b">From x\n", b"="),
+    ]
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(_pieces, max_size=40).map(b"".join))
+def test_mail_like_bytes_never_crash(raw: bytes) -> None:
+    check(raw)
+
+
+def corpus() -> list[Path]:
+    if not CORPUS.is_dir():
+        pytest.skip("no mail corpus: set BULKLOAD_MAIL_CORPUS to a folder of real messages")
+    return sorted(path for path in CORPUS.glob("*/*") if path.suffix in {".eml", ".txt"})
+
+
+def test_every_message_of_the_corpus_ends_as_an_email_or_an_error() -> None:
+    mapped = 0
+    paths = corpus()
+    for path in paths:
+        raw = path.read_bytes()
+        email = check(raw)
+        record = Record(Position(path.name, 1), "mail", raw)
+        if email is None or email.sent_at is None:
+            with pytest.raises(RecordError, match=r"no usable date|no headers|is empty"):
+                map_record(record)
+        else:
+            assert map_record(record).properties["hs_timestamp"] == str(email.sent_at)
+            mapped += 1
+    print(f"{mapped} of {len(paths)} map")
+    assert mapped >= len(paths) * 6 // 10
+
+
+@settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=150)
+@given(choice=st.data())
+def test_mutated_messages_never_crash(choice: st.DataObject) -> None:
+    raw = bytearray(choice.draw(st.sampled_from(corpus())).read_bytes()[:4000])
+    for _ in range(choice.draw(st.integers(1, 8))):
+        at = choice.draw(st.integers(0, max(len(raw) - 1, 0)))
+        length = choice.draw(st.integers(0, 30))
+        raw[at : at + length] = choice.draw(st.binary(max_size=6) | _pieces)
+    check(bytes(raw))

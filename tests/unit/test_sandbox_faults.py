@@ -1,0 +1,76 @@
+"""A fault depends on the seed, the rates and the call's number alone."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkload.sandbox.config import Outage, parse_fault, parse_outage, parse_rate, parse_share
+from bulkload.sandbox.faults import KINDS, FaultPlan
+
+
+@given(st.integers(), st.lists(st.integers(0, 500), max_size=30))
+def test_faults_do_not_depend_on_the_order_of_asking(seed: int, numbers: list[int]) -> None:
+    rates = dict.fromkeys(KINDS, 1 / len(KINDS))
+    one, other = FaultPlan(seed, rates, ()), FaultPlan(seed, rates, ())
+    forwards = [one.fault(number) for number in numbers]
+    backwards = [other.fault(number) for number in reversed(numbers)]
+    assert forwards == backwards[::-1]
+
+
+def test_the_rates_are_met() -> None:
+    plan = FaultPlan(1, {"503": 0.1, "stall": 0.3}, ())
+    drawn = [fault.kind for n in range(5000) if (fault := plan.fault(n)) is not None]
+    assert drawn.count("503") == pytest.approx(500, rel=0.2)
+    assert drawn.count("stall") == pytest.approx(1500, rel=0.1)
+    assert set(drawn) == {"503", "stall"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_rate_of_one_strikes_every_call(kind: str) -> None:
+    plan = FaultPlan(3, {kind: 1.0}, ())
+    assert all((fault := plan.fault(n)) and fault.kind == kind for n in range(50))
+
+
+def test_a_fault_nobody_knows_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="no such fault: 599"):
+        FaultPlan(0, {"599": 0.1}, ())
+    with pytest.raises(ValueError, match="together"):
+        FaultPlan(0, {"503": 0.6, "500": 0.6}, ())
+
+
+def test_the_first_call_starts_the_clock_of_outages() -> None:
+    plan = FaultPlan(0, {}, [Outage(1, 2, "503")])
+    assert [bool(plan.outage(now)) for now in (100, 100.9, 101, 102.9, 103)] == [
+        False,
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
+def test_options_are_read_from_text() -> None:
+    assert parse_rate("190/10s") == (190, 10.0)
+    assert parse_rate("none") is None
+    assert parse_share("2%") == parse_share("0.02") == 0.02
+    assert parse_fault("reset-before=1%") == ("reset-before", 0.01)
+    assert parse_outage("30+60:html") == Outage(30, 60, "html")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: parse_rate("fast"),
+        lambda: parse_rate("0/10s"),
+        lambda: parse_share("120%"),
+        lambda: parse_fault("503"),
+        lambda: parse_outage("30:503"),
+        lambda: parse_outage("1+2:flood"),
+    ],
+)
+def test_what_can_not_be_read_says_how_to_write_it(call: object) -> None:
+    assert callable(call)
+    with pytest.raises(ValueError, match=r"write|outside"):
+        call()
