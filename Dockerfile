@@ -20,6 +20,6 @@ USER bulkload
 WORKDIR /runs
 VOLUME /runs
 # SIGTERM drains: what is in flight is settled, then the run stops, resumable. Give it longer
-# than --timeout: docker stop --time 90.
+# than --timeout: docker stop -t 90.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["bulkload"]

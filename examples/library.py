@@ -1,9 +1,10 @@
+# ruff: noqa: INP001, T201 - a script to read and to run: no package, and it prints
 """A load from Python: watch it, stop it in good order, resume it, see what became of it.
 
     python examples/library.py mail.mbox http://127.0.0.1:8700
 
 The token comes from HUBSPOT_ACCESS_TOKEN. Ctrl-C drains; calling it again resumes.
-"""  # noqa: INP001  # a script to read and to run, no package
+"""
 
 from __future__ import annotations
 

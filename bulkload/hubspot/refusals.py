@@ -61,12 +61,15 @@ def read(
         properties, sure = for_
         found = [f for f in found if _points_at(f, properties) is sure]
         message = "; ".join(f"{f.name}: {f.error} {f.message}".strip() for f in found) or message
+    unset = _context_properties(error)
+    if any(name not in message for name in unset):
+        message = f"{message} ({', '.join(unset)})"
     return Refusal(
         status,
         _text(error, "category") or "UNKNOWN",
         message[:MESSAGE_LIMIT],
         _text(error, "correlationId"),
-        found[0].name if found else "",
+        found[0].name if found else next(iter(unset), ""),
     )
 
 
@@ -77,6 +80,13 @@ def trace_ids(error: Mapping[str, Any]) -> list[str]:
     if isinstance(named, str):
         return [named]
     return [t for t in named if isinstance(t, str)] if isinstance(named, list) else []
+
+
+def _context_properties(error: Mapping[str, Any]) -> list[str]:
+    """The properties that an error's context names: those a record lacks."""
+    context = error.get("context")
+    named = context.get("properties") if isinstance(context, dict) else None
+    return [n for n in named if isinstance(n, str)] if isinstance(named, list) else []
 
 
 def flaws(message: str) -> list[Flaw]:
@@ -103,6 +113,9 @@ def column(message: str) -> int | None:
 
 def blame(answer: Mapping[str, Any], properties: Mapping[str, str]) -> Blame:
     """Whether a refusal of the whole batch points at an input with these properties."""
+    unset = _context_properties(answer)
+    if "required" in _text(answer, "message") and any(name not in properties for name in unset):
+        return Blame.SURE
     verdicts = [_points_at(flaw, properties) for flaw in flaws(_text(answer, "message"))]
     return max(verdicts, key=lambda b: b.value, default=Blame.NONE)
 
@@ -125,10 +138,9 @@ def _points_at(flaw: Flaw, properties: Mapping[str, str]) -> Blame:
 
 def describe(status: int, answer: Mapping[str, Any]) -> str:
     """For logs and history: status, category and ids; never the message, which quotes values."""
-    words = [str(status)]
-    for name in ("category", "errorType", "policyName", "correlationId"):
-        if (text := _text(answer, name)) and re.fullmatch(r"[\w.:-]{1,80}", text):
-            words.append(text)
+    names = ("category", "errorType", "policyName", "correlationId")
+    told = (_text(answer, name) for name in names)
+    words = [str(status), *(text for text in told if re.fullmatch(r"[\w.:-]{1,80}", text))]
     return " ".join(words)
 
 

@@ -44,7 +44,9 @@ def sent_at(message: Message, envelope: bytes) -> tuple[int | None, list[str]]:
             if origin != "Date header":
                 notes.append(f"the date is that of the {origin}")
             return moment, notes
-        notes.append(f"the date of the {origin} is {wrong}")
+        note = f"the date of the {origin} is {wrong}"
+        if note not in notes:
+            notes.append(note)
     return None, notes
 
 

@@ -27,13 +27,17 @@ _KNOWN = re.compile(
     re.IGNORECASE,
 )
 _MOST_HEADER_LINES = 10_000
+_MOST_PARAMETERS = 8_192
 _BLANK_LINE = re.compile(rb"\r?\n[ \t]*\r?\n")
 
 
 class _AsWritten(Compat32):
     """Headers as they stand: the parent turns bytes past ASCII into U+FFFD."""
 
-    def header_fetch_parse(self, name: str, value: str) -> str:  # noqa: ARG002  # its signature
+    def header_fetch_parse(self, name: str, value: str) -> str:
+        # Parameters are parsed in quadratic time: a megabyte of semicolons takes a minute.
+        if len(value) > _MOST_PARAMETERS and name.lower().startswith("content-"):
+            return value[:_MOST_PARAMETERS]
         return value
 
 

@@ -103,6 +103,12 @@ def find(books: Books, key: str, id_property: str | None) -> Record | None:
     return books.holder(id_property, key)
 
 
+def key_of(books: Books, one: Mapping[str, Any]) -> str:
+    """What an input is looked up by; addresses are found whatever their case."""
+    key = str(one.get("id", ""))
+    return key.strip().lower() if books.kind == "CONTACT" else key
+
+
 def check_id_property(books: Books, id_property: Any) -> None:
     known = isinstance(id_property, str) and books.is_unique(id_property)
     if id_property is not None and id_property != "hs_object_id" and not known:

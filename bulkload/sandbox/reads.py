@@ -30,19 +30,22 @@ def seen(record: Record | None, call: Call, *, archived: bool) -> bool:
     )
 
 
+def wants_archived(call: Call) -> bool:
+    return call.query.get("archived", "").lower() == "true"  # HubSpot's own client says "True"
+
+
 def read_batch(portal: Portal, call: Call, kind: str) -> Answer:
     body, inputs = objects.inputs_of(call)
     books, _ = of(portal, kind)
     id_property = body.get("idProperty")
     objects.check_id_property(books, id_property)
     wanted = body.get("properties") or _DEFAULT[books.kind]
-    archived = call.query.get("archived") == "true"
+    archived = wants_archived(call)
     found: dict[str, Record] = {}
     missing: list[str] = []
     for one in inputs:
         key = str(one.get("id", ""))
-        looked_for = key.strip().lower() if books.kind == "CONTACT" else key
-        record = objects.find(books, looked_for, id_property)
+        record = objects.find(books, objects.key_of(books, one), id_property)
         if record is not None and seen(record, call, archived=archived):
             found[record.id] = record
         else:
@@ -85,7 +88,7 @@ def read_one(portal: Portal, call: Call, kind: str) -> Answer:
     id_property = call.query.get("idProperty")
     objects.check_id_property(books, id_property)
     record = objects.find(books, call.match["id"], id_property)
-    if record is None or not seen(record, call, archived=call.query.get("archived") == "true"):
+    if record is None or not seen(record, call, archived=wants_archived(call)):
         return error(404, "OBJECT_NOT_FOUND", "resource not found")
     out = objects.result(record, objects.shown(portal, books, record, _wanted(call, books)))
     return reply(200, _with_associations(call, record, out))
@@ -100,7 +103,7 @@ def read_page(portal: Portal, call: Call, kind: str) -> Answer:
         raise Refused(refuse("limit and after must be integers")) from None
     if not 1 <= limit <= 100:
         raise Refused(refuse("limit must be between 1 and 100"))
-    archived = call.query.get("archived") == "true"
+    archived = wants_archived(call)
     fitting = (
         record
         for record in books.records.values()

@@ -7,7 +7,7 @@ trace id on every input one bad input refuses the whole batch and nothing is wri
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bulkload.sandbox import objects
 from bulkload.sandbox.answers import Answer, Body, Call, Refused, error, iso, parse, reply
@@ -39,6 +39,14 @@ def of(portal: Portal, kind: str) -> tuple[Books, Schema]:
     if kind == "emails":
         return portal.emails, portal.email_schema
     return portal.contacts, portal.contact_schema
+
+
+def values_of(books: Books, call: Call, one: Mapping[str, Any]) -> dict[str, str]:
+    """An input's properties; HubSpot keeps the addresses of contacts in lower case."""
+    values = objects.values_of(call.raw, one)
+    if books.kind == "CONTACT" and "email" in values:
+        return {**values, "email": values["email"].strip().lower()}
+    return values
 
 
 def links_of(portal: Portal, one: Mapping[str, object]) -> tuple[Links, Problem | None]:
@@ -113,7 +121,7 @@ def conflict(
 def create_batch(portal: Portal, call: Call, kind: str) -> Answer:
     _, inputs = objects.inputs_of(call)
     books, schema = of(portal, kind)
-    every = [objects.values_of(call.raw, one) for one in inputs]
+    every = [values_of(books, call, one) for one in inputs]
     traced = objects.traced(inputs)
     next_id = int(books.next_id())
     good: list[tuple[Body, dict[str, str], Links]] = []
@@ -187,7 +195,7 @@ def _labelled(portal: Portal, bad: list[tuple[Body, Problem]]) -> list[Body] | N
 def create_one(portal: Portal, call: Call, kind: str) -> Answer:
     one = parse(call.raw)
     books, schema = of(portal, kind)
-    values = objects.values_of(call.raw, one)
+    values = values_of(books, call, one)
     links, problem = links_of(portal, one)
     problem = judge(schema, values, books, new=True) or problem
     if problem is None and (clash := books.conflict(values)) is not None:
@@ -215,7 +223,7 @@ def update_one(portal: Portal, call: Call, kind: str) -> Answer:
     record = objects.find(books, call.match["id"], id_property)
     if record is None or record.archived_at is not None:
         return error(404, "OBJECT_NOT_FOUND", "resource not found")
-    values = objects.values_of(call.raw, parse(call.raw))
+    values = values_of(books, call, parse(call.raw))
     if problem := _change(portal, books, schema, record, values):
         return problem.refusal()
     return reply(200, objects.result(record, objects.shown(portal, books, record, None)))
@@ -233,13 +241,13 @@ def _by_key(portal: Portal, call: Call, kind: str, *, insert: bool) -> Answer:
     """Update what is found by id or unique value; with `insert` create the rest."""
     _, inputs = objects.inputs_of(call)
     books, schema = of(portal, kind)
-    every = [objects.values_of(call.raw, one) for one in inputs]
+    every = [values_of(books, call, one) for one in inputs]
     for one in inputs:
         objects.check_id_property(books, one.get("idProperty"))
     planned: list[tuple[Body, dict[str, str], Record | None]] = []
     bad: list[tuple[Body, Problem]] = []
     for one, values in zip(inputs, every, strict=True):
-        name, key = one.get("idProperty"), str(one.get("id", ""))
+        name, key = one.get("idProperty"), objects.key_of(books, one)
         record = objects.find(books, key, name)
         full = {**values, name: key} if name and name in schema.properties else values
         problem = judge(schema, full, books, new=insert and record is None)
@@ -257,7 +265,7 @@ def _by_key(portal: Portal, call: Call, kind: str, *, insert: bool) -> Answer:
         return bad[0][1].refusal()
     results: list[Body] = []
     for one, full, known in planned:
-        target = known or (objects.find(books, str(one["id"]), one.get("idProperty")))
+        target = known or objects.find(books, objects.key_of(books, one), one.get("idProperty"))
         if target is None:
             out = _write(portal, books, [(one, full, ())])[0]
         else:

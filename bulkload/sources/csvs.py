@@ -43,9 +43,10 @@ class CsvSource(FileSource):
         name: str | None = None,
         *,
         max_record_bytes: int = MAX_RECORD_BYTES,
+        extent: int | None = None,
         delimiter: str | None = None,
     ) -> None:
-        super().__init__(path, name, max_record_bytes=max_record_bytes)
+        super().__init__(path, name, max_record_bytes=max_record_bytes, extent=extent)
         header, self._first = self._read_header()
         self.delimiter = delimiter or _sniffed(header)
         self.columns = self._columns(header)

@@ -180,6 +180,11 @@ def _refuse_unless_json_text(head: bytes, shown: str) -> None:
             f"{shown}: is one JSON array; arrays are not supported yet. Make it one object a "
             f"line: jq -c '.[]' {shown} > records.ndjson"
         )
+    if start.partition(b"\n")[0].strip() == b"{":
+        raise RefusedToStart(
+            f"{shown}: is JSON spread over many lines. Make it one object a line: "
+            f"jq -c . {shown} > records.ndjson"
+        )
     nul = head.find(b"\0")
     if nul >= 0:
         raise RefusedToStart(

@@ -1,7 +1,7 @@
 """What binds a run to its source: size, first MiB, last MiB.
 
-Law kept here: same source or no resume. A file that only grew keeps its first MiB, and the
-old last MiB at its old place: `still_begins_with` tells that from a changed one.
+Law kept here: same source or no resume. A file that only grew has, over its old extent, the
+fingerprint it had.
 """
 
 from __future__ import annotations
@@ -18,22 +18,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def of_file(path: Path, name: str) -> dict[str, Any]:
-    """`{"size", "head", "tail"}` of the bytes on disk. Raises RefusedToStart."""
-    with open_file(path, name) as file:
-        return _read(file, os.fstat(file.fileno()).st_size, name)
+def of_file(path: Path, name: str, extent: int | None = None) -> dict[str, Any]:
+    """`{"size", "head", "tail"}` of the bytes on disk, or of the first `extent` of them.
 
-
-def still_begins_with(path: Path, name: str, earlier: dict[str, Any]) -> bool:
-    """Whether the file is what `earlier` (of `of_file`) was taken of, grown or not.
-
-    Raises RefusedToStart where it can't be read.
+    Raises RefusedToStart where the file can't be read.
     """
-    size = int(earlier["size"])
     with open_file(path, name) as file:
-        if os.fstat(file.fileno()).st_size < size:
-            return False
-        return _read(file, size, name) == earlier
+        size = os.fstat(file.fileno()).st_size
+        return _read(file, size if extent is None else min(size, extent), name)
 
 
 def of_names(named: Iterable[tuple[str, int]]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ fault is given and `flaw` says where it is. Gzip is known by its first bytes, ne
 from __future__ import annotations
 
 import os
+import stat
 import zlib
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -25,8 +26,16 @@ _GZIP_WBITS = 31
 
 
 def open_file(path: Path, name: str) -> BinaryIO:
-    """The file, unbuffered. Raises RefusedToStart, naming it, where it can't be opened."""
+    """The file, unbuffered. Raises RefusedToStart, naming it, where it can't be opened, or is
+    a pipe or a device: what can be read only once can't be resumed.
+    """
     try:
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise RefusedToStart(
+                f"{name}: is a pipe or a device, which can be read only once. Pipe it into "
+                "stdin and name '-', or write it to a file first."
+            )
         return path.open("rb", buffering=0)
     except FileNotFoundError:
         raise RefusedToStart(f"{name}: there is no such file. Check the path.") from None
@@ -49,15 +58,17 @@ class Stream:
     Offsets count the bytes given out (for gzip: decompressed bytes); `consumed` counts the
     bytes of the file itself, so that it can be held against the file's size. Opening raises
     RefusedToStart where the file can't be opened; reading raises StoppedResumable where the
-    disk fails. Not seekable: a new offset is a new stream.
+    disk fails. With an `extent` the file ends after so many of its own bytes. Not seekable: a
+    new offset is a new stream.
     """
 
-    def __init__(self, path: Path, name: str, offset: int = 0) -> None:
+    def __init__(self, path: Path, name: str, offset: int = 0, extent: int | None = None) -> None:
         self.name = name
         self.consumed = 0
         self.offset = 0
         """Offset of the next byte that `read` gives."""
         self.flaw: str | None = None
+        self._extent = extent
         self._file = open_file(path, name)
         try:
             self._pending = self._take()
@@ -99,7 +110,8 @@ class Stream:
 
     def _take(self) -> bytes:
         try:
-            block = self._file.read(BLOCK)
+            left = BLOCK if self._extent is None else self._extent - self.consumed
+            block = self._file.read(max(0, min(BLOCK, left)))
         except OSError as error:
             raise StoppedResumable(
                 f"{self.name}: can't be read at byte {self.consumed}: "

@@ -208,3 +208,21 @@ def test_a_source_that_is_gone_refuses(make: Callable[[list[str]], Source], tmp_
     (tmp_path / "source").rename(tmp_path / "elsewhere")
     with pytest.raises(RefusedToStart, match="shown: there is no such file"):
         source.fingerprint()
+
+
+@pytest.mark.parametrize("form", ["ndjson", "letters", "csv", "mbox"])
+def test_what_grew_is_over_its_old_extent_what_it_was(tmp_path: Path, form: str) -> None:
+    kind, write = FORMATS[form]
+    path = tmp_path / "source"
+    write(path, _texts(9))
+    before = kind(path, "shown", max_record_bytes=LIMIT)
+    records, mark, size = list(before.records()), before.fingerprint(), before.size()
+    with path.open("ab") as file:
+        file.write(b"\nmore\n\nFrom a@b Mon Jan  1 10:00:00 2024\n")
+    assert len(list(before.records())) > len(records)
+    description = describe(before)
+    old = reopen({**description, "options": {**description["options"], "extent": size}})
+    assert (old.fingerprint(), old.size()) == (mark, size)
+    assert list(old.records()) == records
+    assert list(old.records(records[20].position)) == records[20:]
+    assert old.consumed() == size

@@ -48,10 +48,10 @@ class Client:
 
 
 @asynccontextmanager
-async def portal(token: str = "t", **options: Any) -> AsyncIterator[Client]:
+async def portal(**options: Any) -> AsyncIterator[Client]:
     sandbox = await start(SandboxConfig(**options))
     try:
-        headers = {"Authorization": f"Bearer {token}"}
+        headers = {"Authorization": "Bearer t"}
         async with aiohttp.ClientSession(sandbox.url, headers=headers) as http:
             yield Client(sandbox, http)
     finally:
@@ -322,7 +322,8 @@ def test_a_new_record_is_seen_after_the_lag_and_unique_at_once() -> None:
             ]
         }
         seen = []
-        for now in (1000.0, 1002.0, 1005.0):
+        for instant in (1000.0, 1002.0, 1005.0):
+            now = instant
             _, read = await client.post(READ, by_key)
             _, search = await client.post(SEARCH, found)
             seen.append((len(read["results"]), search["total"]))

@@ -87,6 +87,7 @@ def test_a_tsv_is_split_at_tabs_only(tmp_path: Path) -> None:
         ("a.ndjson", b"", None, "is empty: nothing to load"),
         ("a.ndjson.gz", gzip.compress(b"", mtime=0), None, "is empty: nothing to load"),
         ("a.json", b' [{"a":1}]', None, r"arrays are not supported yet.*jq -c '\.\[\]'"),
+        ("a.json", b'\n{\r\n  "a":1\n}', None, r"over many lines.*jq -c \. a.json"),
         ("a.ndjson", b'{"a":1}\0', None, "a NUL byte at byte 7"),
         ("a.ndjson", b'{"a":"\xe9"}\n', None, "is not UTF-8 .byte 6"),
         ("a.ndjson", b"\xff\xfe{\0", None, "is UTF-16 .*iconv -f UTF-16"),
@@ -163,7 +164,11 @@ def test_reopening_sniffs_nothing_and_refuses_what_it_does_not_know(tmp_path: Pa
     (source,) = open_sources(["a.csv"], max_record_bytes=1000)
     description = describe(source)
     assert description["path"] == str(tmp_path / "a.csv")
-    assert description["options"] == {"max_record_bytes": 1000, "delimiter": ";"}
+    assert description["options"] == {
+        "max_record_bytes": 1000,
+        "extent": None,
+        "delimiter": ";",
+    }
     with pytest.raises(StoppedForGood, match="'parquet'"):
         reopen({**description, "format": "parquet"})
 

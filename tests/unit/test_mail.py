@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -253,6 +254,15 @@ def test_a_stray_line_among_the_headers_costs_none_of_them() -> None:
     assert email.from_ == (Address("a@x"),)
     assert "taken as part of the one before" in email.notes[0]
     assert read(f"garbage first\nSubject: x\n{DATE}\nbody").subject == "x"
+
+
+@pytest.mark.parametrize("piece", [";", "(", "a", ",", "=?utf-8?q?", "<", '"', "a@b,", "\n x"])
+@pytest.mark.parametrize("header", ["To", "Subject", "Date", "Content-Type"])
+def test_a_header_of_a_quarter_megabyte_takes_no_quadratic_time(header: str, piece: str) -> None:
+    # Quadratic time would show as minutes; the bound only has to be far from both.
+    started = time.process_time()
+    read(f"{header}: {piece * (250_000 // len(piece))}\n\nbody")
+    assert time.process_time() - started < 3
 
 
 def test_a_page_or_bare_text_is_a_message_without_headers() -> None:

@@ -1,0 +1,1 @@
+"""Measurements of bulkload on loopback: `python -m benchmarks --help`."""

@@ -1,0 +1,31 @@
+"""`python -m benchmarks [compare|memory|start|rate|hotspots] [--quick]`.
+
+Without a name: compare, start and rate. Exit code 1 where a promise is not kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmarks import compare, hotspots, memory, rate, start
+
+NAMED = {
+    "compare": compare.main,
+    "memory": memory.main,
+    "start": start.main,
+    "rate": rate.main,
+    "hotspots": hotspots.main,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("name", nargs="?", choices=NAMED)
+    parser.add_argument("--quick", action="store_true", help="smaller; everything in 2 minutes")
+    given = parser.parse_args()
+    chosen = [given.name] if given.name else ["compare", "start", "rate"]
+    return max(NAMED[name](quick=given.quick) for name in chosen)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,63 @@
+"""The least that can do the same calls: aiohttp and orjson in a loop, no journal, no care.
+
+As many workers share the lines of a file as bulkload has in flight. What it leaves out is
+the point: nothing is written down, nothing is retried, a failure ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from itertools import count, islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aiohttp
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+IN_FLIGHT = 20
+BATCH = 100
+PATH = "/crm/v3/objects/emails/batch/create"
+
+
+async def work(
+    session: aiohttp.ClientSession, url: str, lines: Iterable[bytes], numbers: count[int]
+) -> int:
+    loaded = 0
+    while batch := list(islice(lines, BATCH)):
+        inputs = [
+            {
+                "properties": orjson.loads(line)["properties"],
+                "associations": [],
+                "objectWriteTraceId": str(number),
+            }
+            for line, number in zip(batch, numbers, strict=False)
+        ]
+        headers = {"Content-Type": "application/json", "Authorization": "Bearer x"}
+        async with session.post(
+            url, data=orjson.dumps({"inputs": inputs}), headers=headers
+        ) as response:
+            response.raise_for_status()
+            loaded += len(orjson.loads(await response.read())["results"])
+    return loaded
+
+
+async def load(source: Path, base_url: str) -> None:
+    began = time.monotonic()
+    with source.open("rb") as file:
+        lines, numbers = iter(file), count()
+        async with aiohttp.ClientSession() as session:
+            loaded = await asyncio.gather(
+                *(work(session, base_url + PATH, lines, numbers) for _ in range(IN_FLIGHT))
+            )
+    rate = sum(loaded) / (time.monotonic() - began)
+    print(json.dumps({"loaded": sum(loaded), "records_per_s": rate}))
+
+
+if __name__ == "__main__":
+    asyncio.run(load(Path(sys.argv[1]), sys.argv[2]))

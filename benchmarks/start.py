@@ -1,0 +1,47 @@
+"""How soon it is there: `bulkload --help`, and the first request of a load."""
+
+from __future__ import annotations
+
+import statistics
+
+from benchmarks import processes, records, results
+
+ROUNDS = 15
+HELP_MS = 200.0
+
+
+def help_ms() -> float:
+    ended = processes.run(processes.bulkload("--help"), timeout_s=20)
+    return processes.succeeded(ended).wall_s * 1000
+
+
+def first_ms() -> tuple[float, float]:
+    """From the start of a load's process: its first request, its first batch create.
+
+    Both clocks are the system's monotonic one, which all its processes share.
+    """
+    with records.workplace() as place, processes.answer_server() as server:
+        source = records.write(place / "few.ndjson", 100)
+        command = processes.load(source, place / "run", server.port)
+        ended = processes.succeeded(processes.run(command, timeout_s=60))
+        arrivals = server.arrivals()
+    create = next(when for when, creates in arrivals if creates)
+    return (arrivals[0][0] - ended.began) * 1000, (create - ended.began) * 1000
+
+
+def main(*, quick: bool) -> int:
+    rounds = 5 if quick else ROUNDS
+    help_ms()  # warm files
+    helps = [help_ms() for _ in range(rounds)]
+    firsts = [first_ms() for _ in range(rounds)]
+    passed = statistics.median(helps) <= HELP_MS
+    rows = [
+        ["bulkload --help", results.spread(helps, ".0f")],
+        ["load: first request", results.spread([first for first, _ in firsts], ".0f")],
+        ["load: first create", results.spread([create for _, create in firsts], ".0f")],
+    ]
+    print(results.table(("start", f"ms, median of {rounds} (least to most)"), rows))
+    print(f"{'PASS' if passed else 'FAIL'}: --help in at most {HELP_MS:.0f} ms")
+    measured = {"passed": passed, "help_ms": helps, "first_request_and_create_ms": firsts}
+    results.keep("start", measured, quick=quick)
+    return 0 if passed else 1

@@ -1,0 +1,130 @@
+"""The command as a process, the sandbox as a process: what a user has, faults included."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+TOKEN = "pat-test-3f9d1c"
+
+
+@dataclass
+class Sandbox:
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def books(self) -> dict[str, Any]:
+        with urlopen(f"{self.url}/_sandbox/books") as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
+
+    def emails(self) -> list[dict[str, Any]]:
+        with urlopen(f"{self.url}/_sandbox/emails") as answer:
+            return [json.loads(line) for line in answer]
+
+    def subjects(self) -> Counter[str]:
+        return Counter(e["properties"]["hs_email_subject"] for e in self.emails())
+
+    def faults(self, **control: Any) -> None:
+        call = Request(f"{self.url}/_sandbox/faults", json.dumps(control).encode(), method="POST")
+        with urlopen(call):
+            pass
+
+
+@dataclass
+class Ended:
+    code: int
+    out: str
+    err: str
+
+    def summary(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.out)
+        assert found["exit_code"] == self.code
+        assert found["read"] == (
+            found["loaded"]
+            + found["existing"]
+            + found["dead_lettered"]
+            + found["in_doubt"]
+            + found["skipped"]
+        )
+        return found
+
+
+class Cli:
+    """Runs `bulkload` in a folder of its own, with a token in its environment."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("BULKLOAD_", "HUBSPOT_"))
+        } | {"HUBSPOT_ACCESS_TOKEN": TOKEN, "PYTHONUNBUFFERED": "1"}
+
+    def start(self, *words: object, **more: Any) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "bulkload", *map(str, words)],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=more.pop("stdin", subprocess.DEVNULL),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            **more,
+        )
+
+    def __call__(self, *words: object, code: int | None = None, **more: Any) -> Ended:
+        with self.start(*words, **more) as process:
+            try:
+                out, err = process.communicate(timeout=120)
+            finally:
+                process.kill()
+        ended = Ended(process.returncode, out.decode(), err.decode())
+        assert "Traceback" not in ended.err, ended.err
+        assert TOKEN not in ended.out + ended.err
+        if code is not None:
+            assert ended.code == code, (ended.out, ended.err)
+        return ended
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def until(what: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Poll another process: there is nothing of ours to hand a clock to."""
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def ndjson(path: Path, count: int, **changes: Callable[[int], Any]) -> Path:
+    """`count` good records with subjects "s 0"…; `changes` replace a property, None drops it."""
+    with path.open("w") as file:
+        for number in range(count):
+            properties: dict[str, Any] = {
+                "hs_timestamp": str(1_700_000_000_000 + number),
+                "hs_email_subject": f"s {number}",
+                "hs_email_text": "x" * 200,
+            }
+            for name, change in changes.items():
+                if (value := change(number)) is not None:
+                    properties[name] = value
+            file.write(json.dumps({"properties": properties}) + "\n")
+    return path
+
+
+def letters(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "dead-letters.ndjson").read_text().splitlines()]
