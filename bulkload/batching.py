@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from bulkload.model import Position, Record
 
 
+HELD_BYTES = 32 << 20
+"""Most that a batch's records weigh as they were read: a message with its attachments may be
+a thousand times its body, and is kept for its dead letter. A larger one travels alone."""
+
+
 class Entry(NamedTuple):
     """One record of a batch: who it is, how to read it again, what is sent for it.
 
@@ -75,6 +80,7 @@ class _Open:
     entries: list[Entry] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
     size: int = 0
+    held: int = 0
     traces: set[str] = field(default_factory=set)
     end: int = -1
 
@@ -90,7 +96,10 @@ def batches(
     now = _Open()
     for each in read:
         gap = now.end >= 0 and each.ordinal != now.end + 1
-        if isinstance(each, Letter):
+        weight = len(each.line) if isinstance(each, Letter) else len(each.record.raw or b"")
+        if now.held + weight > HELD_BYTES:
+            full = True
+        elif isinstance(each, Letter):
             full = len(now.letters) >= max_records
         else:
             full = (
@@ -107,6 +116,7 @@ def batches(
             now.entries.append(each)
             now.size += len(each.body) + 1
             now.traces.add(each.trace_id)
+        now.held += weight
         now.end = each.ordinal
     if now.end >= 0:
         yield Batch(tuple(now.entries), tuple(now.letters))

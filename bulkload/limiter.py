@@ -35,7 +35,7 @@ class RateLimit(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> RateLimit:
         """Text such as 190/10s → RateLimit(190, 10.0). Raises ValueError with what was expected."""
-        match = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+(?:\.\d+)?)\s*s?\s*", text)
+        match = re.fullmatch(r"\s*(\d{1,9})\s*/\s*(\d{1,9}(?:\.\d{1,9})?)\s*s?\s*", text)
         if not match or int(match[1]) < 1 or float(match[2]) <= 0:
             raise ValueError(f"{text!r} is not a rate: give calls/seconds, such as 190/10s")
         return cls(int(match[1]), float(match[2]))

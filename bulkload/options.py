@@ -6,6 +6,7 @@ change within a run; how fast and how patiently may.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,8 @@ class Options:
         for name in ("max_in_flight", "max_batch_bytes", "max_record_bytes", "max_attempts"):
             if getattr(self, name) < 1:
                 raise RefusedToStart(f"--{name.replace('_', '-')} must be at least 1")
-        if self.timeout <= 0 or (self.max_outage is not None and self.max_outage < 0):
+        outage = 0.0 if self.max_outage is None else self.max_outage
+        if not (0 < self.timeout < math.inf and 0 <= outage < math.inf):
             raise RefusedToStart("--timeout and --max-outage are seconds, greater than 0")
         if self.limit is not None and self.limit < 1:
             raise RefusedToStart("--limit must be at least 1")

@@ -20,7 +20,7 @@ from bulkload import events, hold, verdict
 from bulkload.errors import BulkloadError, StoppedResumable
 from bulkload.hubspot import wire
 from bulkload.journal.journal import Settlement
-from bulkload.retry import Backoff, probe_delay
+from bulkload.retry import TRIAL, Backoff, probe_delay
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -87,13 +87,15 @@ class _Load:
 
     `attempt`: its open attempt in the journal, where one was opened with the doubt before.
     `strikes`: doubtful answers with another batch's success in between; `seen`: the count
-    of successes at the last of them. `tries`: calls in all.
+    of successes at the last of them. `narrowed`: that count when the search for what makes the
+    remote fail began, where it did. `tries`: calls in all.
     """
 
     batch: Batch
     attempt: int | None = None
     strikes: int = 0
     seen: int = -1
+    narrowed: int | None = None
     tries: int = 0
 
 
@@ -111,6 +113,7 @@ class Pipeline:
         self._gate = hold.Gate(self._clock)
         self._turnstile = asyncio.Lock()
         self._reading = asyncio.Lock()
+        self._failed_trials = 0
         self.stopped: BulkloadError | None = None
 
     async def run(self) -> None:
@@ -133,10 +136,11 @@ class Pipeline:
                 await self._bury(batch)
                 left = deque([_Load(replace(batch, letters=()))] if batch.entries else ())
                 while left:
-                    left.extendleft(reversed(await self._deliver(left.popleft())))
+                    # Behind the others: what failed must not be what tries the remote again.
+                    left.extend(await self._deliver(left.popleft()))
         except hold.Drained:
             return
-        except StoppedResumable as error:  # the journal's disk: nothing more can be settled
+        except BulkloadError as error:  # the journal's disk, the source: the others still settle
             self.drain(error)
 
     async def _next(self) -> Batch | None:
@@ -180,7 +184,7 @@ class Pipeline:
         try:
             if attempt is None:
                 attempt = await journal.intend(load.batch, wire.digest(request))
-            if self._gate.closed and not trial:
+            if self._gate.is_shut or (self._gate.closed and not trial):
                 self._parts.limiter.give_back()
                 if load.attempt is None:
                     await journal.withdraw(attempt)
@@ -190,9 +194,8 @@ class Pipeline:
             if trial:
                 self._gate.untried()
             raise
-        load = replace(
-            load, batch=replace(load.batch, attempt=load.batch.attempt + 1), tries=load.tries + 1
-        )
+        times = load.batch.attempt + (not isinstance(judged, wire.NotSent))
+        load = replace(load, batch=replace(load.batch, attempt=times), tries=load.tries + 1)
         return await self._settle(load, attempt, judged, sent.reply.status, trial=trial)
 
     async def _send(self, request: bytes, load: _Load) -> tuple[Sent, wire.Verdict]:
@@ -227,23 +230,33 @@ class Pipeline:
                 return await self._settle_refusal(load, attempt, judged, status)
             case wire.TryLater():
                 self._hold(judged, load)
-                await self._parts.journal.settle(attempt, Settlement(status, judged.reason))
+                opened = await self._settle_unchanged(load, attempt, judged.reason, status)
                 self._check_outage(judged.reason)
-                return [replace(load, attempt=None)]
+                return [replace(load, attempt=opened)]
             case wire.Denied():
                 self.drain(StoppedResumable(judged.reason))
-                await self._parts.journal.settle(attempt, Settlement(status, judged.reason))
+                await self._settle_unchanged(load, attempt, judged.reason, status)
                 raise hold.Drained
             case wire.NotSent():
                 prober = self._gate.fail()
-                await self._parts.journal.withdraw(attempt)
+                self._failed_trials += trial
+                if load.attempt is None:  # one that carries an earlier doubt stays open
+                    await self._parts.journal.withdraw(attempt)
                 await self._recover(judged.reason, prober=prober)
-                return [replace(load, attempt=None)]
+                return [load]
             case wire.Doubtful():
                 prober = self._gate.fail()
-                left = await self._settle_doubt(load, attempt, judged, status)
+                self._failed_trials += trial
+                left = await self._settle_doubt(load, attempt, judged, status, trial=trial)
                 await self._recover(judged.reason, judged.after, prober=prober)
                 return left
+
+    async def _settle_unchanged(
+        self, load: _Load, attempt: int, reason: str, status: int
+    ) -> int | None:
+        """Nothing came of the call. An earlier doubt of the same records goes on being one."""
+        doubted = load.batch if load.attempt is not None else None
+        return await self._parts.journal.settle(attempt, Settlement(status, reason, resend=doubted))
 
     async def _settle_outcomes(
         self, load: _Load, attempt: int, judged: wire.Outcomes, status: int
@@ -276,6 +289,7 @@ class Pipeline:
                 letters,
                 () if again else silent.entries,
                 silent if again and silent.entries else None,
+                wire.digest(wire.body(silent)),
             ),
         )
         self._count(
@@ -325,7 +339,7 @@ class Pipeline:
         return [_Load(part, tries=load.tries) for part in parts if part.entries]
 
     async def _settle_doubt(
-        self, load: _Load, attempt: int, judged: wire.Doubtful, status: int
+        self, load: _Load, attempt: int, judged: wire.Doubtful, status: int, *, trial: bool
     ) -> list[_Load]:
         if verdict.decide("unknown", self._policy.in_doubt) == "hold":
             entries = load.batch.entries
@@ -334,8 +348,14 @@ class Pipeline:
             )
             self._count(doubt=len(entries), batches=1)
             return []
-        strikes = load.strikes + (self._gate.successes > load.seen)
-        load = replace(load, strikes=strikes, seen=self._gate.successes)
+        successes = self._gate.successes
+        narrowed = load.narrowed is not None
+        others_went = successes > (load.seen if load.narrowed is None else load.narrowed)
+        strikes = load.strikes + others_went
+        # It tried the remote twice and nothing else went through: perhaps nothing else is left
+        # to show that the remote is well, so its own parts must.
+        stuck = trial and not others_went
+        load = replace(load, strikes=strikes, seen=successes)
         if strikes >= self._policy.max_attempts and len(load.batch.entries) == 1:
             (entry,) = load.batch.entries
             letter = self._parts.letters.of_entry(
@@ -351,10 +371,13 @@ class Pipeline:
             )
             self._count(dead=1, batches=1)
             return []
-        if strikes >= self._policy.max_attempts:
+        if len(load.batch.entries) > 1 and (
+            narrowed or stuck or strikes >= self._policy.max_attempts
+        ):
             await self._parts.journal.settle(attempt, Settlement(status, judged.reason))
+            began = successes if load.narrowed is None else load.narrowed
             return [
-                _Load(half, tries=load.tries)
+                _Load(half, seen=successes, narrowed=began, tries=load.tries)
                 for half in load.batch.split(len(load.batch.entries) // 2)
             ]
         opened = await self._parts.journal.settle(
@@ -365,6 +388,7 @@ class Pipeline:
     def _opened(self, *, trial: bool) -> None:
         self._gate.succeed(trial=trial)
         if trial:
+            self._failed_trials = 0
             self._parts.tell(events.Released())
 
     def _hold(self, judged: wire.TryLater, load: _Load) -> None:
@@ -386,6 +410,8 @@ class Pipeline:
         self._parts.tell(events.Held(after or 0.0, reason))
         failures = 0
         wait = after or 0.0
+        if self._failed_trials:
+            wait = max(wait, TRIAL.delay(self._failed_trials, self._parts.random))
         while True:
             await self._gate.pause(wait)
             await self._parts.limiter.acquire()

@@ -30,6 +30,9 @@ PROBE = Backoff(base=0.5, cap=5.0)
 LONG_PROBE = Backoff(base=30.0, cap=30.0, floor=5.0)
 """Probing a remote that has been down for longer."""
 
+TRIAL = Backoff(base=0.5, cap=60.0, floor=0.25)
+"""Trying a create again where reads are answered and creates are not: each costs a doubt."""
+
 LONG_OUTAGE_S = 600.0
 
 

@@ -119,4 +119,8 @@ class RunDir:
 
 def private(path: Path) -> None:
     """Make sure that a file exists and only its owner can read it."""
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)

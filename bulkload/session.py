@@ -184,7 +184,8 @@ class _Session:
             if found.denied:
                 raise StoppedResumable(found.denied)
             status = sent.reply.status
-            if found.portal or (0 < status < 500 and status not in wire.LATER):
+            answered = 0 < status < 500 and sent.reply.whole and status not in wire.LATER
+            if found.portal or answered:
                 break
             failures += 1
             waited = time.monotonic() - began

@@ -34,7 +34,7 @@ async def main(source: str, base_url: str) -> int:
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt.set)
     try:
         ended: Summary
-        if (RUN / "summary.json").exists():
+        if (RUN / "journal.db").exists():
             ended = await resume(RUN, observers=[watch], interrupt=interrupt)
         else:
             options = Options(base_url=base_url, max_in_flight=10, rate_limit="100/10s")

@@ -46,6 +46,6 @@ def read(reply: Reply) -> Account:
     portal = answer.get("portalId")
     if reply.status == 200 and isinstance(portal, int | str) and portal:
         return Account(portal=str(portal))
-    if reply.status == 0:
+    if reply.status == 0 or not reply.whole:
         return Account(trouble=reply.trouble)
     return Account(trouble=refusals.describe(reply.status, answer))

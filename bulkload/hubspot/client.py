@@ -11,10 +11,12 @@ Whether a byte of the request left is what the trace says, not the exception's c
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
@@ -45,10 +47,12 @@ class _Way:
     left: bool = False
     left_at: float = 0.0
     stage: str = "connect"
+    answer: aiohttp.ClientResponse | None = None
 
     def move(self, stage: str) -> None:
         self.stage = stage
-        self.scope.reschedule(asyncio.get_running_loop().time() + self.timeout)
+        with suppress(RuntimeError):  # over already: the body is written beside the answer
+            self.scope.reschedule(asyncio.get_running_loop().time() + self.timeout)
 
 
 @dataclass(slots=True)
@@ -80,6 +84,7 @@ class Client:
         self._base = base_url.rstrip("/")
         self._token = token
         self._timeout = timeout
+        self._proxy = None if proxy_bypass(parts.hostname) else getproxies().get(parts.scheme)
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_headers_sent)
         trace.on_request_chunk_sent.append(_chunk_sent)
@@ -90,7 +95,7 @@ class Client:
             timeout=aiohttp.ClientTimeout(total=None),
             trace_configs=[trace],
             raise_for_status=False,
-            trust_env=True,
+            trust_env=False,  # it would read ~/.netrc, and refuse our token beside one found there
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={
@@ -133,11 +138,13 @@ class Client:
                     data=body,
                     headers=headers,
                     allow_redirects=False,
+                    proxy=self._proxy,
                     trace_request_ctx=way,
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
                 ) as response,
             ):
                 way.move("read")
+                way.answer = response
                 answer, whole = await _read(response.content)
                 reply = Reply(response.status, response.headers, answer, whole=whole)
         except TimeoutError:
@@ -161,6 +168,9 @@ async def _read(content: aiohttp.StreamReader) -> tuple[bytes, bool]:
 
 
 def _nothing(way: _Way, trouble: str) -> Reply:
+    if way.answer is not None:  # its status is known: a refusal that was cut off is one
+        headers = way.answer.headers
+        return Reply(way.answer.status, headers, b"", whole=False, trouble=trouble)
     return Reply(0, MappingProxyType({}), b"", way.left, whole=False, trouble=trouble)
 
 

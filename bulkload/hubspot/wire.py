@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import email.utils
 import hashlib
+import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,8 +47,8 @@ def digest(request: bytes) -> bytes:
 class Reply(NamedTuple):
     """What came back from one request.
 
-    `status` 0: no answer, and `trouble` says why. `left`: whether a byte of the request may
-    have left. `whole`: whether the answer's body was read to its end.
+    `status` 0: no answer; `trouble` says why, or why it is not whole. `left`: whether a byte of
+    the request may have left. `whole`: whether the answer's body was read to its end.
     """
 
     status: int
@@ -126,6 +127,9 @@ NO_HANDLER = frozenset({300, 301, 302, 303, 304, 305, 307, 308, 404, 405, 407, 4
 """Nobody took the request: a wrong address, or a proxy in between."""
 
 
+_FINE = re.compile(r"\.\d{3}")
+
+
 def judge(batch: Batch, reply: Reply) -> Verdict:
     """What an answer says of the batch that it answers."""
     status = reply.status
@@ -142,6 +146,8 @@ def judge(batch: Batch, reply: Reply) -> Verdict:
     if status in (401, 403) or status in NO_HANDLER:
         return Denied(refusals.denial(status, _parsed(reply), reply.headers.get("Location", "")))
     answer = _parsed(reply)
+    if 200 <= status < 300 and not reply.whole:
+        return Doubtful(f"{status}: {reply.trouble or 'the answer was not read to its end'}")
     if 200 <= status < 300:
         return _judge_results(batch, answer, status)
     if status in (413, 414):
@@ -163,15 +169,17 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             until = email.utils.parsedate_to_datetime(value)
             now = email.utils.parsedate_to_datetime(headers.get("Date", ""))
             seconds = (until - now).total_seconds()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError, IndexError):
             return None
     return seconds if 0 <= seconds < 864_000 else None
 
 
 def _worked(answer: dict[str, Any]) -> float:
     try:
-        began = datetime.fromisoformat(answer["startedAt"])
-        ended = datetime.fromisoformat(answer["completedAt"])
+        written = answer["startedAt"], answer["completedAt"]
+        if not all(_FINE.search(moment) for moment in written):
+            return 0.0  # whole seconds would say that it arrived up to one earlier than it did
+        began, ended = map(datetime.fromisoformat, written)
         seconds = (ended - began).total_seconds()
     except (KeyError, TypeError, ValueError):
         return 0.0
@@ -192,7 +200,8 @@ def _judge_results(batch: Batch, answer: dict[str, Any], status: int) -> Verdict
     results, errors = answer.get("results"), answer.get("errors") or []
     if not isinstance(results, list) or not isinstance(errors, list):
         return Doubtful(f"{status} without a readable list of results")
-    made = [r for r in results if isinstance(r, dict) and isinstance(r.get("id"), str | int)]
+    listed = [r for r in results if isinstance(r, dict) and isinstance(r.get("id"), str | int)]
+    made = list({str(r["id"]): r for r in listed}.values())  # a record listed twice is one
     if answer.get("status", "COMPLETE") != "COMPLETE":
         errors = []  # the remote is not done: what it has not made yet is not refused
     tied, loose = _tie(batch, made)
@@ -216,7 +225,8 @@ def _tie(batch: Batch, made: list[dict[str, Any]]) -> tuple[dict[int, str], list
     tied: dict[int, str] = {}
     loose: list[dict[str, Any]] = []
     for result in made:
-        ordinal = by_trace.get(result.get("objectWriteTraceId", ""))
+        trace = result.get("objectWriteTraceId")
+        ordinal = by_trace.get(trace) if isinstance(trace, str) else None
         if ordinal is not None and ordinal not in tied:
             tied[ordinal] = str(result["id"])
         else:
@@ -230,6 +240,7 @@ def _tie(batch: Batch, made: list[dict[str, Any]]) -> tuple[dict[int, str], list
         owners = {
             ordinal
             for pair in (properties.items() if isinstance(properties, dict) else ())
+            if isinstance(pair[1], str)
             if (ordinal := holders.get(pair)) is not None and ordinal not in tied
         }
         if len(owners) == 1:
@@ -291,7 +302,9 @@ def _judge_refusal(batch: Batch, answer: dict[str, Any], status: int) -> Verdict
         return Refused(because, ((batch.entries[0].ordinal, because),))
     blamed: dict[int, Refusal] = {}
     by_trace = {e.trace_id: e.ordinal for e in batch.entries}
-    for error in (answer, *(e for e in answer.get("errors") or () if isinstance(e, dict))):
+    listed = answer.get("errors")
+    errors = [e for e in listed if isinstance(e, dict)] if isinstance(listed, list) else []
+    for error in (answer, *errors):
         for trace in refusals.trace_ids(error):
             if trace in by_trace:
                 blamed[by_trace[trace]] = refusals.read({**answer, **error}, status)

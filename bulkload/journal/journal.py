@@ -36,7 +36,8 @@ class Settlement:
 
     `loaded` pairs an ordinal with its id at the remote ("" where a result could not be tied
     to its input: then `loose_ids` holds those of the batch). `resend` are records in doubt
-    that the user's word sends again: they go into a new open attempt, in the same transaction.
+    that the user's word sends again: they go into a new open attempt, in the same transaction;
+    `digest` is that of their body where it is not the whole batch's again.
     """
 
     status: int
@@ -46,6 +47,7 @@ class Settlement:
     letters: tuple[Letter, ...] = ()
     doubtful: tuple[Entry, ...] = ()
     resend: Batch | None = None
+    digest: bytes = b""
 
 
 class Open(NamedTuple):
@@ -337,6 +339,7 @@ def _settle(connection: sqlite3.Connection, attempt: int, outcome: Settlement) -
     (digest, sent_at, since) = connection.execute(
         "SELECT digest, sent_at, doubtful_since FROM attempt WHERE id=?", (attempt,)
     ).fetchone()
+    digest = outcome.digest or digest
     return _open(connection, outcome.resend, digest, time.time(), since or sent_at)
 
 

@@ -31,9 +31,24 @@ class Projection:
         rows = connection.execute(LINES, (self._last,)).fetchall()
         if not rows:
             return
-        with self._path.open("ab") as file:
-            file.writelines(line + b"\n" for _, line in rows)
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            size = os.fstat(descriptor).st_size
+            try:
+                for _, line in rows:
+                    _write(descriptor, line + b"\n")
+            except OSError:
+                os.ftruncate(descriptor, size)  # half a line would look like a person's edit
+                raise
+        finally:
+            os.close(descriptor)
         self._last = rows[-1][0]
+
+
+def _write(descriptor: int, line: bytes) -> None:
+    left = memoryview(line)
+    while left:
+        left = left[os.write(descriptor, left) :]
 
 
 def restore(path: Path, connection: sqlite3.Connection) -> Path | None:

@@ -10,12 +10,25 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING
 
-from bulkload.errors import RefusedToStart, StoppedForGood
+from bulkload.errors import BulkloadError, RefusedToStart, StoppedForGood, StoppedResumable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 VERSION = 1
+
+_DISK = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+    }
+)
 
 TABLES = """
 CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -91,7 +104,13 @@ def read_only(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def damaged(path: Path, error: Exception) -> StoppedForGood:
+def damaged(path: Path, error: Exception) -> BulkloadError:
+    """What a failure to read the journal means: the disk's trouble is not the journal's."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK:
+        return StoppedResumable(
+            f"{path}: the journal can't be opened or read now ({error}). Make room, mend the "
+            "disk or the rights, then resume"
+        )
     return StoppedForGood(
         f"{path}: the journal is damaged ({error}). What was sent can't be known from it any "
         "more, so this run can't go on. Keep the directory: its dead letters are readable, and "

@@ -50,5 +50,7 @@ class Arrivals:
             self._statuses[place] = status
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        for at, path, status in zip(self._times, self._paths, self._statuses, strict=True):
+        # Copies, so that calls may go on coming in while somebody reads.
+        copies = self._times[:], self._paths[:], self._statuses[:]
+        for at, path, status in zip(*copies, strict=True):
             yield {"t": at, "path": self._names[path], "status": status}

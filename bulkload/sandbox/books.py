@@ -7,6 +7,7 @@ between, so two calls can't both have it.
 from __future__ import annotations
 
 import hashlib
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -68,7 +69,7 @@ class Books:
         self.records: dict[str, Record] = {}
         self.archived = 0
         self.duplicates: dict[str, int] = {}
-        self._next = first_id
+        self._first = self._next = first_id
         self._forget = forget
         self._index: dict[str, dict[str, Record]] = {name: {} for name in unique}
 
@@ -152,13 +153,17 @@ class Books:
                     del self._index[name][value]
         return True
 
+    def beyond(self, identity: int) -> Iterator[Record]:
+        """Records with a larger id: ids are given in order and none is ever dropped."""
+        return islice(self.records.values(), max(0, identity - self._first + 1), None)
+
     @property
     def live(self) -> int:
         return len(self.records) - self.archived
 
     def export(self) -> Iterator[dict[str, Any]]:
         """Every record in the order of arrival, for tests to hold against what went in."""
-        for record in self.records.values():
+        for record in list(self.records.values()):  # more may arrive while somebody reads
             yield {
                 "id": record.id,
                 "number": record.number,

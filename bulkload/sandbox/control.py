@@ -54,7 +54,7 @@ class Control:
         return await _stream(request, self._portal.emails.export())
 
     async def _arrivals(self, request: web.Request) -> web.StreamResponse:
-        return await _stream(request, iter(list(self._portal.arrivals)))
+        return await _stream(request, self._portal.arrivals)
 
     async def _faults(self, request: web.Request) -> web.StreamResponse:
         """New rates, and new outages counted from now."""

@@ -9,8 +9,8 @@ import re
 from typing import TYPE_CHECKING
 
 from bulkload.sandbox.answers import Answer, Call, error, parse, reply, validation
+from bulkload.sandbox.judging import of
 from bulkload.sandbox.schema import Property
-from bulkload.sandbox.writes import of
 
 if TYPE_CHECKING:
     from bulkload.sandbox.portal import Portal

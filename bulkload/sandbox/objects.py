@@ -109,6 +109,18 @@ def key_of(books: Books, one: Mapping[str, Any]) -> str:
     return key.strip().lower() if books.kind == "CONTACT" else key
 
 
+def names_of(body: Body, default: Iterable[str]) -> Iterable[str]:
+    """The properties a caller wants to see."""
+    names = body.get("properties")
+    if not names:
+        return default
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise Refused(
+            validation("Invalid input JSON on line 1, column 1: properties is no list of names")
+        )
+    return names
+
+
 def check_id_property(books: Books, id_property: Any) -> None:
     known = isinstance(id_property, str) and books.is_unique(id_property)
     if id_property is not None and id_property != "hs_object_id" and not known:

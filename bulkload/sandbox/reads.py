@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bulkload.sandbox import objects
 from bulkload.sandbox.answers import Answer, Body, Call, Refused, error, reply, standard_error
 from bulkload.sandbox.answers import validation as refuse
-from bulkload.sandbox.writes import LINK_KINDS, of
+from bulkload.sandbox.judging import LINK_KINDS, of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +39,7 @@ def read_batch(portal: Portal, call: Call, kind: str) -> Answer:
     books, _ = of(portal, kind)
     id_property = body.get("idProperty")
     objects.check_id_property(books, id_property)
-    wanted = body.get("properties") or _DEFAULT[books.kind]
+    wanted = objects.names_of(body, _DEFAULT[books.kind])
     archived = wants_archived(call)
     found: dict[str, Record] = {}
     missing: list[str] = []
@@ -104,11 +104,7 @@ def read_page(portal: Portal, call: Call, kind: str) -> Answer:
     if not 1 <= limit <= 100:
         raise Refused(refuse("limit must be between 1 and 100"))
     archived = wants_archived(call)
-    fitting = (
-        record
-        for record in books.records.values()
-        if int(record.id) > after and seen(record, call, archived=archived)
-    )
+    fitting = (record for record in books.beyond(after) if seen(record, call, archived=archived))
     page = list(islice(fitting, limit + 1))
     out: Body = {
         "results": [

@@ -12,15 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from bulkload.sandbox import objects
 from bulkload.sandbox.answers import Answer, Body, Call, Refused, iso, parse, reply, validation
+from bulkload.sandbox.judging import of
 from bulkload.sandbox.properties import derived
 from bulkload.sandbox.schema import Schema, milliseconds
-from bulkload.sandbox.writes import of
 
 if TYPE_CHECKING:
     from bulkload.sandbox.books import Books, Record
     from bulkload.sandbox.portal import Portal
 
 MOST_RESULTS = 10_000
+STAMPS = {
+    "EMAIL": ("hs_createdate", "hs_lastmodifieddate"),
+    "CONTACT": ("createdate", "lastmodifieddate"),
+}
+DERIVED = tuple(f"hs_email_{role}_" for role in ("from", "sender", "to", "cc", "bcc"))
 Comparable = float | str
 Test = Callable[[Mapping[str, str]], bool]
 
@@ -33,20 +38,23 @@ def search(portal: Portal, call: Call, kind: str) -> Answer:
     tests = _tests(groups, schema)
     candidates = _candidates(books, groups)  # after _tests: the groups are sound
     query = str(body.get("query") or "").lower()
-    found: list[tuple[Record, dict[str, str]]] = []
+    sorts = _sorts(body)
+    names = {one["propertyName"] for group in groups for one in group["filters"]}
+    view = _view(books, names | {name for name, _ in sorts})
+    found: list[tuple[Record, Mapping[str, str]]] = []
     for record in candidates:
         if record.searchable_at > call.now or record.archived_at is not None:
             continue
-        values = _searchable(books, record)
+        values = view(record)
         if tests and not any(all(test(values) for test in group) for group in tests):
             continue
         if query and not any(query in value.lower() for value in values.values()):
             continue
         found.append((record, values))
-    for name, descending in reversed(_sorts(body)):
+    for name, descending in reversed(sorts):
         convert = _converter(schema, name)
         found.sort(key=lambda one: _rank(convert(one[1].get(name, ""))), reverse=descending)
-    wanted = body.get("properties") or ("hs_timestamp", "hs_email_subject")
+    wanted = objects.names_of(body, ("hs_timestamp", "hs_email_subject", "email"))
     page = found[after : after + limit]
     out: Body = {
         "total": len(found),
@@ -73,17 +81,26 @@ def _page(body: Body) -> tuple[int, int]:
     return limit, after
 
 
-def _searchable(books: Books, record: Record) -> dict[str, str]:
-    made, changed = iso(record.created), iso(record.changed)
-    if books.kind == "CONTACT":
-        return {**record.values, "hs_object_id": record.id, "createdate": made}
-    return {
-        **record.values,
-        **derived(record.values),
-        "hs_object_id": record.id,
-        "hs_createdate": made,
-        "hs_lastmodifieddate": changed,
-    }
+def _view(books: Books, names: set[str]) -> Callable[[Record], Mapping[str, str]]:
+    """A record's values with no more worked out than is asked for: all are looked at."""
+    stamps = any(name.endswith("date") or name == "hs_object_id" for name in names)
+    made, changed = STAMPS[books.kind]
+    more = any(name.startswith(DERIVED) for name in names)
+
+    def view(record: Record) -> Mapping[str, str]:
+        values = record.values
+        if more:
+            values = {**values, **derived(values)}
+        if stamps:
+            values = {
+                **values,
+                "hs_object_id": record.id,
+                made: iso(record.created),
+                changed: iso(record.changed),
+            }
+        return values
+
+    return view
 
 
 def _candidates(books: Books, groups: list[Any]) -> Iterable[Record]:
@@ -181,7 +198,10 @@ def _rank(value: Comparable) -> tuple[int, Comparable]:
 
 def _sorts(body: Body) -> list[tuple[str, bool]]:
     out: list[tuple[str, bool]] = []
-    for sort in body.get("sorts") or ():
+    sorts = body.get("sorts") or []
+    if not isinstance(sorts, list):
+        raise Refused(validation("There was a problem with the request: sorts is no list"))
+    for sort in sorts:
         if isinstance(sort, dict):
             out.append((str(sort.get("propertyName")), sort.get("direction") == "DESCENDING"))
         else:

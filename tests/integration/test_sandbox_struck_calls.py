@@ -181,3 +181,26 @@ def test_faults_can_be_changed_while_it_runs() -> None:
             await sandbox.close()
 
     asyncio.run(inside())
+
+
+def test_half_a_call_is_dropped_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    async def inside() -> None:
+        sandbox = await start(SandboxConfig())
+        try:
+            port = int(sandbox.url.rpartition(":")[2])
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            head = f"POST {CREATE} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t\r\n"
+            writer.write(f'{head}Content-Length: 99\r\n\r\n{{"inputs"'.encode())
+            await writer.drain()
+            while not sandbox.portal.arrivals.paths:
+                await asyncio.sleep(0)
+            writer.transport.abort()
+            while not sandbox.portal.arrivals.statuses:
+                await asyncio.sleep(0)
+            assert sandbox.portal.arrivals.statuses == {0: 1}
+            assert sandbox.portal.emails.live == 0
+        finally:
+            await sandbox.close()
+
+    asyncio.run(inside())
+    assert not caplog.records

@@ -1,0 +1,403 @@
+"""A user's mistakes and a machine's troubles: a clear message, the exit code, nothing lost.
+
+Each message names the file or the setting and the next step; `Cli` checks that there is no
+traceback and no token in it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.harness import Cli, Sandbox, letters, ndjson, until
+
+FAST = ("--json", "--no-progress", "--rate-limit", "100000/1s")
+NOWHERE = "http://127.0.0.1:9"
+
+
+def make(tmp_path: Path, name: str, content: bytes) -> str:
+    (tmp_path / name).write_bytes(content)
+    return name
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "wanted"),
+    [
+        ("empty.ndjson", b"", "empty"),
+        ("noise.dat", b"neither mail nor a table\n" * 9, "--format"),
+        ("binary.ndjson", b"\x00\x01\x02\xff" * 100, "binary.ndjson"),
+        ("utf16.ndjson", '{"a":"b"}\n'.encode("utf-16"), "UTF-16"),
+        ("array.json", b'[{"hs_timestamp":"1"}]', "array"),
+        ("twice.csv", b"hs_timestamp,a,a\n1,2,3\n", "a"),
+        ("no-message.mbox", b"this is no mbox\n" * 3, "no-message.mbox"),
+    ],
+)
+def test_a_source_that_cannot_be_one_is_refused_by_name(
+    cli: Cli, tmp_path: Path, name: str, content: bytes, wanted: str
+) -> None:
+    make(tmp_path, name, content)
+    ended = cli("load", name, "--run", "run", "--base-url", NOWHERE, code=2)
+    assert name in ended.err
+    assert wanted in ended.err
+    # The same call with a good source must not stumble over what the refusal left behind.
+    assert not (tmp_path / "run" / "journal.db").exists()
+
+
+def test_missing_things_are_named(cli: Cli, tmp_path: Path) -> None:
+    assert "gone.mbox" in cli("load", "gone.mbox", "--base-url", NOWHERE, code=2).err
+    assert "*.nothing" in cli("load", "*.nothing", "--base-url", NOWHERE, code=2).err
+    (tmp_path / "folder").mkdir()
+    assert "folder" in cli("load", "folder", "--base-url", NOWHERE, code=2).err
+    assert "Usage" in cli("load", code=2).err
+    assert "no such run" in cli("resume", "gone", code=2).err
+    assert "no such run" in cli("status", "gone", code=2).err
+    assert "gone" in cli("replay", "gone", code=2).err
+    ndjson(tmp_path / "in.ndjson", 1)
+    assert "unknown" in cli("load", "in.ndjson", "--format", "unknown", code=2).err
+    assert "rate" in cli("load", "in.ndjson", "--rate-limit", "fast", code=2).err
+    assert "--batch-size" in cli("load", "in.ndjson", "--batch-size", 101, code=2).err
+    assert "--max-outage" in cli("load", "in.ndjson", "--max-outage", "soon", code=2).err
+    assert "--max-dead-letters" in cli("load", "in.ndjson", "--max-dead-letters", "x", code=2).err
+    assert "--base-url" in cli("load", "in.ndjson", "--base-url", "hubspot", code=2).err
+    make(tmp_path, "bulkload.toml", b"not = [toml")
+    assert "bulkload.toml" in cli("load", "in.ndjson", code=2).err
+
+
+def test_no_token_names_both_ways_to_give_one(cli: Cli, tmp_path: Path) -> None:
+    del cli.environment["HUBSPOT_ACCESS_TOKEN"]
+    source = ndjson(tmp_path / "in.ndjson", 1)
+    err = cli("load", source, "--base-url", NOWHERE, code=2).err
+    assert "HUBSPOT_ACCESS_TOKEN" in err
+    assert "--token-file" in err
+    err = cli("load", source, "--base-url", NOWHERE, "--token-file", "gone", code=2).err
+    assert "gone" in err
+
+
+def test_a_wrong_token_stops_at_once_and_sends_nothing_after(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--token", "the-right-one")
+    source = ndjson(tmp_path / "in.ndjson", 500)
+    ended = cli("load", source, "--run", "run", "--base-url", remote.url, *FAST, code=3)
+    assert "HUBSPOT_ACCESS_TOKEN" in ended.err
+    assert remote.books()["creates_seen"] == 0
+    cli.environment["HUBSPOT_ACCESS_TOKEN"] = "the-right-one"
+    assert cli("resume", "run", "--json", code=0).summary()["loaded"] == 500
+
+
+def test_a_token_that_expires_in_mid_run_stops_resumable(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--rate-limit", "none", "--latency", "20", "--fault", "401=3%")
+    source = ndjson(tmp_path / "in.ndjson", 20_000)
+    ended = cli("load", source, "--run", "run", "--base-url", remote.url, *FAST, code=3)
+    assert ended.summary()["dead_lettered"] == 0
+    remote.faults(faults={})
+    assert cli("resume", "run", "--json", code=0).summary()["loaded"] == 20_000
+    assert remote.subjects().total() == 20_000
+
+
+def test_missing_scopes_are_named(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--missing-scope")
+    source = ndjson(tmp_path / "in.ndjson", 5)
+    ended = cli("load", source, "--run", "run", "--base-url", remote.url, *FAST, code=3)
+    assert "crm.objects.contacts.write" in ended.err
+    assert ended.summary()["dead_lettered"] == 0
+
+
+def test_a_url_that_refuses_the_connection_stops_resumable(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    with closing(socket.socket()) as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        source = ndjson(tmp_path / "in.ndjson", 50)
+        ended = cli(
+            "load", source, "--run", "run", "--base-url", url, "--max-outage", "0.5", *FAST, code=3
+        )
+    assert url in ended.err
+    assert ended.summary()["read"] == 0
+    remote = sandbox()
+    more = cli("resume", "run", "--base-url", remote.url, "--json", code=0).summary()
+    assert more["loaded"] == 50
+
+
+def test_lines_that_are_no_records_are_letters_with_their_place(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--rate-limit", "none")
+    good = b'{"hs_timestamp":"1700000000000","hs_email_subject":"good"}'
+    lines = [
+        b"\xef\xbb\xbf" + good,
+        b"",
+        b'{"hs_timestamp": broken',
+        b"[1, 2]",
+        b'{"hs_timestamp":"1","hs_email_text":{"nested":1}}',
+        b'{"hs_timestamp":"1","hs_email_text":"\xff\xfe"}',
+        b"{}",
+        b"   ",
+        good + b"\r",
+    ]
+    make(tmp_path, "in.ndjson", b"\n".join(lines))
+    ended = cli(
+        "load", "in.ndjson", "--run", "run", "--base-url", remote.url,
+        "--max-dead-letters", "100%", *FAST, code=1,
+    )  # fmt: skip
+    assert ended.summary()["loaded"] == 2
+    assert [letter["position"]["number"] for letter in letters(tmp_path / "run")] == [3, 4, 5, 6, 7]
+    assert {letter["reason"] for letter in letters(tmp_path / "run")} == {
+        "unreadable",
+        "unmappable",
+    }
+
+
+def test_a_huge_line_is_a_letter_and_is_never_held(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--rate-limit", "none")
+    source = ndjson(tmp_path / "in.ndjson", 10)
+    with source.open("ab") as file:
+        for _ in range(200):
+            file.write(b"x" * (1 << 20))
+        file.write(b'\n{"hs_timestamp":"17","hs_email_subject":"after"}\n')
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    ended = cli("load", source, "--run", "run", "--base-url", remote.url, *FAST, code=1)
+    assert ended.summary()["loaded"] == 11
+    (letter,) = letters(tmp_path / "run")
+    assert letter["reason"] == "unreadable"
+    assert letter["record"] is None
+    assert letter["position"]["number"] == 11
+    assert "after" in remote.subjects()
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert max(before, peak) < 170_000, "kilobytes"
+
+
+def test_ragged_rows_are_letters(cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path) -> None:
+    remote = sandbox("--rate-limit", "none")
+    make(
+        tmp_path,
+        "in.csv",
+        b'hs_timestamp,hs_email_subject,hs_email_text\r\n17,"a, ""quoted""","two\r\nlines"\r\n'
+        b"17,short\r\n17,too,long,by,far\r\n17,last,row\r\n",
+    )
+    ended = cli("load", "in.csv", "--run", "run", "--base-url", remote.url, *FAST, code=1)
+    assert ended.summary()["loaded"] == 2
+    assert set(remote.subjects()) == {'a, "quoted"', "last"}
+    assert all("3" in letter["message"] for letter in letters(tmp_path / "run"))
+
+
+def test_a_cut_gzip_loads_what_can_be_read_and_says_where_it_ends(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--rate-limit", "none")
+    source = ndjson(tmp_path / "in.ndjson", 5_000, hs_email_text=lambda n: os.urandom(40).hex())
+    packed = gzip.compress(source.read_bytes())
+    make(tmp_path, "cut.ndjson.gz", packed[: len(packed) // 2])
+    ended = cli(
+        "load", "cut.ndjson.gz", "--run", "run", "--base-url", remote.url, *FAST, code=1
+    ).summary()
+    assert 0 < ended["loaded"] < 5_000
+    assert 1 <= ended["dead_lettered"] <= 2
+    assert remote.subjects().total() == ended["loaded"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_an_unreadable_file_is_refused(cli: Cli, tmp_path: Path) -> None:
+    source = ndjson(tmp_path / "in.ndjson", 1)
+    source.chmod(0)
+    assert "in.ndjson" in cli("load", source, "--base-url", NOWHERE, code=2).err
+
+
+def test_another_portal_at_resume_stops_for_good(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    first = sandbox("--rate-limit", "none", "--fault", "401=100%")
+    other = sandbox("--portal-id", "999")
+    source = ndjson(tmp_path / "in.ndjson", 500)
+    cli("load", source, "--run", "run", "--base-url", first.url, *FAST, code=3)
+    ended = cli("resume", "run", "--base-url", other.url, "--json", code=4)
+    assert "999" in ended.err
+    assert "62515" in ended.err
+    assert other.books()["creates_seen"] == 0
+
+
+def test_a_changed_source_at_resume_stops_for_good(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--rate-limit", "none", "--fault", "401=100%")
+    source = ndjson(tmp_path / "in.ndjson", 500)
+    cli("load", source, "--run", "run", "--base-url", remote.url, *FAST, code=3)
+    with source.open("a") as file:
+        file.write("{}\n")
+    ended = cli("resume", "run", "--json", code=4)
+    assert "in.ndjson" in ended.err
+    assert "size" in ended.err
+    source.unlink()
+    assert "in.ndjson" in cli("resume", "run", "--json", code=2).err
+
+
+def test_options_that_may_not_change_are_refused_at_resume(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--rate-limit", "none", "--fault", "401=100%")
+    source = ndjson(tmp_path / "in.ndjson", 500)
+    cli("load", source, "--run", "run", "--base-url", remote.url, *FAST, code=3)
+    assert "--batch-size" in cli("resume", "run", "--batch-size", 7, code=2).err
+    remote.faults(faults={})
+    ended = cli("resume", "run", "--batch-size", 100, "--max-in-flight", 2, "--json", code=0)
+    assert ended.summary()["loaded"] == 500
+
+
+def test_a_run_that_exists_offers_what_to_do(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--rate-limit", "none")
+    ndjson(tmp_path / "in.ndjson", 5)
+    words = ("load", "in.ndjson", "--base-url", remote.url, *FAST)
+    assert cli(*words, code=0).summary()["run"] == "bulkload-runs/in.ndjson"
+    refused = cli(*words, code=2).err
+    for step in ("bulkload resume", "bulkload replay", "--again"):
+        assert step in refused
+    assert cli(*words, "--again", code=0).summary()["run"] == "bulkload-runs/in.ndjson-2"
+    assert cli("resume", "bulkload-runs/in.ndjson", "--json", code=0).summary()["loaded"] == 5
+    assert remote.books()["emails"] == 10
+
+
+def test_a_locked_run_says_who_holds_it(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--fault", "stall=100%")
+    source = ndjson(tmp_path / "in.ndjson", 500)
+    with cli.start("load", source, "--run", "run", "--base-url", remote.url) as process:
+        until(lambda: int(remote.books()["creates_seen"]) > 0)
+        ended = cli("resume", "run", code=2)
+        assert str(process.pid) in ended.err
+        assert cli("status", "run", code=3).out
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_folder_that_is_not_writable_is_named(cli: Cli, tmp_path: Path) -> None:
+    source = ndjson(tmp_path / "in.ndjson", 5)
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o500)
+    ended = cli("load", source, "--run", closed / "run", "--base-url", NOWHERE, code=2)
+    assert "closed" in ended.err
+    assert "--run" in ended.err
+
+
+def test_a_run_directory_that_is_a_file_is_named(cli: Cli, tmp_path: Path) -> None:
+    source = ndjson(tmp_path / "in.ndjson", 5)
+    make(tmp_path, "taken", b"a file")
+    ended = cli("load", source, "--run", "taken", "--base-url", NOWHERE, code=2)
+    assert "taken" in ended.err
+    assert (tmp_path / "taken").read_bytes() == b"a file"
+
+
+def test_a_damaged_journal_stops_for_good(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--rate-limit", "none", "--fault", "401=2%", "--seed", "2")
+    source = ndjson(tmp_path / "in.ndjson", 30_000)
+    cli("load", source, "--run", "run", "--base-url", remote.url, *FAST, code=3)
+    journal = tmp_path / "run" / "journal.db"
+    content = bytearray(journal.read_bytes())
+    content[4096:] = os.urandom(len(content) - 4096)
+    journal.write_bytes(content)
+    calls = remote.books()["creates_seen"]
+    for words in (("resume", "run"), ("status", "run"), ("replay", "run")):
+        ended = cli(*words, code=4)
+        assert "journal.db" in ended.err
+    assert remote.books()["creates_seen"] == calls
+
+
+def test_a_run_killed_before_it_was_committed_is_reused(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--rate-limit", "none")
+    source = ndjson(tmp_path / "in.ndjson", 5)
+    (tmp_path / "run").mkdir()
+    make(tmp_path / "run", "journal.db", b"")
+    make(tmp_path / "run", "run.lock", b"12345")
+    assert "no run was begun" in cli("resume", "run", code=2).err
+    ended = cli("load", source, "--run", "run", "--base-url", remote.url, *FAST, code=0)
+    assert ended.summary()["loaded"] == 5
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Path:
+    """A disk of 12 MiB, mounted for the test: needs root."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small disk needs root")
+    return tmp_path / "disk"
+
+
+def test_a_full_disk_drains_and_loses_nothing(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path, small_disk: Path
+) -> None:
+    small_disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=12m", "bulkload-test", small_disk],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode != 0:
+        pytest.skip("this machine does not let a test mount a disk")
+    try:
+        remote = sandbox("--rate-limit", "none")
+        source = ndjson(
+            tmp_path / "in.ndjson", 20_000,
+            wrong_name=lambda n: "x" * 4000 if n % 2 else None,
+        )  # fmt: skip
+        run = small_disk / "run"
+        ended = cli(
+            "load", source, "--run", run, "--base-url", remote.url,
+            "--max-dead-letters", "100%", "--max-in-flight", 4, *FAST, code=3,
+        )  # fmt: skip
+        assert "full" in ended.err
+        partly = cli("status", run, "--json", code=3).summary()
+        assert partly["in_doubt"] == 0
+        assert partly["loaded"] == remote.books()["emails"]
+        subprocess.run(["mount", "-o", "remount,size=500m", small_disk], check=True)
+        more = cli("resume", run, "--json", code=1).summary()
+        assert (more["loaded"], more["dead_lettered"], more["in_doubt"]) == (10_000, 10_000, 0)
+        assert len(letters(run)) == 10_000
+        assert remote.subjects().total() == 10_000
+    finally:
+        subprocess.run(["umount", small_disk], check=True)
+
+
+def test_a_stopped_process_wakes_up_to_a_settled_run(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--rate-limit", "none", "--latency", "40")
+    source = ndjson(tmp_path / "in.ndjson", 6_000)
+    with cli.start(
+        "load", source, "--run", "run", "--base-url", remote.url, "--timeout", "1", *FAST
+    ) as process:
+        until(lambda: int(remote.books()["creates_seen"]) > 5)
+        process.send_signal(signal.SIGSTOP)
+        # Longer than every time-out of the run: only real time can pass for a stopped process.
+        time.sleep(2.5)
+        process.send_signal(signal.SIGCONT)
+        out, _ = process.communicate(timeout=60)
+    summary = json.loads(out)
+    assert summary["read"] == 6_000
+    created = remote.subjects()
+    assert max(created.values()) == 1
+    doubts = cli("doubts", "run", "--json").out.splitlines()
+    assert len(created) >= 6_000 - len(doubts)

@@ -1,0 +1,138 @@
+"""Kill it anywhere: SIGKILL at random moments, resume, and the books against what went in."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.harness import Cli, Sandbox, ndjson, until
+
+KILLS = 20
+RECORDS = 50_000
+IN_FLIGHT, BATCH = 8, 50
+
+
+def test_twenty_kills_lose_nothing_and_make_nothing_twice(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--rate-limit", "none", "--latency", "30", "--seed", "5")
+    source = ndjson(tmp_path / "in.ndjson", RECORDS)
+    draw = random.Random(20)
+    words: list[object] = ["load", source, "--run", "run", "--base-url", remote.url]
+    words += ["--batch-size", BATCH, "--max-in-flight", IN_FLIGHT, "--rate-limit", "100000/1s"]
+    killed = 0
+    for _ in range(KILLS):
+        seen = int(remote.books()["creates_seen"])
+        with cli.start(*words, "--no-progress", "--json") as process:
+            # At random: from before the first call to well into the stream of them.
+            target = seen + draw.choice([0, 1, draw.randrange(2, 45)])
+            until(lambda p=process, t=target: (  # type: ignore[misc]  # bound at once
+                p.poll() is not None or int(remote.books()["creates_seen"]) >= t
+            ))  # fmt: skip
+            time.sleep(draw.random() * 0.03)
+            killed += process.poll() is None
+            process.kill()
+            process.communicate()
+        if (tmp_path / "run" / "journal.db").exists() and cli("status", "run").code != 2:
+            words = ["resume", "run"]
+    assert killed == KILLS
+    ended = cli(*words, "--no-progress", "--json")
+    summary = ended.summary()
+    assert ended.code == (1 if summary["in_doubt"] else 0)
+    assert summary["read"] == RECORDS
+    created = remote.subjects()
+    assert max(created.values()) == 1, "made twice"
+    listed = [json.loads(line) for line in cli("doubts", "run", "--json").out.splitlines()]
+    doubtful = {f"s {doubt['ordinal']}" for doubt in listed}
+    assert len(doubtful) == len(listed) == summary["in_doubt"]
+    assert len(doubtful) <= IN_FLIGHT * BATCH * KILLS
+    assert {f"s {n}" for n in range(RECORDS)} - set(created) <= doubtful, "lost"
+    assert summary["loaded"] == len(set(created) - doubtful)
+    for doubt in listed:
+        assert doubt["position"]["number"] == doubt["ordinal"] + 1
+
+
+def test_a_resume_reads_on_from_where_it_was_in_every_format(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--rate-limit", "none", "--latency", "20")
+    sources = {
+        "in.ndjson": b'{"hs_timestamp":"17","hs_email_subject":"ndjson %d"}\n',
+        "in.csv": b"17,csv %d\n",
+        "in.mbox": b"From a@b.c Mon Jan  6 10:00:00 2020\nSubject: mbox %d\n\nhello\n\n",
+        "mail/%05d.eml": b"Date: Mon, 6 Jan 2020 10:00:00 +0000\nSubject: eml %d\n\nhello\n",
+    }
+    (tmp_path / "mail").mkdir()
+    for name, form in sources.items():
+        if "%" in name:
+            for number in range(300):
+                (tmp_path / (name % number)).write_bytes(form % number)
+            continue
+        with (tmp_path / name).open("wb") as file:
+            file.write(b"hs_timestamp,hs_email_subject\n" if name.endswith("csv") else b"")
+            file.writelines(form % number for number in range(300))
+    words: list[object] = ["load", "in.ndjson", "in.csv", "in.mbox", "mail", "--run", "run"]
+    words += ["--base-url", remote.url, "--batch-size", 10, "--max-in-flight", 2]
+    words += ["--rate-limit", "100000/1s"]
+    for calls in (3, 20, 34, 65, 90, 100):
+        with cli.start(*words, "--no-progress") as process:
+            until(lambda p=process, c=calls: (  # type: ignore[misc]  # bound at once
+                p.poll() is not None or int(remote.books()["creates_seen"]) >= c
+            ))  # fmt: skip
+            process.kill()
+            process.communicate()
+        words = ["resume", "run"]
+    summary = cli(*words, "--no-progress", "--json").summary()
+    assert summary["read"] == 1_200
+    created = remote.subjects()
+    assert max(created.values()) == 1
+    lines = cli("doubts", "run", "--json").out.splitlines()
+    doubtful = {int(json.loads(line)["ordinal"]) for line in lines}
+    order = [f"{form} {n}" for form in ("ndjson", "csv", "mbox", "eml") for n in range(300)]
+    assert {s for n, s in enumerate(order) if n not in doubtful} <= set(created)
+
+
+def test_resend_sends_what_was_in_flight_again_and_loses_nothing(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--rate-limit", "none", "--fault", "stall=100%")
+    source = ndjson(tmp_path / "in.ndjson", 1_000)
+    with cli.start(
+        "load", source, "--run", "run", "--base-url", remote.url, "--max-in-flight", 3
+    ) as process:
+        until(lambda: int(remote.books()["creates_seen"]) >= 3)
+        process.kill()
+        process.communicate()
+    remote.faults(faults={})
+    ended = cli("resume", "run", "--in-doubt", "resend", "--json", "--no-progress", code=0)
+    assert ended.summary()["loaded"] == 1_000
+    assert set(remote.subjects()) == {f"s {n}" for n in range(1_000)}
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_the_intent_is_synced_before_the_request_leaves(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--rate-limit", "none")
+    source = ndjson(tmp_path / "in.ndjson", 10)
+    trace = tmp_path / "trace"
+    command = ["strace", "-f", "-y", "-s", "60", "-e", "trace=fdatasync,fsync,sendto,write,sendmsg"]
+    command += ["-o", str(trace), sys.executable, "-m", "bulkload", "load", str(source)]
+    command += ["--run", "run", "--base-url", remote.url, "--no-progress"]
+    subprocess.run(
+        command, cwd=tmp_path, env=cli.environment, check=True, timeout=100, capture_output=True
+    )
+    lines = trace.read_text(errors="replace").splitlines()
+    sent = next(n for n, line in enumerate(lines) if "POST /crm/v3/objects/emails/batch" in line)
+    account = next(n for n, line in enumerate(lines) if "GET /account-info" in line)
+    synced = [n for n, line in enumerate(lines) if "sync(" in line and "journal.db-wal" in line]
+    assert any(account < n < sent for n in synced), "no sync of the journal before the send"
+    assert any(n > sent for n in synced), "no sync of the outcome after the send"

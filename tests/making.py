@@ -1,0 +1,59 @@
+"""Batches and answers for tests, as short as they can be said."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from bulkload.batching import Batch, Entry, Letter
+from bulkload.hubspot.wire import Reply
+from bulkload.model import Position, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+def entry(ordinal: int, properties: dict[str, str] | None = None, trace: str = "") -> Entry:
+    """Record `ordinal` of source 0; its trace id is t0, t1, …"""
+    trace = trace or f"t{ordinal}"
+    position = Position(ordinal * 10, ordinal + 1)
+    properties = {"subject": f"s{ordinal}"} if properties is None else properties
+    body = orjson.dumps(
+        {"properties": properties, "associations": [], "objectWriteTraceId": trace}
+    )
+    return Entry(ordinal, 0, position, trace, body, Record(position, "json", body))
+
+
+def letter(ordinal: int, line: bytes = b"{}") -> Letter:
+    return Letter(ordinal, 0, Position(ordinal * 10, ordinal + 1), line)
+
+
+def batch(numbers: Iterable[int], **properties: str) -> Batch:
+    return Batch(tuple(entry(n, properties or None) for n in numbers))
+
+
+def reply(status: int, body: Any = None, **headers: str) -> Reply:
+    """`body`: JSON, or bytes as they are. Header names are written with `_` for `-`."""
+    raw = body if isinstance(body, bytes) else orjson.dumps(body if body is not None else {})
+    return Reply(status, {k.replace("_", "-"): v for k, v in headers.items()}, raw)
+
+
+def made(*ordinals: int, **more: Any) -> dict[str, Any]:
+    """A create's answer with a result for each of `ordinals`: ids 100 and up."""
+    results = [{"id": str(100 + n), "objectWriteTraceId": f"t{n}"} for n in ordinals]
+    return {"status": "COMPLETE", "results": results, **more}
+
+
+def fault(*ordinals: int, **more: Any) -> dict[str, Any]:
+    """One of an answer's errors, naming `ordinals` by their trace ids."""
+    return {
+        "status": "error",
+        "category": "VALIDATION_ERROR",
+        "message": "no",
+        "context": {"objectWriteTraceId": [f"t{n}" for n in ordinals]},
+        **more,
+    }

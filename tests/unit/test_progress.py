@@ -1,0 +1,129 @@
+"""The meter: events in, words out."""
+
+from __future__ import annotations
+
+import io
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkload import events
+from bulkload.report.progress import Meter, Progress, clock
+
+
+def started(expected: int | None = 1000, already: int = 0) -> Meter:
+    meter = Meter(in_flight=10)
+    meter.take(events.Started("r", "d", expected, already), 100.0)
+    return meter
+
+
+def test_the_rate_is_that_of_the_last_window() -> None:
+    meter = started()
+    meter.take(events.Settled(loaded=30), 101.0)
+    meter.take(events.Settled(loaded=30), 103.0)
+    assert meter.rate == 20
+    assert "60 records · 20/s" in meter.words(103.0)
+
+
+def test_it_says_what_limits_the_run() -> None:
+    for event, limit in (
+        (events.Waited(2.0), "rate limit"),
+        (events.Answered(201, 20.0), "remote"),
+        (events.Answered(201, 1.0), "source"),
+    ):
+        meter = started()
+        meter.take(event, 101.0)
+        meter.take(events.Settled(loaded=1), 103.5)
+        assert meter.limit == limit
+
+
+def test_a_hold_is_shown_until_it_ends() -> None:
+    meter = started()
+    meter.take(events.Held(5.0, "429"), 100.5)
+    assert "held: 429" in meter.words(100.5)
+    meter.take(events.Released(), 101.0)
+    assert "held" not in meter.words(101.0)
+
+
+def test_what_went_wrong_is_counted_only_where_it_did() -> None:
+    meter = started(already=40)
+    assert "dead" not in meter.words(101.0)
+    meter.take(events.Settled(loaded=1, existing=1, dead_lettered=2, in_doubt=3), 101.0)
+    meter.take(events.Answered(503, 1.0, retry=True), 101.0)
+    words = meter.words(101.0)
+    assert words.startswith("47 records")
+    assert "2 dead letters" in words
+    assert "3 in doubt" in words
+    assert "1 retries" in words
+
+
+def test_what_is_left_is_told_by_bytes() -> None:
+    meter = started()
+    assert meter.eta_s(110.0) is None
+    meter.take(events.Settled(loaded=1, consumed=250), 110.0)
+    assert meter.eta_s(110.0) == 30
+    meter.take(events.Settled(loaded=1, consumed=2000), 120.0)
+    assert meter.eta_s(120.0) == 0
+    assert started(expected=None).eta_s(120.0) is None
+
+
+def test_a_resumed_run_is_timed_by_what_it_reads_itself() -> None:
+    meter = started(already=500)
+    meter.take(events.Settled(loaded=1, consumed=500), 101.0)
+    meter.take(events.Settled(loaded=1, consumed=600), 111.0)
+    left = meter.eta_s(111.0)
+    assert left is not None
+    assert 35 <= left <= 45
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(
+                st.builds(events.Settled, *[st.integers(0, 100)] * 7),
+                st.builds(events.Answered, st.integers(0, 599), st.floats(0, 100), st.booleans()),
+                st.builds(events.Waited, st.floats(0, 100)),
+                st.builds(events.Held, st.none() | st.floats(0, 100), st.text()),
+                st.just(events.Released()),
+                st.just(events.Said("x")),
+            ),
+            st.floats(0, 10),
+        )
+    )
+)
+def test_no_event_can_stop_it(told: list[tuple[events.Event, float]]) -> None:
+    meter, now = started(), 100.0
+    for event, later in told:
+        now += later
+        meter.take(event, now)
+        assert meter.words(now)
+
+
+def test_durations_are_said_as_people_say_them() -> None:
+    assert [clock(s) for s in (0, 99.4, 100, 3600, 18_720)] == [
+        "0 s", "99 s", "1 min 40 s", "60 min 0 s", "5 h 12 min",
+    ]  # fmt: skip
+
+
+def test_off_a_terminal_it_says_plain_lines_and_with_show_off_only_what_was_said() -> None:
+    stream = io.StringIO()
+    with Progress(10, show=False, stream=stream) as progress:
+        progress(events.Held(None, "down"))
+        progress(events.Said("mind this"))
+    assert stream.getvalue() == "mind this\n"
+    with Progress(10, stream=stream) as progress:
+        progress(events.Held(None, "down"))
+    assert stream.getvalue().endswith("waiting until it answers again: down\n")
+
+
+def test_an_observer_that_raises_is_told_no_more_and_stops_nothing() -> None:
+    told: list[str] = []
+
+    def broken(event: events.Event) -> None:
+        told.append("broken")
+        raise ValueError
+
+    announcer = events.Announcer((broken, lambda event: told.append("sound")))
+    announcer(events.Released())
+    announcer(events.Released())
+    assert told == ["broken", "sound", "sound"]

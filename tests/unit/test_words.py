@@ -1,0 +1,46 @@
+"""The end of a run in words: what became of the records, and what to type next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bulkload.report import words
+from bulkload.summary import Summary
+
+
+def ended(**more: Any) -> str:
+    numbers = dict.fromkeys(
+        ["read", "loaded", "existing", "dead_lettered", "in_doubt", "skipped", "batches"], 0
+    )
+    calls = dict.fromkeys(["requests", "retries", "throttled"], 0)
+    times = {"elapsed_s": 61.0, "records_per_s": 12.5}
+    return words.summary(
+        Summary(
+            **{"run": "my run", "exit_code": 0, "resume": None, **numbers, **calls, **times, **more}
+        )
+    )
+
+
+def test_a_clean_run_says_what_was_made_and_nothing_else() -> None:
+    text = ended(read=1234, loaded=1234, requests=13)
+    assert text.startswith("1,234 records read and settled")
+    assert "made in HubSpot" in text
+    assert "61 s (12 records/s)" in text
+    assert not any(word in text for word in ("dead", "doubt", "skipped", "Stopped", "bulkload "))
+
+
+def test_a_run_without_a_loaded_record_says_so() -> None:
+    assert "           0  loaded" in ended(read=3, dead_lettered=3)
+
+
+def test_dead_letters_come_with_the_command_that_sends_them_again() -> None:
+    text = ended(dead_lettered=2)
+    assert "my run/dead-letters.ndjson" in text
+    assert text.endswith("bulkload replay 'my run'")
+
+
+def test_a_run_that_stopped_says_why_and_how_to_go_on_first() -> None:
+    text = ended(dead_lettered=2, in_doubt=1, stopped="a signal", resume="bulkload resume x")
+    assert "Stopped: a signal" in text
+    assert text.index("bulkload resume x") < text.index("bulkload doubts 'my run'")
+    assert "replay" not in text
