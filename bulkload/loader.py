@@ -66,20 +66,30 @@ async def load(
             f"{directory.path} - send its dead letters again: bulkload replay {directory.path} "
             "- load the source once more under another name: --again"
         )
+    # What can be refused is refused before anything is left on the disk; stdin has to be
+    # kept there first.
+    opened = None if "-" in sources else await _open(sources, options)
     directory.create()
     with directory.locked():
         if journals.is_committed(directory):
             raise RefusedToStart(f"{directory.path}: this run exists: bulkload resume it")
         _sweep(directory)
-        opened = await asyncio.to_thread(
-            open_sources,
-            sources,
-            format=options.format,
-            max_record_bytes=options.max_record_bytes,
-            spool_dir=directory.path,
-        )
+        if opened is None:
+            opened = await _open(sources, options, directory.path)
         await start(directory, opened, options)
         return await carry_on(directory, opened, options, call)
+
+
+async def _open(
+    sources: Sequence[str], options: Options, spool: Path | None = None
+) -> list[Source]:
+    return await asyncio.to_thread(
+        open_sources,
+        sources,
+        format=options.format,
+        max_record_bytes=options.max_record_bytes,
+        spool_dir=spool,
+    )
 
 
 async def resume(

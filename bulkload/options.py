@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, get_args
 
 from bulkload.errors import RefusedToStart
 from bulkload.limiter import RateLimit
-
-if TYPE_CHECKING:
-    from bulkload.verdict import InDoubt
+from bulkload.verdict import InDoubt
 
 DEFAULT_BASE_URL = "https://api.hubapi.com"
 MAY_CHANGE = frozenset(
@@ -68,6 +66,8 @@ class Options:
         outage = 0.0 if self.max_outage is None else self.max_outage
         if not (0 < self.timeout < math.inf and 0 <= outage < math.inf):
             raise RefusedToStart("--timeout and --max-outage are seconds, greater than 0")
+        if self.in_doubt not in get_args(InDoubt):
+            raise RefusedToStart(f"--in-doubt is {' or '.join(get_args(InDoubt))}")
         if self.limit is not None and self.limit < 1:
             raise RefusedToStart("--limit must be at least 1")
 

@@ -231,6 +231,13 @@ class Pipeline:
             case wire.TryLater():
                 self._hold(judged, load)
                 opened = await self._settle_unchanged(load, attempt, judged.reason, status)
+                if judged.daily:
+                    self.drain(
+                        StoppedResumable(
+                            f"the account's calls for today are used up ({judged.reason}). "
+                            "Resume after midnight in the account's time zone"
+                        )
+                    )
                 self._check_outage(judged.reason)
                 return [replace(load, attempt=opened)]
             case wire.Denied():

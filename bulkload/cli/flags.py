@@ -66,7 +66,7 @@ def run_options(function: F) -> F:
 def output_options(function: F) -> F:
     """How a command speaks, and where its token comes from."""
     for option in (
-        click.option("-v", "--verbose", is_flag=True, help="Say more: every hold and its reason."),
+        click.option("-v", "--verbose", is_flag=True, help="Say more: every call and every hold."),
         click.option("--no-progress", is_flag=True, help="No progress lines on stderr."),
         click.option("-q", "--quiet", is_flag=True, help="Only errors on stderr, no summary."),
         click.option(

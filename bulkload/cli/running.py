@@ -31,7 +31,8 @@ def carry_out(work: Work, params: dict[str, Any]) -> int:
     """
     quiet = params["quiet"]
     show = not (quiet or params["no_progress"])
-    with Progress(params.get("max_in_flight") or 20, show=show) as progress:
+    in_flight = params.get("max_in_flight") or 20
+    with Progress(in_flight, show=show, verbose=params["verbose"]) as progress:
         ended = asyncio.run(_watched(work, progress))
     if params["as_json"]:
         sys.stdout.buffer.write(orjson.dumps(ended.as_json(), option=orjson.OPT_APPEND_NEWLINE))

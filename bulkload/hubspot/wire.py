@@ -89,11 +89,15 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class TryLater:
-    """Nothing was made; everybody pauses. `after`: seconds as the remote asked, if it did."""
+    """Nothing was made; everybody pauses. `after`: seconds as the remote asked, if it did.
+
+    `daily`: the day's quota is used up, so waiting a little is of no use.
+    """
 
     reason: str
     after: float | None
     throttled: bool
+    daily: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +142,12 @@ def judge(batch: Batch, reply: Reply) -> Verdict:
     if status in LATER:
         after = retry_after(reply.headers)
         floor = LATER[status]
+        answer = _parsed(reply)
         return TryLater(
-            refusals.describe(status, _parsed(reply)),
+            refusals.describe(status, answer),
             max(after or 0.0, floor) if floor is not None else after,
             throttled=status == 429,
+            daily=status == 429 and answer.get("policyName") == "DAILY",
         )
     if status in (401, 403) or status in NO_HANDLER:
         return Denied(refusals.denial(status, _parsed(reply), reply.headers.get("Location", "")))

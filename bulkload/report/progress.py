@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PLAIN_EVERY_S = 5.0
 WINDOW_S = 3.0
+LONG_HOLD_S = 1.0
 
 
 @dataclass(slots=True)
@@ -30,6 +31,7 @@ class Meter:
     already: int = 0
     read: int = 0
     consumed: int = 0
+    base: int = 0
     loaded: int = 0
     dead: int = 0
     doubt: int = 0
@@ -54,6 +56,9 @@ class Meter:
                 self.doubt += event.in_doubt
                 self.read = self.loaded + self.dead + self.doubt
                 self.consumed = max(self.consumed, event.consumed)
+                if self.already and not self.base:
+                    # Where an earlier life stopped: this one's speed says nothing of before.
+                    self.base, self.began = event.consumed, now
             case events.Answered():
                 self.retries += event.retry
                 self.answering += event.seconds
@@ -84,10 +89,10 @@ class Meter:
 
     def eta_s(self, now: float) -> float | None:
         """Seconds left, by bytes read of the sources; None where unknown."""
-        if not self.expected or not self.consumed or now <= self.began:
+        done = self.consumed - self.base
+        if not self.expected or done <= 0 or now <= self.began:
             return None
-        share = min(self.consumed / self.expected, 1.0)
-        return (now - self.began) * (1 - share) / share if share else None
+        return (now - self.began) * max(self.expected - self.consumed, 0) / done
 
     def words(self, now: float) -> str:
         left = self.eta_s(now)
@@ -107,7 +112,15 @@ class Meter:
 class Progress:
     """The observer. Use as a context manager, so that a terminal is left as it was."""
 
-    def __init__(self, in_flight: int, *, show: bool = True, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        in_flight: int,
+        *,
+        show: bool = True,
+        verbose: bool = False,
+        stream: TextIO | None = None,
+    ) -> None:
+        self._verbose = verbose
         self._stream = stream or sys.stderr
         self._meter = Meter(in_flight)
         self._show = show
@@ -142,11 +155,14 @@ class Progress:
         meter.take(event, now)
         if isinstance(event, events.Said):
             self._say(event.text)
+        if self._verbose and isinstance(event, events.Answered):
+            self._say(f"call: {event.status or 'no answer'} after {event.seconds:.3f} s")
+        if isinstance(event, events.Held):
+            self._hold(event)
         if not self._show:
             return
-        if isinstance(event, events.Held) and (event.seconds is None or event.seconds >= 1):
-            wait = "until it answers again" if event.seconds is None else f"{event.seconds:.0f} s"
-            self._say(f"waiting {wait}: {event.reason}", quiet_when_live=True)
+        if isinstance(event, events.Started):
+            self._say(f"run files in {event.directory}")
         if self._live is not None and self._line is not None:
             self._live.update(
                 self._line,
@@ -159,10 +175,17 @@ class Progress:
                 print(meter.words(now), file=self._stream, flush=True)  # the report
             self._next = now + PLAIN_EVERY_S
 
-    def _say(self, text: str, *, quiet_when_live: bool = False) -> None:
+    def _hold(self, event: events.Held) -> None:
+        """A short hold is nobody's concern, unless asked for; the line shows a long one."""
+        long = event.seconds is None or event.seconds >= LONG_HOLD_S
+        if self._verbose or (long and self._show and self._live is None):
+            wait = "until it answers" if event.seconds is None else f"{event.seconds:.1f} s"
+            self._say(f"held ({wait}): {event.reason}")
+
+    def _say(self, text: str) -> None:
         if self._live is None:
             print(text, file=self._stream, flush=True)  # the report
-        elif not quiet_when_live:
+        else:
             self._live.console.print(text)
 
 

@@ -191,14 +191,14 @@ def batch(
     return reply(207 if errors else ok, body)
 
 
-def merged(problems: Iterable[tuple[str, str, str | None]]) -> list[Body]:
-    """Errors of a 207: (category, message, trace id); equal messages become one error."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for category, message, trace in problems:
-        ids = groups.setdefault((category, message), [])
+def merged(problems: Iterable[tuple[str, str, Mapping[str, list[str]], str | None]]) -> list[Body]:
+    """Errors of a 207: (category, message, context, trace id). Equal ones become one error."""
+    groups: dict[tuple[str, str, str], tuple[Mapping[str, list[str]], list[str]]] = {}
+    for category, message, context, trace in problems:
+        _, ids = groups.setdefault((category, message, repr(context)), (context, []))
         if trace is not None:
             ids.append(trace)
     return [
-        one_error(category, message, {"objectWriteTraceId": ids} if ids else {})
-        for (category, message), ids in groups.items()
+        one_error(category, message, {**context, "objectWriteTraceId": ids} if ids else context)
+        for (category, message, _), (context, ids) in groups.items()
     ]

@@ -89,7 +89,12 @@ def _labelled(portal: Portal, bad: list[tuple[Body, Problem]]) -> list[Body] | N
         return None
     label = portal.config.trace_ids
     return objects.merged(
-        (problem.category, problem.message, one["objectWriteTraceId"] if label else None)
+        (
+            problem.category,
+            problem.message,
+            problem.context or {},
+            one["objectWriteTraceId"] if label else None,
+        )
         for one, problem in bad
     )
 

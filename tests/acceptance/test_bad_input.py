@@ -50,8 +50,7 @@ def test_a_source_that_cannot_be_one_is_refused_by_name(
     ended = cli("load", name, "--run", "run", "--base-url", NOWHERE, code=2)
     assert name in ended.err
     assert wanted in ended.err
-    # The same call with a good source must not stumble over what the refusal left behind.
-    assert not (tmp_path / "run" / "journal.db").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_missing_things_are_named(cli: Cli, tmp_path: Path) -> None:
@@ -106,6 +105,21 @@ def test_a_token_that_expires_in_mid_run_stops_resumable(
     remote.faults(faults={})
     assert cli("resume", "run", "--json", code=0).summary()["loaded"] == 20_000
     assert remote.subjects().total() == 20_000
+
+
+def test_a_used_up_daily_quota_stops_resumable(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--rate-limit", "none", "--daily-limit", "30")
+    source = ndjson(tmp_path / "in.ndjson", 5_000)
+    ended = cli("load", source, "--run", "run", "--base-url", remote.url, *FAST, code=3)
+    assert "midnight" in ended.err
+    summary = ended.summary()
+    assert summary["dead_lettered"] == summary["in_doubt"] == 0
+    assert summary["loaded"] == remote.books()["emails"]
+    other = sandbox("--rate-limit", "none")
+    more = cli("resume", "run", "--base-url", other.url, "--json", code=0).summary()
+    assert more["loaded"] == 5_000
 
 
 def test_missing_scopes_are_named(

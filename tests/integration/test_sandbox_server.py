@@ -119,6 +119,24 @@ def test_with_trace_ids_bad_inputs_do_not_fail_the_good_ones() -> None:
     run(test)
 
 
+def test_a_property_that_is_missing_is_named() -> None:
+    async def test(client: Client) -> None:
+        inputs = [email(1), email(2)]
+        del inputs[1]["properties"]["hs_timestamp"]
+        status, body = await client.post(CREATE, {"inputs": inputs})
+        assert status == 207
+        context = body["errors"][0]["context"]
+        assert context == {"properties": ["hs_timestamp"], "objectWriteTraceId": ["trace-2"]}
+        for one in inputs:
+            del one["objectWriteTraceId"]
+        inputs[0]["properties"]["bulkload_key"] = "other"
+        status, body = await client.post(CREATE, {"inputs": inputs})
+        assert (status, body["context"]) == (400, {"properties": ["hs_timestamp"]})
+        assert body["category"] == "VALIDATION_ERROR"
+
+    run(test)
+
+
 @pytest.mark.parametrize("traces", ["none", "one missing", "one twice"])
 def test_without_trace_ids_one_bad_input_refuses_the_batch(traces: str) -> None:
     async def test(client: Client) -> None:

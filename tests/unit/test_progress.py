@@ -113,7 +113,8 @@ def test_off_a_terminal_it_says_plain_lines_and_with_show_off_only_what_was_said
     assert stream.getvalue() == "mind this\n"
     with Progress(10, stream=stream) as progress:
         progress(events.Held(None, "down"))
-    assert stream.getvalue().endswith("waiting until it answers again: down\n")
+    assert "until it answers" in stream.getvalue()
+    assert stream.getvalue().endswith("down\n")
 
 
 def test_an_observer_that_raises_is_told_no_more_and_stops_nothing() -> None:

@@ -1,0 +1,390 @@
+"""How sockets die, on real ones: what left, what came back whole, what never ends."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bulkload.errors import RefusedToStart
+from bulkload.hubspot import client as clients
+from bulkload.hubspot.auth import Token, read_token
+from bulkload.hubspot.client import Client, Sent
+from bulkload.hubspot.sink import Sink
+from bulkload.hubspot.wire import Doubtful, TryLater, judge
+from tests.making import batch
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+
+    Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+OK = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n{}"
+SECRET = "pat-na1-secret"
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+
+
+class Server:
+    """A raw server: each request is read and kept, then `answer` does what it does."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._writers.append(writer)
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = 0
+                for line in head.split(b"\r\n"):
+                    if line.lower().startswith(b"content-length:"):
+                        length = int(line.split(b":")[1])
+                self.requests.append(head + await reader.readexactly(length))
+                await self.answer(reader, writer)
+                await writer.drain()
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    def close(self) -> None:
+        for writer in self._writers:
+            writer.close()
+
+
+@asynccontextmanager
+async def serving(answer: Answer) -> AsyncIterator[tuple[Server, str]]:
+    server = Server(answer)
+    listening = await asyncio.start_server(server.take, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    try:
+        yield server, f"http://127.0.0.1:{port}"
+    finally:
+        listening.close()
+        server.close()
+        await asyncio.sleep(0.01)
+
+
+def raw(answer: bytes, *, close: bool = False) -> Answer:
+    async def writes(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        await writer.drain()
+        if close:
+            writer.close()
+
+    return writes
+
+
+async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def stall(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(60)
+
+
+async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        writer.write(b"1\r\nx\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+
+
+async def flood(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n")
+    part = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+    while True:
+        writer.write(part)
+        await writer.drain()
+
+
+def post(answer: Answer, *, timeout: float = 5.0, body: bytes = b"{}") -> tuple[Sent, Server]:
+    async def posts() -> tuple[Sent, Server]:
+        async with (
+            serving(answer) as (server, url),
+            Client(url, Token(SECRET), timeout=timeout) as client,
+        ):
+            return await Sink(client).create(body), server
+
+    return asyncio.run(posts())
+
+
+def test_a_whole_answer_is_a_whole_answer() -> None:
+    sent, server = post(raw(OK), body=b'{"inputs":[]}')
+    assert (sent.reply.status, sent.reply.body, sent.reply.whole) == (201, b"{}", True)
+    assert 0 < sent.sent_at <= sent.ended_at
+    (request,) = server.requests
+    assert request.startswith(b"POST /crm/v3/objects/emails/batch/create HTTP/1.1\r\n")
+    assert request.endswith(b'\r\n\r\n{"inputs":[]}')
+    assert f"Authorization: Bearer {SECRET}".encode() in request
+
+
+def test_compressed_answers_are_not_asked_for() -> None:
+    _, server = post(raw(OK))
+    assert b"accept-encoding: identity" in server.requests[0].lower()
+
+
+@pytest.mark.parametrize("status", [b"301", b"302", b"303", b"307", b"308"])
+def test_a_redirect_is_not_followed(status: bytes) -> None:
+    answer = b"HTTP/1.1 %s x\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n" % status
+    sent, server = post(raw(answer), body=b"once")
+    assert sent.reply.status == int(status)
+    assert sent.reply.headers["Location"] == "/again"
+    assert len(server.requests) == 1
+
+
+def test_where_no_connection_was_made_nothing_left() -> None:
+    async def refused() -> Sent:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        async with Client(f"http://127.0.0.1:{port}", Token(SECRET)) as client:
+            return await client.post("/x", b"{}")
+
+    sent = asyncio.run(refused())
+    assert (sent.reply.status, sent.reply.left, sent.sent_at) == (0, False, 0)
+    assert "refused" in sent.reply.trouble.lower()
+
+
+def test_where_the_name_is_unknown_nothing_left() -> None:
+    async def unknown() -> Sent:
+        async with Client("http://nowhere.invalid", Token(SECRET), timeout=2) as client:
+            return await client.post("/x", b"{}")
+
+    sent = asyncio.run(unknown())
+    assert (sent.reply.status, sent.reply.left, sent.sent_at) == (0, False, 0)
+
+
+def test_a_reset_after_the_request_leaves_it_open_whether_it_was_taken() -> None:
+    sent, _ = post(reset)
+    assert (sent.reply.status, sent.reply.left) == (0, True)
+    assert sent.sent_at
+    assert isinstance(judge(batch([0]), sent.reply), Doubtful)
+
+
+def test_a_close_without_an_answer_is_the_same() -> None:
+    sent, server = post(raw(b"", close=True))
+    assert (sent.reply.status, sent.reply.left) == (0, True)
+    assert len(server.requests) == 1, "aiohttp must not send a create again by itself"
+
+
+def test_a_remote_that_is_silent_is_given_up_on() -> None:
+    began = time.monotonic()
+    sent, _ = post(stall, timeout=0.3)
+    assert (sent.reply.status, sent.reply.left) == (0, True)
+    assert "in time" in sent.reply.trouble
+    assert time.monotonic() - began < 3
+
+
+def test_an_answer_that_drips_for_ever_is_bounded_by_time() -> None:
+    began = time.monotonic()
+    sent, _ = post(drip, timeout=0.3)
+    assert not sent.reply.whole
+    assert isinstance(judge(batch([0]), sent.reply), Doubtful)
+    assert time.monotonic() - began < 3
+
+
+def test_an_answer_without_end_is_bounded_by_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "ANSWER_BYTES", 1 << 20)
+    sent, _ = post(flood)
+    assert (sent.reply.whole, sent.reply.body) == (False, b"")
+    assert isinstance(judge(batch([0]), sent.reply), Doubtful)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n{"results":[]}',
+        b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
+    ],
+)
+def test_a_body_that_is_cut_off_is_not_whole(answer: bytes) -> None:
+    sent, _ = post(raw(answer, close=True))
+    assert not sent.reply.whole
+    assert isinstance(judge(batch([0]), sent.reply), Doubtful)
+
+
+def test_a_429_that_is_cut_off_is_still_a_429() -> None:
+    answer = b"HTTP/1.1 429 x\r\nRetry-After: 3\r\nContent-Length: 100\r\n\r\n{"
+    sent, _ = post(raw(answer, close=True))
+    assert judge(batch([0]), sent.reply) == TryLater("429", 3.0, throttled=True)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"HTTP/1.1 banana\r\n\r\n",
+        b"HTTP/1.1 201 OK\r\nContent-Length: -5\r\n\r\n",
+        b"HTTP/1.1 201 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n",
+        b"HTTP/1.1 201 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+    ids=["ssh", "tls", "status", "length", "header", "chunk"],
+)
+def test_what_is_no_http_is_no_answer(answer: bytes) -> None:
+    sent, _ = post(raw(answer, close=True))
+    assert isinstance(judge(batch([0]), sent.reply), Doubtful)
+
+
+def test_a_large_body_that_is_answered_before_it_is_read_is_an_answer() -> None:
+    async def early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 x\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        while await reader.read(1 << 16):
+            pass
+        writer.close()
+
+    async def posts() -> Sent:
+        listening = await asyncio.start_server(early, "127.0.0.1", 0)
+        port = listening.sockets[0].getsockname()[1]
+        try:
+            async with Client(f"http://127.0.0.1:{port}", Token(SECRET), timeout=5) as client:
+                return await client.post("/x", b"x" * (8 << 20))
+        finally:
+            listening.close()
+            await asyncio.sleep(0.05)
+
+    sent = asyncio.run(posts())
+    assert sent.reply.status == 413
+
+
+def test_a_connection_that_lay_idle_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "IDLE_S", 0.1)
+
+    async def twice() -> tuple[list[Sent], int]:
+        async with (
+            serving(raw(OK)) as (server, url),
+            Client(url, Token(SECRET)) as client,
+        ):
+            first = await client.post("/x", b"{}")
+            await client.post("/x", b"{}")
+            reused = server.connections
+            await asyncio.sleep(0.3)
+            third = await client.post("/x", b"{}")
+            assert reused == 1
+            return [first, third], server.connections
+
+    sent, connections = asyncio.run(twice())
+    assert connections == 2
+    assert [s.reply.status for s in sent] == [201, 201]
+
+
+def test_a_connection_that_the_remote_closed_meanwhile_makes_no_doubt() -> None:
+    async def closes(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(OK)
+        await writer.drain()
+        asyncio.get_running_loop().call_later(0.05, writer.close)
+
+    async def twice() -> list[int]:
+        async with (
+            serving(closes) as (_, url),
+            Client(url, Token(SECRET)) as client,
+        ):
+            first = await client.post("/x", b"{}")
+            await asyncio.sleep(0.2)
+            second = await client.post("/x", b"{}")
+            return [first.reply.status, second.reply.status]
+
+    assert asyncio.run(twice()) == [201, 201]
+
+
+def test_a_netrc_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login someone password theirs\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    sent, server = post(raw(OK))
+    assert sent.reply.status == 201
+    assert f"Authorization: Bearer {SECRET}".encode() in server.requests[0]
+
+
+def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def through() -> tuple[Sent, Server]:
+        async with serving(raw(OK)) as (server, url):
+            monkeypatch.setenv("http_proxy", url)
+            async with Client("http://far.invalid", Token(SECRET)) as client:
+                return await client.post("/x", b"{}"), server
+
+    sent, server = asyncio.run(through())
+    assert sent.reply.status == 201
+    assert server.requests[0].startswith(b"POST http://far.invalid/x HTTP/1.1\r\n")
+
+
+def test_a_call_that_is_cancelled_is_cancelled() -> None:
+    async def cancels() -> None:
+        async with (
+            serving(stall) as (_, url),
+            Client(url, Token(SECRET)) as client,
+        ):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(client.post("/x", b"{}"), 0.1)
+
+    asyncio.run(cancels())
+
+
+def test_the_token_is_never_shown() -> None:
+    token = Token(SECRET)
+
+    async def shown() -> list[str]:
+        async with Client("http://127.0.0.1:9", token) as client:
+            sent = await client.post("/x", b"{}")
+            return [repr(client), repr(token), str(token), f"{token}", repr(sent), repr([token])]
+
+    assert not any(SECRET in text for text in asyncio.run(shown()))
+
+
+@pytest.mark.parametrize("content", ["", "  \n", "two words", "nul\0", "ünicode"])
+def test_what_is_no_token_is_refused_without_being_quoted(
+    tmp_path: Path, content: str
+) -> None:
+    file = tmp_path / "token"
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(RefusedToStart) as found:
+        read_token(file)
+    assert not content.strip() or content not in str(found.value)
+
+
+def test_a_token_comes_of_a_file_or_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "token"
+    file.write_text(f"{SECRET}\n", encoding="utf-8")
+    assert read_token(file).reveal() == SECRET
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", f" {SECRET} ")
+    assert read_token().reveal() == SECRET
+    monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
+    with pytest.raises(RefusedToStart, match="HUBSPOT_ACCESS_TOKEN"):
+        read_token()
+
+
+@pytest.mark.parametrize(
+    "url", ["", "hubapi.com", "ftp://x", "https://", "https://u:p@x", "https://x?a=b", "http://x#f"]
+)
+def test_what_is_no_base_url_is_refused(url: str) -> None:
+    async def makes() -> Any:
+        return Client(url, Token(SECRET))
+
+    with pytest.raises(RefusedToStart):
+        asyncio.run(makes())

@@ -1,0 +1,398 @@
+"""The journal on a real disk: durable before it is said, one transaction, whole after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sqlite3
+import stat
+from contextlib import asynccontextmanager, closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bulkload.batching import Letter
+from bulkload.errors import BulkloadError, StoppedForGood, StoppedResumable
+from bulkload.journal import journal as journals
+from bulkload.journal import projection, schema
+from bulkload.journal.journal import Journal, Settlement
+from bulkload.model import Position
+from bulkload.rundir import RunDir
+from tests.making import batch, letter
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+LINES = [b'{"n":%d}' % n for n in range(4)]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDir:
+    made = RunDir(tmp_path / "run")
+    made.create()
+    journals.create(made, {"run_id": "r"})
+    return made
+
+
+@asynccontextmanager
+async def opened(run: RunDir) -> AsyncIterator[Journal]:
+    journal = Journal(run, on_full=lambda: None)
+    try:
+        yield journal
+    finally:
+        await journal.close()
+
+
+def seen(run: RunDir, query: str) -> list[Any]:
+    """What another connection sees: what is committed."""
+    with closing(schema.read_only(run.journal)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def crashed(run: RunDir, where: Path) -> RunDir:
+    """The run as a crash at this instant would leave it."""
+    shutil.copytree(run.path, where)
+    return RunDir(where)
+
+
+def test_an_intent_is_durable_before_the_request_may_leave(run: RunDir) -> None:
+    async def intends() -> None:
+        async with opened(run) as journal:
+            attempt = await journal.intend(batch(range(5)), b"digest")
+            rows = seen(run, "SELECT id, covers, nth, digest, outcome FROM attempt")
+            assert rows == [(attempt, "0-4", 1, b"digest", None)]
+            assert await journal.sent_since(0) == 1
+
+    asyncio.run(intends())
+
+
+def test_a_settlement_is_whole_or_not_there(run: RunDir) -> None:
+    async def settles() -> None:
+        async with opened(run) as journal:
+            sent = batch(range(5))
+            attempt = await journal.intend(sent, b"d")
+            await journal.settle(
+                attempt,
+                Settlement(
+                    207,
+                    loaded=((0, "10"), (1, "11")),
+                    loose_ids=("99",),
+                    letters=(letter(2),),
+                    doubtful=sent.entries[3:],
+                ),
+            )
+        assert journals.counts(run)[:4] == (2, 0, 1, 2)
+        assert seen(run, "SELECT covers, ids, tied FROM attempt") == [("0-1", "10,11,99", 0)]
+        assert [d["ordinal"] for d in journals.doubts(run)] == [3, 4]
+        assert journals.dead_ordinals(run) == {2}
+
+    asyncio.run(settles())
+
+
+def test_half_a_settlement_is_rolled_back(run: RunDir) -> None:
+    async def settles() -> None:
+        async with opened(run) as journal:
+            await journal.bury([letter(1)])
+            attempt = await journal.intend(batch(range(3)), b"d")
+            twice = Settlement(207, loaded=((0, "10"),), letters=(letter(2), letter(1)))
+            with pytest.raises(StoppedResumable):
+                await journal.settle(attempt, twice)
+        assert journals.dead_ordinals(run) == {1}
+        assert journals.counts(run).loaded == 0
+
+    asyncio.run(settles())
+
+
+def test_a_withdrawn_intent_leaves_nothing(run: RunDir) -> None:
+    async def withdraws() -> None:
+        async with opened(run) as journal:
+            await journal.withdraw(await journal.intend(batch(range(5)), b"d"))
+            assert (await journal.state()).open == []
+            assert seen(run, "SELECT * FROM attempt") == []
+
+    asyncio.run(withdraws())
+
+
+def test_a_resend_opens_its_attempt_with_the_first_doubt_and_its_own_digest(run: RunDir) -> None:
+    async def resends() -> None:
+        async with opened(run) as journal:
+            sent = batch(range(3))
+            first = await journal.intend(sent, b"whole")
+            second = await journal.settle(first, Settlement(503, "503", resend=sent))
+            assert second is not None
+            third = await journal.settle(
+                second, Settlement(207, loaded=((0, "1"),), resend=sent.only({1}), digest=b"part")
+            )
+            (opened_,) = (await journal.state()).open
+            assert (opened_.id, opened_.covers, opened_.digest) == (third, "1", b"part")
+        rows = seen(run, "SELECT outcome, digest, doubtful_since, sent_at FROM attempt")
+        assert [row[0] for row in rows] == ["resent", "loaded", None]
+        assert [row[1] for row in rows] == [b"whole", b"whole", b"part"]
+        assert rows[0][2] is None
+        assert rows[1][2] == rows[2][2] == rows[0][3]
+
+    asyncio.run(resends())
+
+
+def test_what_a_crash_leaves_is_what_was_committed(run: RunDir, tmp_path: Path) -> None:
+    async def lives() -> None:
+        async with opened(run) as journal:
+            await journal.note({"portal": "7"})
+            done = await journal.intend(batch(range(10)), b"a")
+            await journal.settle(
+                done, Settlement(201, loaded=tuple((n, str(n)) for n in range(10)))
+            )
+            hole = await journal.intend(batch(range(10, 15)), b"b")
+            later = await journal.intend(batch(range(15, 20)), b"c")
+            await journal.settle(
+                later,
+                Settlement(207, loaded=tuple((n, "x") for n in range(15, 19)), letters=(letter(19),)),
+            )
+            cut = crashed(run, tmp_path / "cut")
+            await journal.settle(hole, Settlement(400))
+        async with opened(cut) as again:
+            assert again.facts == {"run_id": "r", "portal": "7"}
+            assert again.counts == (14, 0, 1, 0, 2)
+            state = await again.state()
+            assert [(o.id, o.covers, o.first, o.digest) for o in state.open] == [
+                (hole, "10-14", 10, b"b")
+            ]
+            assert state.covered.low_water == 10
+            assert [n for n in range(25) if n not in state.covered] == [*range(10, 15), *range(20, 25)]
+            assert state.seek == (10, 0, Position(100, 11))
+
+    asyncio.run(lives())
+
+
+def test_a_new_run_reads_from_the_beginning_and_a_whole_one_from_its_last(run: RunDir) -> None:
+    async def reads() -> None:
+        async with opened(run) as journal:
+            assert (await journal.state()).seek == (0, 0, None)
+            await journal.bury([letter(0), letter(1)])
+            state = await journal.state()
+            assert (state.covered.low_water, state.seek) == (2, (1, 0, Position(10, 2)))
+
+    asyncio.run(reads())
+
+
+def test_many_writes_share_a_commit(run: RunDir) -> None:
+    async def crowds() -> int:
+        async with opened(run) as journal:
+            commits = []
+            commit = journal._writer._commit
+            journal._writer._commit = lambda group: (  # type: ignore[method-assign]
+                commits.append(len(group)),
+                commit(group),
+            )[1]
+            await asyncio.gather(*(journal.intend(batch([n]), b"d") for n in range(200)))
+            assert sum(commits) == 200
+            return len(commits)
+
+    assert asyncio.run(crowds()) <= 20
+    assert seen(run, "SELECT count(*) FROM attempt") == [(200,)]
+
+
+def test_a_writer_that_fails_tells_everybody_who_waits_and_whoever_comes(run: RunDir) -> None:
+    async def fails() -> None:
+        async with opened(run) as journal:
+            writes = [journal.intend(batch([n]), b"d") for n in range(5)]
+            broken = journal._writer.write(lambda connection: connection.execute("SELECT nope"))
+            found = await asyncio.gather(*writes, broken, *writes[:0], return_exceptions=True)
+            assert isinstance(found[-1], StoppedResumable)
+            with pytest.raises(StoppedResumable):
+                await journal.withdraw(1)
+            told = [f for f in found if isinstance(f, StoppedResumable)]
+        committed = seen(run, "SELECT count(*) FROM attempt")[0][0]
+        assert committed == len(found) - len(told)
+
+    asyncio.run(fails())
+
+
+def test_a_caller_that_is_cancelled_leaves_its_write_to_happen(run: RunDir) -> None:
+    async def cancels() -> None:
+        async with opened(run) as journal:
+            doing = asyncio.ensure_future(journal.intend(batch([0]), b"d"))
+            await asyncio.sleep(0)
+            doing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await doing
+        assert seen(run, "SELECT count(*) FROM attempt") == [(1,)]
+
+    asyncio.run(cancels())
+
+
+def test_a_full_disk_gets_one_second_chance(run: RunDir) -> None:
+    freed = []
+
+    class Full(sqlite3.OperationalError):
+        sqlite_errorcode = sqlite3.SQLITE_FULL
+
+    async def fills() -> None:
+        journal = Journal(run, on_full=lambda: freed.append(1))
+        commit, failed = journal._writer._commit, []
+
+        def once(group: Any) -> Any:
+            if not failed:
+                failed.append(1)
+                raise Full("full")
+            return commit(group)
+
+        journal._writer._commit = once  # type: ignore[method-assign]
+        await journal.bury([letter(0)])
+        await journal.close()
+
+    asyncio.run(fills())
+    assert freed == [1]
+    assert journals.dead_ordinals(run) == {0}
+
+
+def bury(run: RunDir) -> bytes:
+    """Four dead letters; returns the file as it should be."""
+
+    async def buries() -> None:
+        async with opened(run) as journal:
+            await journal.bury([letter(n, line) for n, line in enumerate(LINES)])
+
+    asyncio.run(buries())
+    return b"".join(line + b"\n" for line in LINES)
+
+
+def restored(run: RunDir) -> Path | None:
+    async def opens() -> Path | None:
+        async with opened(run) as journal:
+            return journal.set_aside
+
+    return asyncio.run(opens())
+
+
+def test_letters_are_in_the_file_after_they_are_in_the_journal(run: RunDir) -> None:
+    whole = bury(run)
+    assert run.letters.read_bytes() == whole
+    assert journals.dead_ordinals(run) == {0, 1, 2, 3}
+
+
+def test_a_file_that_was_torn_anywhere_is_made_whole(run: RunDir) -> None:
+    whole = bury(run)
+    with closing(schema.connect(run.journal)) as connection:
+        for size in range(len(whole) + 1):
+            run.letters.write_bytes(whole[:size])
+            assert projection.restore(run.letters, connection) is None
+            assert run.letters.read_bytes() == whole
+        run.letters.unlink()
+        assert projection.restore(run.letters, connection) is None
+        assert run.letters.read_bytes() == whole
+
+
+@pytest.mark.parametrize("edit", ["changed", "longer", "cut-inside", "reordered"])
+def test_a_file_that_a_person_edited_is_set_aside_and_never_cut(run: RunDir, edit: str) -> None:
+    whole = bury(run)
+    edited = {
+        "changed": whole.replace(b"2", b"9"),
+        "longer": whole + b"mine\n",
+        "cut-inside": whole[9:],
+        "reordered": whole[9:] + whole[:9],
+    }[edit]
+    for number in (1, 2):
+        run.letters.write_bytes(edited)
+        aside = restored(run)
+        assert aside == run.path / f"dead-letters.edited-{number}.ndjson"
+        assert aside.read_bytes() == edited
+        assert run.letters.read_bytes() == whole
+
+
+def test_a_line_that_the_disk_cut_off_is_taken_back_before_it_is_written_again(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, full = os.write, []
+
+    def write(descriptor: int, content: bytes) -> int:
+        if len(full) < 2:
+            full.append(1)
+            if len(full) == 2:
+                raise OSError(28, "no space")
+            return real(descriptor, content[:3])
+        return real(descriptor, content)
+
+    async def fills() -> None:
+        freed = []
+        journal = Journal(run, on_full=lambda: freed.append(1))
+        monkeypatch.setattr(projection.os, "write", write)
+        await journal.bury([letter(0, LINES[0])])
+        assert (run.letters.read_bytes(), freed) == (b"", [1])
+        await journal.bury([letter(1, LINES[1])])
+        await journal.close()
+
+    asyncio.run(fills())
+    assert run.letters.read_bytes() == LINES[0] + b"\n" + LINES[1] + b"\n"
+
+
+def test_run_files_are_their_owners_only(run: RunDir) -> None:
+    run.letters.write_bytes(b"")
+    run.letters.chmod(0o644)
+
+    async def lives() -> None:
+        async with opened(run) as journal:
+            run.letters.unlink()
+            await journal.bury([letter(0)])
+            modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in run.path.iterdir()}
+            assert set(modes.values()) == {0o600}, modes
+
+    asyncio.run(lives())
+    run.letters.chmod(0o644)
+    restored(run)
+    assert stat.S_IMODE(run.letters.stat().st_mode) == 0o600
+
+
+def test_a_damaged_page_stops_for_good(run: RunDir) -> None:
+    async def fills() -> None:
+        async with opened(run) as journal:
+            await journal.bury([Letter(n, 0, Position(n, n), b"x" * 2000) for n in range(50)])
+
+    asyncio.run(fills())
+    size = run.journal.stat().st_size
+    with run.journal.open("r+b") as file:
+        for page in range(3, size // 4096):
+            file.seek(page * 4096)
+            file.write(os.urandom(64))
+    with pytest.raises(StoppedForGood, match="damaged"):
+        restored(run)
+
+
+@pytest.mark.parametrize("content", [b"not a database, not at all" * 50, b"\0" * 8192])
+def test_a_file_that_is_no_database_stops_for_good(run: RunDir, content: bytes) -> None:
+    run.journal.write_bytes(content)
+    for ask in (journals.facts, journals.counts, restored):
+        with pytest.raises(StoppedForGood):
+            ask(run)
+
+
+def test_a_journal_of_another_version_is_not_touched(run: RunDir) -> None:
+    with closing(schema.connect(run.journal)) as connection:
+        connection.execute("PRAGMA user_version=99")
+    with pytest.raises(StoppedForGood, match="version 99"):
+        journals.facts(run)
+
+
+def test_a_disk_that_is_in_the_way_is_no_damage(run: RunDir) -> None:
+    class Busy(sqlite3.OperationalError):
+        sqlite_errorcode = sqlite3.SQLITE_BUSY | 0x100
+
+    assert isinstance(schema.damaged(run.journal, Busy("locked")), StoppedResumable)
+    run.journal.unlink()
+    with pytest.raises(BulkloadError) as found:
+        journals.counts(run)
+    assert not isinstance(found.value, StoppedForGood)
+
+
+def test_a_process_that_was_killed_too_early_leaves_no_run(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "early")
+    run.create()
+    assert not journals.is_committed(run)
+    run.journal.touch()
+    assert not journals.is_committed(run)
+    run.journal.unlink()
+    journals.create(run, {"run_id": "r"}, [(0, 7)])
+    assert journals.is_committed(run)
+    assert journals.lineage(run) == {0: 7}

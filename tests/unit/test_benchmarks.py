@@ -1,0 +1,137 @@
+"""The measuring itself: a benchmark that counts wrong is worse than none."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import Counter
+from typing import Any
+
+import orjson
+import pytest
+
+from benchmarks import ceiling, compare, hotspots, memory, processes, rate, records, results, server
+
+
+class FakeTransport(asyncio.Transport):
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[bytes] = []
+
+    def write(self, sent: bytes | bytearray | memoryview) -> None:
+        self.sent.append(bytes(sent))
+
+
+def talk(parts: list[bytes]) -> tuple[server.Books, list[bytes]]:
+    books, transport = server.Books(0.0), FakeTransport()
+    connection = server.Connection(books)
+    connection.connection_made(transport)
+    for part in parts:
+        connection.data_received(part)
+    return books, transport.sent
+
+
+def body_of(answer: bytes) -> Any:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert int(head.rpartition(b"Content-Length: ")[2]) == len(body)
+    return orjson.loads(body)
+
+
+@pytest.mark.parametrize("cut", [1, 7, 150, 1000, 10**6])
+def test_the_server_answers_each_trace_id_however_the_request_is_cut(cut: int) -> None:
+    whole = ceiling.request(100) * 2
+    books, sent = talk([whole[n : n + cut] for n in range(0, len(whole), cut)])
+    assert books.records == 200
+    assert len(sent) == 2
+    results_of = [body_of(answer)["results"] for answer in sent]
+    for one in results_of:
+        assert [r["objectWriteTraceId"] for r in one] == [f"run-{n}" for n in range(100)]
+    assert len({r["id"] for one in results_of for r in one}) == 200
+
+
+def test_the_server_tells_creates_from_reads_and_leaves_its_own_calls_out() -> None:
+    books, sent = talk(
+        [
+            b"GET /account-info/v3/details HTTP/1.1\r\n\r\n",
+            b"GET /crm/v3/objects/emails?limit=1 HTTP/1.1\r\n\r\n",
+            ceiling.request(1),
+            b"GET /benchmark/counts HTTP/1.1\r\n\r\n",
+        ]
+    )
+    assert [create for _, create in books.arrivals] == [False, False, True]
+    assert body_of(sent[0])["portalId"] == 1
+    assert body_of(sent[-1]) == {"records": 1}
+
+
+def test_lines_are_as_long_as_they_say_and_differ() -> None:
+    made = list(records.lines(200))
+    assert {len(line) for line in made} == {records.LINE_BYTES}
+    assert len(set(made)) == 200
+    assert set(orjson.loads(made[7])) == {"properties"}
+
+
+def test_the_worst_window_is_found_wherever_it_lies() -> None:
+    assert rate.worst([0.0, 5.0, 9.9, 10.1, 14.9, 30.0], 10.0) == 4
+    assert rate.worst([0.0, 10.0, 20.0], 10.0) == 1
+
+
+def test_use_is_the_same_for_even_and_for_clustered_calls() -> None:
+    even = [n * 0.1 for n in range(400)]
+    bursts = [n // 100 * 10 + n % 100 * 0.001 for n in range(401)]
+    assert rate.use(even, 10.0, 100) == pytest.approx(1.0, abs=0.01)
+    assert rate.use(bursts, 10.0, 100) == pytest.approx(1.0, abs=0.01)
+    assert rate.use(even, 10.0, 200) == pytest.approx(0.5, abs=0.01)
+
+
+def test_growth_leaves_the_first_fifth_out() -> None:
+    flat = [memory.Sample(n, 20.0 if n < 20 else 80.0, 80.0) for n in range(101)]
+    rising = [memory.Sample(n, float(n), float(n)) for n in range(101)]
+    assert memory.growth(flat, 100) == 0.0
+    assert memory.growth(rising, 100) == pytest.approx(60.5)
+
+
+def test_a_ratio_is_formed_within_its_round() -> None:
+    def loaded(client: str, number: int, wall_s: float) -> compare.Loaded:
+        return compare.Loaded(client, number, 1100, wall_s + 1, 2.0, 1.0, 1.0, 50.0, 0.0)
+
+    loads = [loaded("bare", 0, 1.0), loaded("bulkload", 0, 2.0)]
+    loads += [loaded("bare", 1, 10.0), loaded("bulkload", 1, 40.0)]
+    assert compare.ratios(loads, "bulkload")["records_per_s"] == pytest.approx([0.5, 0.25])
+
+
+def test_time_goes_to_the_innermost_module_and_what_it_calls() -> None:
+    loop = "thread 1;run (asyncio/runners.py)"
+    raw = (
+        f"{loop};make (bulkload/reading.py);map_record (bulkload/mapping.py) 3\n"
+        f"{loop};make (bulkload/reading.py);map_record (bulkload/mapping.py) 1\n"
+        f"{loop};Client.post (bulkload/hubspot/client.py);request (aiohttp/client.py) 2\n"
+        f"{loop};<module> (bulkload/cli/load.py);_load (<frozen importlib._bootstrap>) 5\n"
+    )
+    assert hotspots.read(raw) == Counter(
+        {"mapping": 4, "hubspot/client calling aiohttp": 2, "start: imports": 5}
+    )
+
+
+def test_a_process_that_takes_too_long_is_killed() -> None:
+    ended = processes.run([sys.executable, "-c", "import time; time.sleep(60)"], timeout_s=0.2)
+    assert ended.code == -9
+    with pytest.raises(SystemExit, match="ended with -9"):
+        processes.succeeded(ended)
+
+
+def test_a_process_is_measured_with_its_output() -> None:
+    ended = processes.run([sys.executable, "-c", "print('there')"], timeout_s=20)
+    assert (ended.code, ended.out) == (0, "there\n")
+    assert ended.cpu_s > 0
+    assert ended.peak_rss_mb > 1
+
+
+def test_the_facts_of_the_machine_name_no_machine() -> None:
+    assert set(results.machine()) == {
+        *("python", "system", "cores", "cpu", "fsync_ms", "load_1min"),
+        *("bulkload", "aiohttp", "orjson"),
+    }
+
+
+def test_a_spread_shows_median_least_and_most() -> None:
+    assert results.spread([3.0, 1.0, 2.0]) == "2.00 (1.00 to 3.00)"
