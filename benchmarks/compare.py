@@ -87,7 +87,7 @@ def _run(client: str, source: Path, port: int, count: int) -> tuple[processes.En
 
 def measure(size: Size) -> list[Loaded]:
     loads = []
-    with records.workplace() as place, processes.answer_server() as server:
+    with records.scratch() as place, processes.answer_server() as server:
         small = records.write(place / "small.ndjson", SMALL)
         counts = {"official": size.official}
         sources = {

@@ -66,7 +66,7 @@ def read(raw: str) -> Counter[str]:
 
 def main(*, quick: bool) -> int:
     count = 50_000 if quick else 200_000
-    with records.workplace() as here, processes.answer_server() as server:
+    with records.scratch() as here, processes.answer_server() as server:
         source = records.write(here / "many.ndjson", count)
         out = here / "stacks.txt"
         command = [

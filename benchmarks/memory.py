@@ -54,7 +54,7 @@ def growth(samples: list[Sample], count: int) -> float:
 def sample(count: int) -> tuple[list[Sample], float]:
     """Load `count` records in a process of its own; its samples, and the seconds it took."""
     samples: list[Sample] = []
-    with records.workplace() as place, processes.answer_server() as server:
+    with records.scratch() as place, processes.answer_server() as server:
         source = records.write(place / "million.ndjson", count)
         command = processes.load(source, place / "run", server.port)
         began = time.monotonic()

@@ -37,7 +37,7 @@ def use(arrivals: list[float], window_s: float, calls: int) -> float:
 def main(*, quick: bool) -> int:
     calls, window_s, seconds = (38, 2.0, 8) if quick else (190, 10.0, 32)
     count = round(calls / window_s * seconds)
-    with records.workplace() as place, processes.answer_server(DELAY_S) as server:
+    with records.scratch() as place, processes.answer_server(DELAY_S) as server:
         source = records.write(place / "slow.ndjson", count * 10)
         rate = f"{calls}/{window_s:g}s"
         command = processes.load(

@@ -31,7 +31,7 @@ def lines(count: int) -> Iterator[bytes]:
 
 
 @contextmanager
-def workplace() -> Iterator[Path]:
+def scratch() -> Iterator[Path]:
     """A directory for inputs and runs, removed at the end."""
     place = Path(tempfile.mkdtemp(prefix="bulkload-benchmark-"))
     try:

@@ -9,7 +9,7 @@ doubt) is not sent by the next.
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,11 +38,21 @@ SPOOL = "letters.ndjson"
 
 @dataclass(slots=True)
 class _Spooled:
-    """Letters that will be sent, and those left out because a replay settled them before."""
+    """Letters that will be sent, and how many were left out, and why."""
 
     lineage: list[tuple[int, int]]
     sent: int = 0
-    left_out: int = 0
+    settled: int = 0
+    repeated: int = 0
+
+    def why_less(self) -> str:
+        """Text to put behind a sentence; empty where every letter will be sent."""
+        told = []
+        if self.settled:
+            told.append(f"{self.settled:,} were sent by earlier replays")
+        if self.repeated:
+            told.append(f"{self.repeated:,} stand in the file twice")
+        return f" ({', '.join(told)})" if told else ""
 
 
 async def replay(
@@ -64,37 +74,32 @@ async def replay(
     call = Call(Token(token) if token else None, token_file, tuple(observers), interrupt)
     call.secret()
     parent, file = _parent(Path(source))
+    options = Options()
     with ExitStack() as stack:
-        options = Options()
-        settled: set[int] = set()
-        if parent is not None:
-            with parent.locked():
+        # The parent stays locked until the replay is committed: one that is registered and
+        # not committed has sent nothing, and may be passed over by the next.
+        with parent.locked() if parent else nullcontext():
+            settled: set[int] = set()
+            parent_id = None
+            if parent is not None:
                 facts = journals.facts(parent)
+                parent_id = facts["run_id"]
                 options = Options.from_json(facts["options"])
                 settled = _settled_by_replays(parent)
-                directory = _directory(run, parent.path)
-                stack.enter_context(_made(directory))
-                journals.register_replay(parent, directory.path.resolve())
-        else:
-            directory = _directory(run, file.with_suffix(""))
+            options = Options.from_json({**options.as_json(), "limit": None, **(changes or {})})
+            directory = _directory(run, parent.path if parent else file.with_suffix(""))
             stack.enter_context(_made(directory))
-        options = Options.from_json({**options.as_json(), "limit": None, **(changes or {})})
-        parent_id = journals.facts(parent)["run_id"] if parent else None
-        spooled = _spool(file, directory.path / SPOOL, parent_id, settled)
-        if not spooled.sent:
-            raise RefusedToStart(
-                f"{file}: no dead letter to send"
-                + (
-                    f": all {spooled.left_out:,} were sent by earlier replays"
-                    if spooled.left_out
-                    else ""
-                )
+            spooled = _spool(file, directory.path / SPOOL, parent_id, settled)
+            if not spooled.sent:
+                directory.discard(SPOOL)
+                raise RefusedToStart(f"{file}: no dead letter to send{spooled.why_less()}")
+            letters = LettersSource(
+                directory.path / SPOOL, str(file), max_record_bytes=2 * options.max_record_bytes
             )
-        letters = LettersSource(
-            directory.path / SPOOL, str(file), max_record_bytes=2 * options.max_record_bytes
-        )
-        await start(directory, [letters], options, spooled.lineage, replays=parent_id)
-        return await carry_on(directory, [letters], options, call)
+            if parent is not None:
+                journals.register_replay(parent, directory.path.resolve())
+            await start(directory, [letters], options, spooled.lineage, replays=parent_id)
+        return await carry_on(directory, [letters], options, call, spooled.why_less())
 
 
 def _parent(source: Path) -> tuple[RunDir | None, Path]:
@@ -160,15 +165,21 @@ def _settled_by_replays(run: RunDir) -> set[int]:
 def _spool(file: Path, to: Path, parent: str | None, settled: set[int]) -> _Spooled:
     """Copy the letters that are to be sent, durable before the run is committed."""
     spooled = _Spooled([])
+    seen: set[tuple[str, int]] = set()
     private(to)
     with to.open("wb") as out:
         for line in _lines(file):
-            ordinal = _ordinal(line, parent)
-            if ordinal is not None and ordinal in settled:
-                spooled.left_out += 1
-                continue
-            if ordinal is not None:
-                spooled.lineage.append((spooled.sent, ordinal))
+            name = _name(line)
+            if name is not None:
+                if name in seen:
+                    spooled.repeated += 1
+                    continue
+                seen.add(name)
+                if name[0] == parent:
+                    if name[1] in settled:
+                        spooled.settled += 1
+                        continue
+                    spooled.lineage.append((spooled.sent, name[1]))
             out.write(line + b"\n")
             spooled.sent += 1
         out.flush()
@@ -186,13 +197,13 @@ def _lines(file: Path) -> Iterator[bytes]:
         raise RefusedToStart(f"{file}: can't be read ({error.strerror})") from None
 
 
-def _ordinal(line: bytes, parent: str | None) -> int | None:
-    """Which letter of the parent run this is; None for one that is not its."""
+def _name(line: bytes) -> tuple[str, int] | None:
+    """Which record a letter is of: its run and ordinal. None for a line that is no letter."""
     try:
         letter = orjson.loads(line)
     except ValueError:
         return None
-    if not isinstance(letter, dict) or parent is None or letter.get("run") != parent:
+    if not isinstance(letter, dict):
         return None
-    ordinal = letter.get("ordinal")
-    return ordinal if isinstance(ordinal, int) else None
+    run, ordinal = letter.get("run"), letter.get("ordinal")
+    return (run, ordinal) if isinstance(run, str) and isinstance(ordinal, int) else None

@@ -75,6 +75,13 @@ class RunDir:
                 "give another with --run DIR"
             ) from None
 
+    def discard(self, *names: str) -> None:
+        """Take away a directory in which no run was begun, and the files named."""
+        for path in (self.lock_file, *(self.path / name for name in names)):
+            path.unlink(missing_ok=True)
+        with suppress(OSError):  # the user keeps something in it
+            self.path.rmdir()
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run's lock. Raises RefusedToStart where another process holds it."""
@@ -107,7 +114,7 @@ class RunDir:
             return
         descriptor = os.open(self.ballast, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            os.posix_fallocate(descriptor, 0, BALLAST_BYTES)
+            os.write(descriptor, bytes(BALLAST_BYTES))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

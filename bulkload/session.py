@@ -56,10 +56,14 @@ class Call:
 
 
 async def carry_on(
-    directory: RunDir, sources: Sequence[Source], options: Options, call: Call
+    directory: RunDir, sources: Sequence[Source], options: Options, call: Call, said: str = ""
 ) -> Summary:
-    """Work on a committed run until it is settled or has to stop. The lock is held."""
-    return await _Session(directory, sources, options, call).live()
+    """Work on a committed run until it is settled or has to stop. The lock is held.
+
+    `said`: what there is to tell about its sources, for the observers.
+    """
+    session = _Session(directory, sources, options, call)
+    return await session.live(said.strip())
 
 
 class _Session:
@@ -80,12 +84,14 @@ class _Session:
         self._interrupt = call.interrupt or asyncio.Event()
         self._pipeline: Pipeline | None = None
 
-    async def live(self) -> Summary:
+    async def live(self, said: str) -> Summary:
         stopped: BulkloadError | None = None
         async with AsyncExitStack() as stack:
             journal = Journal(self._directory, on_full=self._disk_full(asyncio.get_running_loop()))
             stack.push_async_callback(journal.close)
             self._take_counts(journal)
+            if said:
+                self._tell(events.Said(said))
             client = await stack.enter_async_context(
                 Client(
                     self._options.base_url,

@@ -22,9 +22,7 @@ def entry(ordinal: int, properties: dict[str, str] | None = None, trace: str = "
     trace = trace or f"t{ordinal}"
     position = Position(ordinal * 10, ordinal + 1)
     properties = {"subject": f"s{ordinal}"} if properties is None else properties
-    body = orjson.dumps(
-        {"properties": properties, "associations": [], "objectWriteTraceId": trace}
-    )
+    body = orjson.dumps({"properties": properties, "associations": [], "objectWriteTraceId": trace})
     return Entry(ordinal, 0, position, trace, body, Record(position, "json", body))
 
 

@@ -23,7 +23,7 @@ from bulkload.cli.flags import given, output_options, run_options
 @output_options
 @click.pass_context
 def command(ctx: click.Context, /, sources: tuple[str, ...], **_: Any) -> int:
-    r"""Load SOURCES into HubSpot as a new run.
+    """Load SOURCES into HubSpot as a new run.
 
     A source is an NDJSON, CSV or mbox file, an .eml file, a folder of .eml files, a glob, or
     - for NDJSON on stdin; .gz is read as it is. The run keeps its files in a directory: if
@@ -33,7 +33,7 @@ def command(ctx: click.Context, /, sources: tuple[str, ...], **_: Any) -> int:
     HUBSPOT_ACCESS_TOKEN=... bulkload load mail.mbox
     bulkload load 'export/*.ndjson.gz' --limit 100      # a pilot
     bulkload load contacts.csv --base-url http://127.0.0.1:8700   # a rehearsal
-    """
+    """  # noqa: D301  # click reads the \b
     from bulkload.cli.running import carry_out
     from bulkload.loader import load
     from bulkload.options import Options

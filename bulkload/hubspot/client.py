@@ -11,6 +11,8 @@ Whether a byte of the request left is what the trace says, not the exception's c
 from __future__ import annotations
 
 import asyncio
+import io
+import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -36,6 +38,9 @@ IDLE_S = 8.0
 """How long a pooled connection may lie idle and still be trusted."""
 
 CONNECT_S = 10.0
+
+WHOLE_BYTES = 1 << 20
+"""Largest body written in one piece; aiohttp warns of more."""
 
 
 @dataclass(slots=True)
@@ -135,7 +140,7 @@ class Client:
                 self._session.request(
                     method,
                     self._base + path,
-                    data=body,
+                    data=_payload(body),
                     headers=headers,
                     allow_redirects=False,
                     proxy=self._proxy,
@@ -155,6 +160,11 @@ class Client:
             # ValueError: aiohttp's for an answer that is no HTTP in a way it did not foresee.
             reply = _nothing(way, f"{way.stage}: {_name(error)}")
         return Sent(reply, way.left_at, loop.time())
+
+
+def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
+    """A large body is written in parts: the loop goes on, and the deadline moves with each."""
+    return io.BytesIO(body) if body is not None and len(body) > WHOLE_BYTES else body
 
 
 async def _read(content: aiohttp.StreamReader) -> tuple[bytes, bool]:
@@ -177,6 +187,8 @@ def _nothing(way: _Way, trouble: str) -> Reply:
 def _name(error: BaseException) -> str:
     """The kind of failure without what it quotes: an error's text may hold the URL or more."""
     cause = getattr(error, "os_error", None) or error
+    if isinstance(cause, ConnectionError) and cause.errno:
+        return os.strerror(cause.errno)  # "Connection refused"; asyncio's own text hides it
     return getattr(cause, "strerror", None) or type(error).__name__
 
 

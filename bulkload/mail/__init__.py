@@ -1,0 +1,1 @@
+"""Pure: message bytes → Email (headers, addresses, dates, bodies, charsets)."""

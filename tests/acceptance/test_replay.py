@@ -107,3 +107,17 @@ def test_an_unfinished_replay_has_to_be_resumed_first(
     assert "has not ended" in refused.err
     assert "run-replay-1" in refused.err
     cli(*str(stopped["resume"]).split()[1:], "--json", code=1)
+
+
+def test_a_letter_that_stands_in_the_file_twice_is_sent_once(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--rate-limit", "none")
+    run = load_with_bad(cli, remote, tmp_path)
+    mend(run, lambda _: True)
+    file = run / "dead-letters.ndjson"
+    file.write_text(file.read_text() * 2)
+    ended = cli("replay", "run", *FAST, code=0)
+    assert ended.summary()["loaded"] == 20
+    assert "20 stand in the file twice" in ended.err
+    assert remote.subjects().total() == 200

@@ -356,9 +356,7 @@ def test_the_token_is_never_shown() -> None:
 
 
 @pytest.mark.parametrize("content", ["", "  \n", "two words", "nul\0", "ünicode"])
-def test_what_is_no_token_is_refused_without_being_quoted(
-    tmp_path: Path, content: str
-) -> None:
+def test_what_is_no_token_is_refused_without_being_quoted(tmp_path: Path, content: str) -> None:
     file = tmp_path / "token"
     file.write_text(content, encoding="utf-8")
     with pytest.raises(RefusedToStart) as found:

@@ -148,7 +148,9 @@ def test_what_a_crash_leaves_is_what_was_committed(run: RunDir, tmp_path: Path) 
             later = await journal.intend(batch(range(15, 20)), b"c")
             await journal.settle(
                 later,
-                Settlement(207, loaded=tuple((n, "x") for n in range(15, 19)), letters=(letter(19),)),
+                Settlement(
+                    207, loaded=tuple((n, "x") for n in range(15, 19)), letters=(letter(19),)
+                ),
             )
             cut = crashed(run, tmp_path / "cut")
             await journal.settle(hole, Settlement(400))
@@ -160,7 +162,10 @@ def test_what_a_crash_leaves_is_what_was_committed(run: RunDir, tmp_path: Path) 
                 (hole, "10-14", 10, b"b")
             ]
             assert state.covered.low_water == 10
-            assert [n for n in range(25) if n not in state.covered] == [*range(10, 15), *range(20, 25)]
+            assert [n for n in range(25) if n not in state.covered] == [
+                *range(10, 15),
+                *range(20, 25),
+            ]
             assert state.seek == (10, 0, Position(100, 11))
 
     asyncio.run(lives())
@@ -180,12 +185,14 @@ def test_a_new_run_reads_from_the_beginning_and_a_whole_one_from_its_last(run: R
 def test_many_writes_share_a_commit(run: RunDir) -> None:
     async def crowds() -> int:
         async with opened(run) as journal:
-            commits = []
+            commits: list[int] = []
             commit = journal._writer._commit
-            journal._writer._commit = lambda group: (  # type: ignore[method-assign]
-                commits.append(len(group)),
-                commit(group),
-            )[1]
+
+            def counted(group: Any) -> Any:
+                commits.append(len(group))
+                return commit(group)
+
+            journal._writer._commit = counted  # type: ignore[method-assign]
             await asyncio.gather(*(journal.intend(batch([n]), b"d") for n in range(200)))
             assert sum(commits) == 200
             return len(commits)
@@ -199,7 +206,7 @@ def test_a_writer_that_fails_tells_everybody_who_waits_and_whoever_comes(run: Ru
         async with opened(run) as journal:
             writes = [journal.intend(batch([n]), b"d") for n in range(5)]
             broken = journal._writer.write(lambda connection: connection.execute("SELECT nope"))
-            found = await asyncio.gather(*writes, broken, *writes[:0], return_exceptions=True)
+            found = await asyncio.gather(*writes, broken, return_exceptions=True)
             assert isinstance(found[-1], StoppedResumable)
             with pytest.raises(StoppedResumable):
                 await journal.withdraw(1)
@@ -231,7 +238,8 @@ def test_a_full_disk_gets_one_second_chance(run: RunDir) -> None:
 
     async def fills() -> None:
         journal = Journal(run, on_full=lambda: freed.append(1))
-        commit, failed = journal._writer._commit, []
+        commit = journal._writer._commit
+        failed: list[int] = []
 
         def once(group: Any) -> Any:
             if not failed:
@@ -305,7 +313,8 @@ def test_a_file_that_a_person_edited_is_set_aside_and_never_cut(run: RunDir, edi
 def test_a_line_that_the_disk_cut_off_is_taken_back_before_it_is_written_again(
     run: RunDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, full = os.write, []
+    real = os.write
+    full: list[int] = []
 
     def write(descriptor: int, content: bytes) -> int:
         if len(full) < 2:
@@ -318,7 +327,7 @@ def test_a_line_that_the_disk_cut_off_is_taken_back_before_it_is_written_again(
     async def fills() -> None:
         freed = []
         journal = Journal(run, on_full=lambda: freed.append(1))
-        monkeypatch.setattr(projection.os, "write", write)
+        monkeypatch.setattr(os, "write", write)
         await journal.bury([letter(0, LINES[0])])
         assert (run.letters.read_bytes(), freed) == (b"", [1])
         await journal.bury([letter(1, LINES[1])])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import TYPE_CHECKING
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +11,9 @@ from bulkload import batching
 from bulkload.batching import Batch, Entry, Letter, batches
 from bulkload.hubspot import wire
 from tests.making import batch, entry, letter
+
+if TYPE_CHECKING:
+    import pytest
 
 MAX_BYTES = 600
 
@@ -37,16 +41,12 @@ def cut(
     listed: list[Entry | Letter], max_records: int = 100, max_bytes: int = MAX_BYTES
 ) -> list[Batch]:
     return list(
-        batches(
-            listed, max_records=max_records, max_bytes=max_bytes, overhead=wire.ENVELOPE_BYTES
-        )
+        batches(listed, max_records=max_records, max_bytes=max_bytes, overhead=wire.ENVELOPE_BYTES)
     )
 
 
 @given(read(), st.integers(1, 7))
-def test_every_record_is_in_one_batch_and_in_order(
-    listed: list[Entry | Letter], most: int
-) -> None:
+def test_every_record_is_in_one_batch_and_in_order(listed: list[Entry | Letter], most: int) -> None:
     made = cut(listed, most)
     assert [e for b in made for e in b.entries] == [e for e in listed if isinstance(e, Entry)]
     assert [e for b in made for e in b.letters] == [e for e in listed if isinstance(e, Letter)]
@@ -57,7 +57,7 @@ def test_a_batch_is_bounded_and_its_traces_are_unique(
     listed: list[Entry | Letter], most: int
 ) -> None:
     made = cut(listed, most)
-    assert all(0 < len(b.entries) + len(b.letters) for b in made)
+    assert all(len(b.entries) + len(b.letters) > 0 for b in made)
     assert all(len(b.entries) <= most and len(b.letters) <= most for b in made)
     assert all(len(body) <= MAX_BYTES for body in bodies(made))
     assert all(len({e.trace_id for e in b.entries}) == len(b.entries) for b in made)
@@ -66,7 +66,7 @@ def test_a_batch_is_bounded_and_its_traces_are_unique(
 @given(read(), st.integers(1, 7))
 def test_no_batch_spans_a_hole(listed: list[Entry | Letter], most: int) -> None:
     for made in cut(listed, most):
-        ordinals = sorted(e.ordinal for e in (*made.entries, *made.letters))
+        ordinals = sorted([e.ordinal for e in made.entries] + [e.ordinal for e in made.letters])
         assert ordinals == list(range(ordinals[0], ordinals[-1] + 1))
 
 
@@ -74,9 +74,7 @@ def test_what_is_held_is_bounded_also_where_the_bodies_are_small(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(batching, "HELD_BYTES", 1000)
-    large = [
-        e._replace(record=e.record._replace(raw=b"x" * 400)) for e in batch(range(5)).entries
-    ]
+    large = [e._replace(record=e.record._replace(raw=b"x" * 400)) for e in batch(range(5)).entries]
     assert [b.covers for b in cut([*large], max_bytes=10_000)] == ["0-1", "2-3", "4"]
     assert [len(b.letters) for b in cut([letter(n, b"x" * 400) for n in range(5)])] == [2, 2, 1]
 

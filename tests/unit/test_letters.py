@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.batching import Letter
 from bulkload.letters import LetterWriter, input_of
 from bulkload.mapping import map_record
 from bulkload.model import Input, Position, Record
 from tests.making import entry
+
+if TYPE_CHECKING:
+    from bulkload.batching import Letter
 
 WRITER = LetterWriter("run1", ["a.ndjson", "b.ndjson"])
 

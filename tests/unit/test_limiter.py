@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,7 +72,9 @@ LIMITS = st.builds(RateLimit, st.integers(1, 30), st.sampled_from([0.5, 1.0, 4.0
 
 
 @settings(deadline=None, max_examples=60)
-@given(LIMITS, st.integers(1, 15), st.floats(0, 4), st.floats(0, 3), st.randoms(use_true_random=False))
+@given(
+    LIMITS, st.integers(1, 15), st.floats(0, 4), st.floats(0, 3), st.randoms(use_true_random=False)
+)
 def test_no_window_holds_more_than_the_limit_whatever_the_way_there(
     limit: RateLimit, in_flight: int, stalls: float, latency: float, random: Random
 ) -> None:
@@ -138,7 +141,7 @@ def test_less_than_one_call_a_second_is_a_rate_too() -> None:
         return moments
 
     moments = run_virtual(four())
-    gaps = [b - a for a, b in zip(moments, moments[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(moments)]
     assert all(4 <= gap < 4.1 for gap in gaps)
 
 

@@ -53,4 +53,4 @@ def test_trying_creates_again_gets_rare_fast() -> None:
 def test_only_the_users_word_sends_what_is_in_doubt_again() -> None:
     assert decide("unknown", "hold") == "hold"
     assert decide("unknown", "resend") == "send-again"
-    assert {decide(k, "hold") for k in ("not-sent", "refused")} == {"send-again"}  # type: ignore[arg-type]
+    assert {decide(k, "hold") for k in ("not-sent", "refused")} == {"send-again"}

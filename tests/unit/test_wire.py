@@ -28,9 +28,9 @@ IDS = ((0, "100"), (1, "101"), (2, "102"))
 
 # JSON of unknown shape in which every field name that matters turns up.
 NAMES = st.sampled_from(
-    "results errors status id message category context objectWriteTraceId properties "
-    "startedAt completedAt subject name error".split()
-)
+    ["results", "errors", "status", "id", "message", "category", "context", "properties", "name",
+     "objectWriteTraceId", "startedAt", "completedAt", "subject", "error"]
+)  # fmt: skip
 SCALARS = (
     st.none()
     | st.booleans()
@@ -60,7 +60,8 @@ STATUSES = st.sampled_from(
 )  # fmt: skip
 HEADERS = st.dictionaries(
     st.sampled_from(["Retry-After", "Date", "Location"]),
-    st.text() | st.sampled_from(["1", "nan", "inf", "-1", "1e999", "Mon, 01 Jan 2026 00:00:00 GMT"]),
+    st.text()
+    | st.sampled_from(["1", "nan", "inf", "-1", "1e999", "Mon, 01 Jan 2026 00:00:00 GMT"]),
 )
 
 
@@ -319,9 +320,9 @@ def test_423_waits_at_least_two_seconds() -> None:
 
 
 def test_429_waits_as_asked_and_only_it_is_throttling() -> None:
-    body = {"errorType": "RATE_LIMIT", "policyName": "DAILY", "message": "secret"}
+    body = {"errorType": "RATE_LIMIT", "policyName": "SECONDLY", "message": "secret"}
     found = later(judge(THREE, reply(429, body, Retry_After="3")))
-    assert found == TryLater("429 RATE_LIMIT DAILY", 3.0, throttled=True)
+    assert found == TryLater("429 RATE_LIMIT SECONDLY", 3.0, throttled=True)
     assert later(judge(THREE, reply(429))).after is None
     migrating = later(judge(THREE, reply(477, Retry_After="3600")))
     assert migrating == TryLater("477", 3600.0, throttled=False)
