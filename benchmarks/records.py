@@ -16,17 +16,17 @@ LINE_BYTES = 1024
 WORDS = ("order", "invoice", "meeting", "notes", "shipment", "price", "offer", "thanks", "review")
 
 
-def lines(count: int) -> Iterator[bytes]:
-    """`count` lines of exactly LINE_BYTES with their line feed, the same at every call."""
+def lines(count: int, size: int = LINE_BYTES) -> Iterator[bytes]:
+    """`count` lines of exactly `size` bytes with their line feed, the same at every call."""
     rng = random.Random(1)
-    texts = [" ".join(rng.choices(WORDS, k=200)).encode() for _ in range(64)]
+    texts = [" ".join(rng.choices(WORDS, k=size // 4)).encode() for _ in range(64)]
     for number in range(count):
         head = (
             b'{"properties":{"hs_timestamp":"%d","hs_email_direction":"EMAIL",'
             b'"hs_email_status":"SENT","hs_email_subject":"No %d","hs_email_text":"'
             % (1_700_000_000_000 + number * 1000, number)
         )
-        room = LINE_BYTES - len(head) - len(b'"}}\n')
+        room = size - len(head) - len(b'"}}\n')
         yield b'%b%b"}}\n' % (head, texts[number % 64][:room])
 
 
@@ -40,7 +40,7 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(place)
 
 
-def write(path: Path, count: int) -> Path:
+def write(path: Path, count: int, size: int = LINE_BYTES) -> Path:
     with path.open("wb") as file:
-        file.writelines(lines(count))
+        file.writelines(lines(count, size))
     return path

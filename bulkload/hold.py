@@ -63,11 +63,14 @@ class Gate:
         """Whether an intent that is written but not sent yet must be withdrawn."""
         return self._shut or self._state == "down" or self._until > self._clock()
 
-    def hold(self, seconds: float) -> bool:
-        """Everybody waits. True where this made the wait longer."""
+    def hold(self, seconds: float, *, trial: bool = False) -> bool:
+        """Everybody waits. True where this made the wait longer.
+
+        `trial`: it was said to the create that tried; said to a late one, that one still tries.
+        """
         self._trouble()
         until = self._clock() + seconds
-        if self._state == "trying":
+        if trial and self._state == "trying":
             self._state = "trial"
         longer = until > self._until
         self._until = max(self._until, until)

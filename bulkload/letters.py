@@ -28,7 +28,8 @@ class LetterWriter:
 
     def __init__(self, run: str, sources: list[str]) -> None:
         self._run = run
-        self._sources = sources
+        # A file's name need not be UTF-8; JSON must be.
+        self._sources = [name.encode("utf-8", "backslashreplace").decode() for name in sources]
 
     def write(
         self,

@@ -229,7 +229,7 @@ class Pipeline:
                 self._opened(trial=trial)
                 return await self._settle_refusal(load, attempt, judged, status)
             case wire.TryLater():
-                self._hold(judged, load)
+                self._hold(judged, load, trial=trial)
                 opened = await self._settle_unchanged(load, attempt, judged.reason, status)
                 if judged.daily:
                     self.drain(
@@ -398,13 +398,14 @@ class Pipeline:
             self._failed_trials = 0
             self._parts.tell(events.Released())
 
-    def _hold(self, judged: wire.TryLater, load: _Load) -> None:
+    def _hold(self, judged: wire.TryLater, load: _Load, *, trial: bool) -> None:
         self._tally.throttled += judged.throttled
         seconds = judged.after
         if seconds is None:
             seconds = THROTTLED.delay(min(load.tries, 4), self._parts.random)
-        if self._gate.hold(seconds):
+        if self._gate.hold(seconds, trial=trial):
             self._parts.tell(events.Held(seconds, judged.reason))
+            self._watch_outage(seconds, judged.reason)
 
     async def _recover(self, reason: str, after: float | None = None, *, prober: bool) -> None:
         """The worker that met the trouble first asks until the remote answers a read.
@@ -420,6 +421,7 @@ class Pipeline:
         if self._failed_trials:
             wait = max(wait, TRIAL.delay(self._failed_trials, self._parts.random))
         while True:
+            self._watch_outage(wait, reason)
             await self._gate.pause(wait)
             await self._parts.limiter.acquire()
             probe = await self._parts.sink.probe()
@@ -440,6 +442,13 @@ class Pipeline:
                 probe_delay(failures, down_for, self._parts.random),
                 wire.retry_after(probe.reply.headers) or 0.0,
             )
+
+    def _watch_outage(self, wait: float, reason: str) -> None:
+        """A wait that the remote asked for may be longer than the run's patience."""
+        most = self._policy.max_outage_s
+        if most is not None and (left := most - self._gate.down_for()) < wait:
+            loop = asyncio.get_running_loop()
+            loop.call_later(max(left, 0.0) + 0.001, self._check_outage, reason)
 
     def _check_outage(self, reason: str) -> None:
         """Drain once the trouble has lasted longer than the run may wait."""

@@ -101,6 +101,7 @@ class Ran:
     tally: Tally
     stopped: Exception | None
     told: list[events.Event]
+    limiter: Limiter
 
     @property
     def letters(self) -> dict[int, dict[str, Any]]:
@@ -169,7 +170,7 @@ def load(
                 await moving.run()
         finally:
             await journal.close()
-        return Ran(run, remote, tally, moving.stopped, told)
+        return Ran(run, remote, tally, moving.stopped, told, parts.limiter)
 
     return asyncio.run(runs())
 
@@ -436,6 +437,24 @@ def test_an_outage_makes_no_dead_letter_and_ends_resumable(tmp_path: Path, in_do
     assert ran.letters == {}
 
 
+def test_a_wait_longer_than_the_runs_patience_is_not_waited_out(tmp_path: Path) -> None:
+    for number, status in enumerate((429, 477)):
+        remote = Remote(lambda _, status=status: reply(status, Retry_After="7200"))  # type: ignore[misc]
+        policy = Policy(4, max_outage_s=0.1)
+        ran = load(tmp_path / str(number), remote, 100, policy=policy)
+        assert isinstance(ran.stopped, StoppedResumable)
+        assert (ran.tally.read, ran.open) == (0, 0)
+        assert len(remote.sent) <= 4
+
+
+def test_a_used_up_day_stops_resumable_at_once(tmp_path: Path) -> None:
+    remote = Remote(lambda _: reply(429, {"policyName": "DAILY"}))
+    ran = load(tmp_path / "r", remote, 100)
+    assert isinstance(ran.stopped, StoppedResumable)
+    assert (ran.tally.read, ran.open) == (0, 0)
+    assert len(remote.sent) <= 4
+
+
 def test_a_silent_answer_is_in_doubt_or_sent_again_as_the_user_said(tmp_path: Path) -> None:
     def silent(traces: Traces) -> Reply:
         return reply(207, {"status": "COMPLETE", "results": [], "numErrors": 0, "errors": []})
@@ -582,6 +601,7 @@ def test_whatever_the_remote_answers_the_counts_add_up(
     law_one(ran, count)
     assert ran.stopped is None
     assert ran.open == 0
+    assert ran.limiter._free + len(ran.limiter._coming) == ran.limiter.limit.calls, "slots leak"
     made = {ordinal(t) for t in remote.made}
     assert ran.loaded <= made
     if in_doubt == "hold":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
+from pathlib import Path
+from statistics import median
 from typing import Any
 
 import orjson
@@ -135,3 +137,63 @@ def test_the_facts_of_the_machine_name_no_machine() -> None:
 
 def test_a_spread_shows_median_least_and_most() -> None:
     assert results.spread([3.0, 1.0, 2.0]) == "2.00 (1.00 to 3.00)"
+
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
+
+
+def kept(name: str) -> Any:
+    return orjson.loads((results.PLACE / f"{name}.json").read_bytes())
+
+
+def figures() -> list[str]:
+    """What the page has to say, made from the raw results as they are kept."""
+    compared, million, start, steady = (kept(n) for n in ("compare", "memory", "start", "rate"))
+    said = []
+    for client in ("bulkload", "official"):
+        said += [results.spread(ratio) for ratio in compared["ratios_to_bare"][client].values()]
+    of = {(e["client"], e["round"]): e["marginal_per_s"] for e in compared["loads"]}
+    for client in compare.CLIENTS:
+        mine = [e for e in compared["loads"] if e["client"] == client]
+        said.append(results.spread([e["marginal_per_s"] for e in mine], ",.0f"))
+        said.append(results.spread([e["cpu_s_per_million"] for e in mine], ".1f"))
+    rounds = range(compared["size"]["rounds"])
+    over = results.spread([of["bulkload", n] / of["official", n] for n in rounds], ".1f")
+    rate_of = median(of["bulkload", n] for n in rounds)
+    cpu = median(e["cpu_s_per_million"] for e in compared["loads"] if e["client"] == "bulkload")
+    said += [
+        over.replace(" (", " times ("),
+        f"some {rate_of / 1900:.0f} times",
+        f"{1900 * cpu / 1e6:.1%}".replace("%", " %"),
+        f"{compared['ceiling']['records_per_s']:,} records a second",
+        f"{compared['ceiling']['over_bare_loop']} times",
+        f"{'Passed' if million['passed'] else 'Failed'}: peak {million['peak_mb']:.1f} MB",
+        f"reached {million['large']['peak_mb']:.1f} MB",
+        f"rose by {million['growth_mb']:.1f} MB",
+        f"{million['peak_after_first_fifth_mb']:.1f} MB",
+        *(results.spread(start[n], ".0f") for n in ("help_ms", "python_ms", "import_aiohttp_ms")),
+        *(
+            results.spread(t, ".0f")
+            for t in zip(*start["first_request_and_create_ms"], strict=True)
+        ),
+        f"{steady['calls']} calls",
+        f"held {steady['worst_window']} calls",
+        f"{steady['use']:.1%}".replace("%", " %"),
+    ]
+    spots = kept("hotspots")
+    shares = sorted(spots["by_place"].values(), reverse=True)[:8]
+    said += [f"{n / spots['samples']:.1%}".replace("%", " %") for n in shares]
+    return said
+
+
+def test_the_page_says_what_was_measured() -> None:
+    page = DOCS.read_text("utf-8")
+    assert [figure for figure in figures() if figure not in page] == []
+
+
+def test_what_is_kept_was_measured_in_full_and_names_no_place() -> None:
+    for name in ("compare", "memory", "start", "rate", "hotspots"):
+        assert kept(name)["quick"] is False
+    text = b"".join(path.read_bytes() for path in results.PLACE.glob("*.json"))
+    assert b"/tmp" not in text
+    assert b"/home" not in text

@@ -88,10 +88,22 @@ def test_a_trial_that_is_told_to_wait_tries_again_after_it() -> None:
     down.fail()
     down.answered()
     down.enter()
-    down.hold(2)
+    down.hold(2, trial=True)
     assert down.enter() is None
     hands.now += 2.1
     assert [down.enter(), down.enter()] == ["trial", None]
+
+
+def test_a_late_hold_does_not_let_a_second_one_try() -> None:
+    down, hands = gate()
+    down.fail()
+    down.answered()
+    assert down.enter() == "trial"
+    down.hold(2)
+    hands.now += 3
+    assert down.enter() is None
+    down.succeed(trial=True)
+    assert down.enter() == "normal"
 
 
 def test_a_late_success_does_not_open_a_gate_that_is_down() -> None:
@@ -142,6 +154,7 @@ MOVES: dict[str, Callable[[Gate], Any]] = {
     "answered": Gate.answered,
     "untried": Gate.untried,
     "hold": lambda g: g.hold(1),
+    "held": lambda g: g.hold(1, trial=True),
     "late": lambda g: g.succeed(trial=False),
     "trial": lambda g: g.succeed(trial=True),
     "enter": Gate.enter,

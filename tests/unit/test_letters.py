@@ -9,12 +9,16 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkload import events
 from bulkload.letters import LetterWriter, input_of
 from bulkload.mapping import map_record
 from bulkload.model import Input, Position, Record
+from bulkload.runlog import RunLog
 from tests.making import entry
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bulkload.batching import Letter
 
 WRITER = LetterWriter("run1", ["a.ndjson", "b.ndjson"])
@@ -73,6 +77,20 @@ def test_a_record_too_large_to_read_is_named_by_its_position() -> None:
     read = orjson.loads(write(None).line)
     assert read["record"] is None
     assert read["position"] == {"at": 7, "number": 3}
+
+
+def test_a_sources_name_need_not_be_text() -> None:
+    writer = LetterWriter("r", ["\udcff.ndjson"])
+    record = Record(Position(0, 1), "json", b"{")
+    made = writer.write(0, 0, record.position, record, "unreadable", "why")
+    assert orjson.loads(made.line)["source"] == "\\udcff.ndjson"
+
+
+def test_the_log_takes_any_name_and_is_its_owners_only(tmp_path: Path) -> None:
+    log = RunLog(tmp_path / "run.log")
+    log(events.Said("\udcff.ndjson"))
+    assert (tmp_path / "run.log").read_text().endswith(" \\udcff.ndjson\n")
+    assert (tmp_path / "run.log").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_letter_is_itself_a_source() -> None:

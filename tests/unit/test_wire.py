@@ -324,6 +324,8 @@ def test_429_waits_as_asked_and_only_it_is_throttling() -> None:
     found = later(judge(THREE, reply(429, body, Retry_After="3")))
     assert found == TryLater("429 RATE_LIMIT SECONDLY", 3.0, throttled=True)
     assert later(judge(THREE, reply(429))).after is None
+    used_up = {"errorType": "RATE_LIMIT", "policyName": "DAILY"}
+    assert later(judge(THREE, reply(429, used_up))).daily
     migrating = later(judge(THREE, reply(477, Retry_After="3600")))
     assert migrating == TryLater("477", 3600.0, throttled=False)
 
