@@ -60,8 +60,11 @@ class Gate:
 
     @property
     def closed(self) -> bool:
-        """Whether an intent that is written but not sent yet must be withdrawn."""
-        return self._shut or self._state == "down" or self._until > self._clock()
+        """Whether an intent that is written but not sent yet must be withdrawn.
+
+        Not the intent of the create that tries: it is what the gate waits for.
+        """
+        return self._shut or self._state != "open" or self._until > self._clock()
 
     def hold(self, seconds: float, *, trial: bool = False) -> bool:
         """Everybody waits. True where this made the wait longer.

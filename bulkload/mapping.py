@@ -91,7 +91,7 @@ def _mapped(record: Record) -> Input:
 
 def _from_line(raw: bytes) -> Input:
     obj = _object(raw)
-    if _has_numbers(obj):
+    if _has_inexact(obj):
         obj = _as_written(obj, _texts(raw))
     return from_object(obj)
 
@@ -107,11 +107,14 @@ def _object(raw: bytes) -> dict[str, Any]:
     return value
 
 
-def _has_numbers(obj: dict[str, Any]) -> bool:
+def _has_inexact(obj: dict[str, Any]) -> bool:
+    """Whether a number may not read as it was written: every float, and 0, which may be -0."""
     values = obj.get("properties")
     if not isinstance(values, dict):
         values = obj
-    return any(type(value) in (int, float) for value in values.values())
+    return any(
+        type(value) is float or (value == 0 and type(value) is int) for value in values.values()
+    )
 
 
 def _texts(raw: bytes) -> dict[str, Any]:
@@ -148,7 +151,7 @@ def _from_letter(raw: bytes) -> Input:
         return from_object(letter["input"])
     content: object = letter.get("record")
     if isinstance(content, dict):
-        if _has_numbers(content):
+        if _has_inexact(content):
             content = _as_written(content, _texts(raw)["record"])
         return from_object(content)
     if isinstance(content, str):

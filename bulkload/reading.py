@@ -94,13 +94,16 @@ class Reader:
         except RecordError as error:
             return self._letter(ordinal, source, record, error.reason, str(error))
         trace = sent.trace_id or f"{self._run}-{ordinal}"
-        body = orjson.dumps(
+        dumped = orjson.dumps(
             {
                 "properties": sent.properties,
                 "associations": sent.associations,
                 "objectWriteTraceId": trace,
             }
         )
+        # A copy of the right size: orjson's own result keeps the several times larger buffer
+        # that it was written in, for as long as the record is in flight.
+        body = bytes(memoryview(dumped))
         if len(body) + ENVELOPE_BYTES > self._max_bytes:
             return self._letter(
                 ordinal,

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bulkload import events, verdict
@@ -27,6 +29,7 @@ from bulkload.pipeline import Parts, Pipeline, Policy, Tally
 from bulkload.reading import Reader
 from bulkload.retry import probe_delay
 from bulkload.runlog import RunLog
+from bulkload.settling import Load
 from bulkload.summary import Summary, keep, resume_command
 
 if TYPE_CHECKING:
@@ -83,12 +86,15 @@ class _Session:
         self._began = time.monotonic()
         self._interrupt = call.interrupt or asyncio.Event()
         self._pipeline: Pipeline | None = None
+        # One thread reads: in a pool each would grow an arena of its own for the bodies.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
 
     async def live(self, said: str) -> Summary:
         stopped: BulkloadError | None = None
         async with AsyncExitStack() as stack:
             journal = Journal(self._directory, on_full=self._disk_full(asyncio.get_running_loop()))
             stack.push_async_callback(journal.close)
+            stack.enter_context(self._thread)
             self._take_counts(journal)
             if said:
                 self._tell(events.Said(said))
@@ -142,12 +148,12 @@ class _Session:
             limit=options.limit,
         )
         await self._bind(journal, client, limiter)
-        await self._look_at_doubts(journal, reader)
+        doubted = await self._look_at_doubts(journal, reader)
         state = await journal.state()
         count, share = options.dead_letters_allowed()
         parts = Parts(
             Sink(client), journal, limiter, letters, self._random, self._tell, reader.consumed,
-            asyncio.to_thread,
+            partial(asyncio.get_running_loop().run_in_executor, self._thread),
         )  # fmt: skip
         policy = Policy(
             in_flight=options.max_in_flight,
@@ -163,7 +169,7 @@ class _Session:
             max_bytes=options.max_batch_bytes,
             overhead=wire.ENVELOPE_BYTES,
         )
-        pipeline = self._pipeline = Pipeline(parts, policy, read, self._tally)
+        pipeline = self._pipeline = Pipeline(parts, policy, read, self._tally, doubted)
         watch = asyncio.create_task(self._drain_when_told(pipeline))
         try:
             await pipeline.run()
@@ -228,30 +234,32 @@ class _Session:
                 "Use a token of that portal to resume"
             )
 
-    async def _look_at_doubts(self, journal: Journal, reader: Reader) -> None:
-        """Attempts whose answer an earlier life of the run did not live to see."""
+    async def _look_at_doubts(self, journal: Journal, reader: Reader) -> list[Load]:
+        """Attempts whose answer an earlier life of the run did not live to see.
+
+        Settled as in doubt, or by the user's word returned to be sent again.
+        """
+        again = []
         for opened in (await journal.state()).open:
-            if verdict.decide("unknown", self._options.in_doubt) == "send-again":
-                await journal.reopen(opened.id)
-                continue
+            source = self._sources[opened.source]
             batch = await asyncio.to_thread(
                 reader.rebuild, opened.covers, opened.source, opened.position
             )
             if wire.digest(wire.body(batch)) != opened.digest:
                 raise StoppedForGood(
-                    f"{self._sources[opened.source].name}: a batch in doubt (from "
-                    f"{self._sources[opened.source].noun} {opened.position.number}) reads "
-                    "differently now. The source changed, or this version maps it otherwise; "
-                    "put the old one back, then resume"
+                    f"{source.name}: a batch in doubt (from {source.noun} "
+                    f"{opened.position.number}) reads differently now. The source changed, or "
+                    "this version maps it otherwise; put the old one back, then resume"
                 )
-            await journal.settle(
-                opened.id,
-                Settlement(
-                    0, "the process ended before the answer was settled", doubtful=batch.entries
-                ),
-            )
+            if verdict.decide("unknown", self._options.in_doubt) == "send-again":
+                batch = replace(batch, attempt=opened.nth)
+                again.append(Load(batch, attempt=opened.id, tries=1))
+                continue
+            why = "the process ended before the answer was settled"
+            await journal.settle(opened.id, Settlement(0, why, doubtful=batch.entries))
             self._tally.doubt += len(batch.entries)
             self._tell(events.Settled(in_doubt=len(batch.entries)))
+        return again
 
     def _disk_full(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
         """Called in the journal's thread."""

@@ -30,14 +30,20 @@ if TYPE_CHECKING:
     from bulkload.rundir import RunDir
 
 
+class Resend(NamedTuple):
+    """Records in doubt that are sent again, and the digest of the body they will go in."""
+
+    batch: Batch
+    digest: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """What becomes of the records of one attempt; each of them is named once.
 
     `loaded` pairs an ordinal with its id at the remote ("" where a result could not be tied
-    to its input: then `loose_ids` holds those of the batch). `resend` are records in doubt
-    that the user's word sends again: they go into a new open attempt, in the same transaction;
-    `digest` is that of their body where it is not the whole batch's again.
+    to its input: then `loose_ids` holds those of the batch). Each of `resend` becomes a new
+    open attempt in the same transaction, so that its doubt is never forgotten.
     """
 
     status: int
@@ -46,8 +52,7 @@ class Settlement:
     loose_ids: tuple[str, ...] = ()
     letters: tuple[Letter, ...] = ()
     doubtful: tuple[Entry, ...] = ()
-    resend: Batch | None = None
-    digest: bytes = b""
+    resend: tuple[Resend, ...] = ()
 
 
 class Open(NamedTuple):
@@ -249,20 +254,12 @@ class Journal:
         """Settle records that were never sent: they could not be read or mapped."""
         await self._writer.write(lambda connection: _bury(connection, letters))
 
-    async def settle(self, attempt: int, outcome: Settlement) -> int | None:
+    async def settle(self, attempt: int, outcome: Settlement) -> list[int]:
         """Close an attempt: everything of it in one transaction.
 
-        Returns the id of the attempt that was opened for `outcome.resend`, if any.
+        Returns the ids of the attempts that were opened for `outcome.resend`, in its order.
         """
         return await self._writer.write(lambda connection: _settle(connection, attempt, outcome))
-
-    async def reopen(self, attempt: int) -> None:
-        """An earlier life's doubtful attempt whose records are read and sent again."""
-        await self._writer.write(
-            lambda connection: connection.execute(
-                "UPDATE attempt SET outcome='resent' WHERE id=?", (attempt,)
-            )
-        )
 
 
 def _put(connection: sqlite3.Connection, facts: dict[str, Any]) -> None:
@@ -306,7 +303,7 @@ def _bury(connection: sqlite3.Connection, letters: Iterable[Letter]) -> None:
     )
 
 
-def _settle(connection: sqlite3.Connection, attempt: int, outcome: Settlement) -> int | None:
+def _settle(connection: sqlite3.Connection, attempt: int, outcome: Settlement) -> list[int]:
     _bury(connection, outcome.letters)
     connection.executemany(
         "INSERT INTO doubt VALUES (?,?,?,?,?)",
@@ -316,6 +313,8 @@ def _settle(connection: sqlite3.Connection, attempt: int, outcome: Settlement) -
         name = "loaded"
     elif outcome.doubtful:
         name = "doubt"
+    elif outcome.letters:
+        name = "rejected"
     else:
         name = "resent" if outcome.resend else "refused"
     ids = [made for _, made in outcome.loaded]
@@ -334,27 +333,31 @@ def _settle(connection: sqlite3.Connection, attempt: int, outcome: Settlement) -
             attempt,
         ),
     )
-    if outcome.resend is None:
-        return None
-    (digest, sent_at, since) = connection.execute(
-        "SELECT digest, sent_at, doubtful_since FROM attempt WHERE id=?", (attempt,)
+    if not outcome.resend:
+        return []
+    (sent_at, since) = connection.execute(
+        "SELECT sent_at, doubtful_since FROM attempt WHERE id=?", (attempt,)
     ).fetchone()
-    digest = outcome.digest or digest
-    return _open(connection, outcome.resend, digest, time.time(), since or sent_at)
+    now = time.time()
+    return [
+        _open(connection, each.batch, each.digest, now, since or sent_at) for each in outcome.resend
+    ]
 
 
 def _counts(connection: sqlite3.Connection) -> Counts:
     row = connection.execute(
         "SELECT coalesce(sum(loaded),0), coalesce(sum(existing),0),"
         " (SELECT count(*) FROM letter), (SELECT count(*) FROM doubt),"
-        " count(*) FILTER (WHERE outcome='loaded') FROM attempt"
+        " count(*) FILTER (WHERE outcome IN ('loaded', 'doubt', 'rejected')) FROM attempt"
     ).fetchone()
     return Counts(*row)
 
 
 def _state(connection: sqlite3.Connection) -> State:
     def spans() -> Iterable[tuple[int, int]]:
-        for (covers,) in connection.execute("SELECT covers FROM attempt WHERE outcome='loaded'"):
+        # What is open is spoken for too: it is settled or sent again apart from the reading.
+        spoken_for = "SELECT covers FROM attempt WHERE outcome='loaded' OR outcome IS NULL"
+        for (covers,) in connection.execute(spoken_for):
             yield from ordinals.unpack_spans(covers)
         for table in ("letter", "doubt"):
             yield from (

@@ -43,7 +43,7 @@ CREATE TABLE attempt (
     digest   BLOB NOT NULL,       -- of the request's body
     sent_at  REAL NOT NULL,       -- our clock, seconds since the epoch
     doubtful_since REAL,          -- when the first doubtful attempt for them was made
-    outcome  TEXT,                -- NULL: open; loaded, refused, resent, doubt
+    outcome  TEXT,                -- NULL: open; loaded, rejected, doubt, refused, resent
     status   INTEGER,
     note     TEXT,
     loaded   INTEGER NOT NULL DEFAULT 0,

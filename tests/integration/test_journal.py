@@ -16,7 +16,7 @@ from bulkload.batching import Letter
 from bulkload.errors import BulkloadError, StoppedForGood, StoppedResumable
 from bulkload.journal import journal as journals
 from bulkload.journal import projection, schema
-from bulkload.journal.journal import Journal, Settlement
+from bulkload.journal.journal import Journal, Resend, Settlement
 from bulkload.model import Position
 from bulkload.rundir import RunDir
 from tests.making import batch, letter
@@ -120,10 +120,11 @@ def test_a_resend_opens_its_attempt_with_the_first_doubt_and_its_own_digest(run:
         async with opened(run) as journal:
             sent = batch(range(3))
             first = await journal.intend(sent, b"whole")
-            second = await journal.settle(first, Settlement(503, "503", resend=sent))
-            assert second is not None
-            third = await journal.settle(
-                second, Settlement(207, loaded=((0, "1"),), resend=sent.only({1}), digest=b"part")
+            again = Resend(sent, b"whole")
+            (second,) = await journal.settle(first, Settlement(503, "503", resend=(again,)))
+            part = Resend(sent.only({1}), b"part")
+            (third,) = await journal.settle(
+                second, Settlement(207, loaded=((0, "1"),), resend=(part,))
             )
             (opened_,) = (await journal.state()).open
             assert (opened_.id, opened_.covers, opened_.digest) == (third, "1", b"part")
@@ -161,12 +162,10 @@ def test_what_a_crash_leaves_is_what_was_committed(run: RunDir, tmp_path: Path) 
             assert [(o.id, o.covers, o.first, o.digest) for o in state.open] == [
                 (hole, "10-14", 10, b"b")
             ]
-            assert state.covered.low_water == 10
-            assert [n for n in range(25) if n not in state.covered] == [
-                *range(10, 15),
-                *range(20, 25),
-            ]
-            assert state.seek == (10, 0, Position(100, 11))
+            # What is open is spoken for: it is looked at by itself, and not read as new.
+            assert state.covered.low_water == 20
+            assert [n for n in range(25) if n not in state.covered] == [*range(20, 25)]
+            assert state.seek == (19, 0, Position(190, 20))
 
     asyncio.run(lives())
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bulkload import events, pipeline, retry
+from bulkload import events, outage, retry
 from bulkload.batching import Batch, Entry, batches
 from bulkload.errors import StoppedForGood, StoppedResumable
 from bulkload.hubspot import wire
@@ -44,8 +44,8 @@ NO_WAIT = Backoff(0.0, 0.0, 0.0)
 
 @pytest.fixture(autouse=True)
 def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "THROTTLED", NO_WAIT)
-    monkeypatch.setattr(pipeline, "TRIAL", NO_WAIT)
+    monkeypatch.setattr(outage, "THROTTLED", NO_WAIT)
+    monkeypatch.setattr(outage, "TRIAL", NO_WAIT)
     monkeypatch.setattr(retry, "PROBE", NO_WAIT)
     monkeypatch.setattr("bulkload.journal.writer.GAP_S", 0.0)
 
@@ -341,7 +341,7 @@ def test_an_outage_of_creates_alone_costs_one_record_a_try(
             waits.append(failures)
             return 0.0
 
-    monkeypatch.setattr(pipeline, "TRIAL", Counts())
+    monkeypatch.setattr(outage, "TRIAL", Counts())
     ran = load(tmp_path / "r", remote, 300)
     law_one(ran, 300)
     tried = [b for b in remote.sent[4:29] if len(b) == 1]
