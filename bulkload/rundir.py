@@ -104,9 +104,23 @@ class RunDir:
                 ) from None
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-            yield
+            try:
+                yield
+            finally:
+                os.ftruncate(descriptor, 0)
         finally:
             os.close(descriptor)
+
+    def holder(self) -> int | None:
+        """The process that works on the run, as far as can be told without taking its lock."""
+        try:
+            process = int(self.lock_file.read_text("ascii"))
+            os.kill(process, 0)
+        except PermissionError:
+            return process
+        except (OSError, ValueError):
+            return None
+        return process
 
     def lay_ballast(self) -> None:
         """Take the space now that settling will need when the disk is full."""

@@ -55,6 +55,7 @@ def resume_command(directory: RunDir) -> str:
 def standing(directory: RunDir, facts: dict[str, Any]) -> Summary:
     """From the journal alone, its `facts` at hand."""
     counts = journals.counts(directory)
+    holder = directory.holder()
     finished = 1 if counts.dead_lettered or counts.in_doubt else 0
     code = finished if facts.get("complete") else 3
     return Summary(
@@ -72,8 +73,12 @@ def standing(directory: RunDir, facts: dict[str, Any]) -> Summary:
         elapsed_s=0.0,
         records_per_s=0.0,
         exit_code=code,
-        resume=resume_command(directory) if code == 3 else None,
-        stopped="not finished" if code == 3 else None,
+        resume=resume_command(directory) if code == 3 and holder is None else None,
+        stopped=None
+        if code != 3
+        else f"process {holder} works on it"
+        if holder
+        else "not finished",
     )
 
 

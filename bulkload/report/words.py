@@ -38,7 +38,8 @@ def summary(ended: Summary) -> str:
             f"{ended.throttled:,} throttled"
         )
     if ended.stopped:
-        lines.append(f"Stopped: {ended.stopped}")
+        working = ended.exit_code == 3 and ended.resume is None
+        lines.append(f"{'Not ended' if working else 'Stopped'}: {ended.stopped}")
     lines += _next(ended, where)
     return "\n".join(lines)
 
@@ -47,7 +48,7 @@ def _next(ended: Summary, where: str) -> list[str]:
     steps = []
     if ended.resume:
         steps.append(("Go on with it:", ended.resume))
-    elif ended.dead_lettered:
+    elif ended.dead_lettered and not ended.stopped:
         steps.append(("Mend the dead letters, then send them again:", f"bulkload replay {where}"))
     if ended.in_doubt:
         steps.append(("List what is in doubt:", f"bulkload doubts {where}"))

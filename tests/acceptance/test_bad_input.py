@@ -10,6 +10,7 @@ import gzip
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +25,12 @@ from tests.acceptance.harness import Cli, Sandbox, letters, ndjson, until
 
 FAST = ("--json", "--no-progress", "--rate-limit", "100000/1s")
 NOWHERE = "http://127.0.0.1:9"
+
+
+needs_permissions = pytest.mark.skipif(
+    os.geteuid() == 0 and shutil.which("setpriv") is None,
+    reason="root can't be told to respect permissions without setpriv",
+)
 
 
 def make(tmp_path: Path, name: str, content: bytes) -> str:
@@ -228,11 +235,33 @@ def test_a_cut_gzip_loads_what_can_be_read_and_says_where_it_ends(
     assert remote.subjects().total() == ended["loaded"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+@needs_permissions
 def test_an_unreadable_file_is_refused(cli: Cli, tmp_path: Path) -> None:
     source = ndjson(tmp_path / "in.ndjson", 1)
     source.chmod(0)
-    assert "in.ndjson" in cli("load", source, "--base-url", NOWHERE, code=2).err
+    ended = cli("load", source, "--base-url", NOWHERE, unprivileged=True, code=2)
+    assert "in.ndjson" in ended.err
+
+
+@needs_permissions
+def test_an_unreadable_message_in_a_folder_is_a_letter(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox()
+    (tmp_path / "mail").mkdir()
+    for name in ("a.eml", "b.eml", "c.eml"):
+        make(
+            tmp_path, f"mail/{name}",
+            b"Date: Mon, 6 Jan 2020 10:00:00 +0000\nSubject: %s\n\nhello\n" % name.encode(),
+        )  # fmt: skip
+    (tmp_path / "mail" / "b.eml").chmod(0)
+    ended = cli(
+        "load", "mail", "--run", "run", "--base-url", remote.url, *FAST, unprivileged=True, code=1
+    )
+    assert ended.summary()["loaded"] == 2
+    (letter,) = letters(tmp_path / "run")
+    assert letter["reason"] == "unreadable"
+    assert "b.eml" in json.dumps(letter["position"])
 
 
 def test_another_portal_at_resume_stops_for_good(
@@ -299,19 +328,43 @@ def test_a_locked_run_says_who_holds_it(
         until(lambda: int(remote.books()["creates_seen"]) > 0)
         ended = cli("resume", "run", code=2)
         assert str(process.pid) in ended.err
-        assert cli("status", "run", code=3).out
+        assert f"process {process.pid} works on it" in cli("status", "run", code=3).out
         process.kill()
         process.communicate()
+    assert "bulkload resume run" in cli("status", "run", code=3).out
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+@needs_permissions
 def test_a_folder_that_is_not_writable_is_named(cli: Cli, tmp_path: Path) -> None:
     source = ndjson(tmp_path / "in.ndjson", 5)
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o500)
-    ended = cli("load", source, "--run", closed / "run", "--base-url", NOWHERE, code=2)
+    ended = cli(
+        "load", source, "--run", closed / "run", "--base-url", NOWHERE, unprivileged=True, code=2
+    )
     assert "closed" in ended.err
     assert "--run" in ended.err
+
+
+@needs_permissions
+def test_a_run_that_became_read_only_is_named(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--rate-limit", "none", "--fault", "401=100%")
+    source = ndjson(tmp_path / "in.ndjson", 500)
+    cli("load", source, "--run", "run", "--base-url", remote.url, *FAST, code=3)
+    remote.faults(faults={})
+    for path in (tmp_path / "run").iterdir():
+        path.chmod(0o400)
+    (tmp_path / "run").chmod(0o500)
+    ended = cli("resume", "run", unprivileged=True)
+    assert ended.code in (2, 3)
+    assert "run" in ended.err
+    assert remote.books()["emails"] == 0
+    (tmp_path / "run").chmod(0o700)
+    for path in (tmp_path / "run").iterdir():
+        path.chmod(0o600)
+    assert cli("resume", "run", "--json", code=0).summary()["loaded"] == 500
 
 
 def test_a_run_directory_that_is_a_file_is_named(cli: Cli, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 from collections.abc import Callable
@@ -311,7 +310,6 @@ def test_the_token_is_not_in_the_process_list(
     assert process.returncode == 0
 
 
-@pytest.mark.skipif(not os.environ.get("HOME"), reason="needs a home folder")
 def test_settings_files_come_after_flags_and_environment(
     cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
 ) -> None:
