@@ -1,7 +1,7 @@
 """One process's work on one run, from the journal's opening to its summary.
 
-Laws kept here: same account, or no resume; what earlier lives of a run left in doubt is
-looked at before anything new is sent.
+Law kept here: what earlier lives of a run left in doubt is looked at before anything new is
+sent.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from bulkload import events, verdict
 from bulkload.batching import batches
 from bulkload.errors import BulkloadError, StoppedForGood, StoppedResumable
-from bulkload.hubspot import account, wire
+from bulkload.hubspot import wire
 from bulkload.hubspot.auth import Token, read_token
 from bulkload.hubspot.client import Client
 from bulkload.hubspot.sink import Sink
@@ -26,8 +26,8 @@ from bulkload.journal.journal import Journal, Settlement
 from bulkload.letters import LetterWriter
 from bulkload.limiter import Limiter, RateLimit
 from bulkload.pipeline import Parts, Pipeline, Policy, Tally
+from bulkload.preflight import Preflight
 from bulkload.reading import Reader
-from bulkload.retry import probe_delay
 from bulkload.runlog import RunLog
 from bulkload.settling import Load
 from bulkload.summary import Summary, keep, resume_command
@@ -91,6 +91,8 @@ class _Session:
 
     async def live(self, said: str) -> Summary:
         stopped: BulkloadError | None = None
+        with suppress(OSError):  # a full disk: what it was for has happened
+            self._directory.lay_ballast()
         async with AsyncExitStack() as stack:
             journal = Journal(self._directory, on_full=self._disk_full(asyncio.get_running_loop()))
             stack.push_async_callback(journal.close)
@@ -147,7 +149,13 @@ class _Session:
             max_bytes=options.max_batch_bytes,
             limit=options.limit,
         )
-        await self._bind(journal, client, limiter)
+        bound = journal.facts.get("portal")
+        preflight = Preflight(
+            client, limiter, self._tell, self._random, options.max_outage, self._interrupt
+        )
+        portal = await preflight.portal(bound)
+        if portal != bound:
+            await journal.note({"portal": portal})
         doubted = await self._look_at_doubts(journal, reader)
         state = await journal.state()
         count, share = options.dead_letters_allowed()
@@ -182,57 +190,6 @@ class _Session:
     async def _drain_when_told(self, pipeline: Pipeline) -> None:
         await self._interrupt.wait()
         pipeline.drain(StoppedResumable("interrupted: what was in flight is settled"))
-
-    async def _bind(self, journal: Journal, client: Client, limiter: Limiter) -> None:
-        """Whose portal is this? Waits for a remote that does not answer yet."""
-        began, failures = time.monotonic(), 0
-        while True:
-            await limiter.acquire()
-            found, sent = await account.ask(client)
-            if sent.sent_at:
-                limiter.spend(sent.ended_at)
-            else:
-                limiter.give_back()
-            if found.denied:
-                raise StoppedResumable(found.denied)
-            status = sent.reply.status
-            answered = 0 < status < 500 and sent.reply.whole and status not in wire.LATER
-            if found.portal or answered:
-                break
-            failures += 1
-            waited = time.monotonic() - began
-            most = self._options.max_outage
-            if most is not None and waited >= most:
-                raise StoppedResumable(
-                    f"{self._options.base_url} does not answer ({found.trouble}); gave up after "
-                    f"{waited:.0f} s (--max-outage {most:g})"
-                )
-            wait = probe_delay(failures, waited, self._random)
-            wait = max(wait, wire.retry_after(sent.reply.headers) or 0.0)
-            if most is not None:
-                wait = min(wait, max(most - waited, 0.01))
-            if failures == 1:
-                self._tell(events.Held(None, found.trouble))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._interrupt.wait(), wait)
-                raise StoppedResumable("interrupted before anything was sent")
-        if failures:
-            self._tell(events.Released())
-        bound = journal.facts.get("portal")
-        if not found.portal:
-            self._tell(
-                events.Said(
-                    f"the remote did not say which portal this is ({found.trouble}); the run is "
-                    "not bound to an account"
-                )
-            )
-        elif bound is None:
-            await journal.note({"portal": found.portal})
-        elif bound != found.portal:
-            raise StoppedForGood(
-                f"this token is for portal {found.portal}, the run was begun on portal {bound}. "
-                "Use a token of that portal to resume"
-            )
 
     async def _look_at_doubts(self, journal: Journal, reader: Reader) -> list[Load]:
         """Attempts whose answer an earlier life of the run did not live to see.

@@ -86,7 +86,7 @@ class Client:
             )
         if parts.username or parts.password or parts.query or parts.fragment:
             raise RefusedToStart("--base-url takes scheme, host, port and path, nothing else")
-        self._base = base_url.rstrip("/")
+        self.base_url = base_url.rstrip("/")
         self._token = token
         self._timeout = timeout
         self._proxy = None if proxy_bypass(parts.hostname) else getproxies().get(parts.scheme)
@@ -139,7 +139,7 @@ class Client:
                 scope,
                 self._session.request(
                     method,
-                    self._base + path,
+                    self.base_url + path,
                     data=_payload(body),
                     headers=headers,
                     allow_redirects=False,
