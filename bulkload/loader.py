@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 from bulkload.errors import RefusedToStart, StoppedForGood
 from bulkload.hubspot.auth import Token
 from bulkload.journal import journal as journals
+from bulkload.life import Call, carry_on
 from bulkload.options import Options
 from bulkload.rundir import RunDir
-from bulkload.session import Call, carry_on
 from bulkload.sources.catalogue import describe, reopen
 from bulkload.sources.detect import open_sources
 from bulkload.summary import Summary, standing

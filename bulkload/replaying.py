@@ -19,10 +19,10 @@ import orjson
 from bulkload.errors import RefusedToStart
 from bulkload.hubspot.auth import Token
 from bulkload.journal import journal as journals
+from bulkload.life import Call, carry_on
 from bulkload.loader import existing, start
 from bulkload.options import Options
 from bulkload.rundir import RunDir, private
-from bulkload.session import Call, carry_on
 from bulkload.sources.letters import LettersSource
 from bulkload.summary import resume_command
 

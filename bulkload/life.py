@@ -65,11 +65,11 @@ async def carry_on(
 
     `said`: what there is to tell about its sources, for the observers.
     """
-    session = _Session(directory, sources, options, call)
-    return await session.live(said.strip())
+    life = _Life(directory, sources, options, call)
+    return await life.live(said.strip())
 
 
-class _Session:
+class _Life:
     """One process's work on one run."""
 
     def __init__(
