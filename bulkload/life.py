@@ -156,6 +156,10 @@ class _Life:
         portal = await preflight.portal(bound)
         if portal != bound:
             await journal.note({"portal": portal})
+        if options.in_doubt == "resend" and self._tally.doubt:
+            again = await journal.forget_doubts()
+            self._tally.doubt -= again
+            self._tell(events.Said(f"{again:,} records in doubt are sent again, at your word"))
         doubted = await self._look_at_doubts(journal, reader)
         state = await journal.state()
         count, share = options.dead_letters_allowed()
@@ -189,7 +193,7 @@ class _Life:
 
     async def _drain_when_told(self, pipeline: Pipeline) -> None:
         await self._interrupt.wait()
-        pipeline.drain(StoppedResumable("interrupted: what was in flight is settled"))
+        pipeline.drain(StoppedResumable("interrupted; what was in flight is settled"))
 
     async def _look_at_doubts(self, journal: Journal, reader: Reader) -> list[Load]:
         """Attempts whose answer an earlier life of the run did not live to see.

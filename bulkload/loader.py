@@ -10,6 +10,7 @@ import asyncio
 import os
 import re
 import secrets
+import shlex
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -61,23 +62,29 @@ async def load(
     if again:
         directory = _free(directory)
     elif journals.is_committed(directory):
-        raise RefusedToStart(
-            f"{directory.path}: this run exists. Go on with it: bulkload resume "
-            f"{directory.path} - send its dead letters again: bulkload replay {directory.path} "
-            "- load the source once more under another name: --again"
-        )
+        raise _exists(directory)
     # What can be refused is refused before anything is left on the disk; stdin has to be
     # kept there first.
     opened = None if "-" in sources else await _open(sources, options)
     directory.create()
     with directory.locked():
         if journals.is_committed(directory):
-            raise RefusedToStart(f"{directory.path}: this run exists: bulkload resume it")
+            raise _exists(directory)
         _sweep(directory)
         if opened is None:
             opened = await _open(sources, options, directory.path)
         await start(directory, opened, options)
-        return await carry_on(directory, opened, options, call)
+        return await carry_on(directory, opened, options, call, _warning(opened))
+
+
+def _warning(sources: Sequence[Source]) -> str:
+    letters = [source.name for source in sources if source.format == "letters"]
+    if not letters:
+        return ""
+    return (
+        f"{letters[0]}: dead letters, loaded as a source like any other; what a replay loaded "
+        "of them is loaded again. bulkload replay knows, and leaves those out"
+    )
 
 
 async def _open(
@@ -111,8 +118,9 @@ async def resume(
     with directory.locked():
         facts = journals.facts(directory)
         options = Options.from_json(facts["options"]).changed(changes or {})
-        if facts.get("complete"):
-            return standing(directory, facts)
+        stands = standing(directory, facts)
+        if facts.get("complete") and not (stands.in_doubt and options.in_doubt == "resend"):
+            return stands
         call.secret()
         opened = [reopen(kept) for kept in facts["sources"]]
         for source, bound in zip(opened, facts["fingerprints"], strict=True):
@@ -152,11 +160,23 @@ def default_run(sources: Sequence[str]) -> Path:
     return RUNS / (name if len(sources) == 1 else f"{name}-and-{len(sources) - 1}-more")
 
 
+def _exists(directory: RunDir) -> RefusedToStart:
+    """What can be done where a run is already, as it stands."""
+    stands, where = standing(directory, journals.facts(directory)), shlex.quote(str(directory.path))
+    steps = []
+    if stands.exit_code == 3:
+        steps.append(f"go on with it: bulkload resume {where}")
+    if stands.dead_lettered:
+        steps.append(f"send its dead letters again: bulkload replay {where}")
+    steps.append("load the source once more, as another run: --again")
+    return RefusedToStart(f"{directory.path}: this run exists. You can\n  " + "\n  ".join(steps))
+
+
 def _free(directory: RunDir) -> RunDir:
-    number = 2
+    first, number = directory.path, 1
     while journals.is_committed(directory):
-        directory = RunDir(directory.path.with_name(f"{directory.path.name.rstrip()}-{number}"))
         number += 1
+        directory = RunDir(first.with_name(f"{first.name}-{number}"))
     return directory
 
 
@@ -201,6 +221,11 @@ def status(run: str | Path) -> Summary:
     """
     directory = existing(run)
     return standing(directory, journals.facts(directory))
+
+
+def under_way(run: str | Path) -> int:
+    """Records whose call has no recorded answer: sent now, or when the run was cut."""
+    return journals.under_way(existing(run))
 
 
 def doubts(run: str | Path) -> Iterator[dict[str, Any]]:

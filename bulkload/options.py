@@ -99,7 +99,11 @@ class Options:
             if name not in MAY_CHANGE and value != getattr(self, name):
                 raise RefusedToStart(
                     f"--{name.replace('_', '-')} can't change within a run: it was "
-                    f"{getattr(self, name)}, now it is {value}. Leave it out to resume, or "
-                    "start another run"
+                    f"{_shown(getattr(self, name))}, now it is {_shown(value)}. "
+                    "Leave it out to resume, or start another run"
                 )
         return replace(self, **given)
+
+
+def _shown(value: object) -> object:
+    return "not given" if value is None else value

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from bulkload.hubspot.sink import Sink
     from bulkload.limiter import Limiter
 
+USED_UP = (
+    "the account's calls for today are used up ({}). Resume after midnight in the account's "
+    "time zone"
+)
+
 THROTTLED = Backoff(base=1.0, cap=10.0, floor=0.5)
 """The wait after a 429 that names none: the rolling window is ten seconds."""
 
@@ -60,12 +65,7 @@ class Outage:
             self.tell(events.Held(seconds, judged.reason))
             self._watch(seconds, judged.reason)
         if judged.daily:
-            self.drain(
-                StoppedResumable(
-                    f"the account's calls for today are used up ({judged.reason}). "
-                    "Resume after midnight in the account's time zone"
-                )
-            )
+            self.drain(StoppedResumable(USED_UP.format(judged.reason)))
         self.check(judged.reason)
 
     def begin(self, *, trial: bool) -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from bulkload import events
 from bulkload.errors import StoppedForGood, StoppedResumable
 from bulkload.hubspot import account, wire
+from bulkload.outage import USED_UP
 from bulkload.retry import probe_delay
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ class Preflight:
             if found.denied:
                 raise StoppedResumable(found.denied)
             reply = sent.reply
+            if wire.is_daily(reply):
+                raise StoppedResumable(USED_UP.format(found.trouble))
             unreached = reply.status == 0 or not reply.whole or reply.status in wire.LATER
             failing = reply.status >= 500 and (patient or failures + 1 < TRIES)
             if not (unreached or failing):

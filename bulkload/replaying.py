@@ -89,10 +89,15 @@ async def replay(
             options = Options.from_json({**options.as_json(), "limit": None, **(changes or {})})
             directory = _directory(run, parent.path if parent else file.with_suffix(""))
             stack.enter_context(_made(directory))
-            spooled = _spool(file, directory.path / SPOOL, parent_id, settled)
-            if not spooled.sent:
+            try:
+                if parent is not None and not file.exists():
+                    journals.restore_letters(parent)
+                spooled = _spool(file, directory.path / SPOOL, parent_id, settled)
+                if not spooled.sent:
+                    raise RefusedToStart(f"{file}: no dead letter to send{spooled.why_less()}")
+            except RefusedToStart:
                 directory.discard(SPOOL)
-                raise RefusedToStart(f"{file}: no dead letter to send{spooled.why_less()}")
+                raise
             letters = LettersSource(
                 directory.path / SPOOL, str(file), max_record_bytes=2 * options.max_record_bytes
             )

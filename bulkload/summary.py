@@ -74,12 +74,17 @@ def standing(directory: RunDir, facts: dict[str, Any]) -> Summary:
         records_per_s=0.0,
         exit_code=code,
         resume=resume_command(directory) if code == 3 and holder is None else None,
-        stopped=None
-        if code != 3
-        else f"process {holder} works on it"
-        if holder
-        else "not finished",
+        stopped=_why(directory, holder) if code == 3 else None,
     )
+
+
+def _why(directory: RunDir, holder: int | None) -> str:
+    if holder is not None:
+        return f"process {holder} works on it"
+    cut = journals.under_way(directory)
+    if not cut:
+        return "not finished"
+    return f"not finished; {cut:,} records were under way when it was cut, resume looks at them"
 
 
 def keep(directory: RunDir, summary: Summary) -> None:

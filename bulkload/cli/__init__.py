@@ -8,11 +8,15 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bulkload.errors import BulkloadError, RefusedToStart
 from bulkload.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 COMMANDS = {
     "demo": "See it work: a mailbox into an embedded HubSpot, faults and a kill included.",
@@ -45,7 +49,7 @@ class Lazy(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-def settings() -> dict[str, object]:
+def read_settings(known: Iterable[str]) -> dict[str, object]:
     """bulkload.toml of the working directory: names as the flags have them."""
     import tomllib
 
@@ -57,7 +61,17 @@ def settings() -> dict[str, object]:
         return {}
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise RefusedToStart(f"{path}: can't be read as settings: {error}") from None
-    return {name.replace("-", "_"): value for name, value in found.items()}
+    given = {name.replace("-", "_"): value for name, value in found.items()}
+    if "token" in given:
+        raise RefusedToStart(
+            f"{path}: a token is not to stand among settings; put it into a file of its own and "
+            'name that: token-file = "FILE"'
+        )
+    if unknown := given.keys() - set(known):
+        raise RefusedToStart(
+            f"{path}: there is no setting {', '.join(sorted(unknown))}; see bulkload load --help"
+        )
+    return given
 
 
 @click.command(
@@ -76,8 +90,11 @@ def cli(ctx: click.Context) -> None:
     Exit codes: 0 all loaded · 1 finished, with dead letters or records in doubt · 2 usage
     or configuration · 3 stopped before the end, resumable · 4 stopped for good.
     """
-    found = settings()
-    ctx.default_map = dict.fromkeys(("load", "resume", "replay"), found)
+    if ctx.invoked_subcommand in ("load", "resume", "replay"):
+        from bulkload.cli.load import command
+
+        known = (param.name for param in command.params if isinstance(param, click.Option))
+        ctx.default_map = {ctx.invoked_subcommand: read_settings(filter(None, known))}
 
 
 def main() -> None:

@@ -15,9 +15,9 @@ def command(run: Path, *, as_json: bool) -> int:
     """List the records of RUN that are in doubt: sent, but the answer was lost.
 
     Each with its place in the source and when its batch was sent. Exit code 1 if there are
-    any, 0 if there are none.
+    any, or were under way when the run was cut; 0 if there are none.
     """
-    from bulkload.loader import doubts
+    from bulkload.loader import doubts, under_way
 
     count = 0
     for doubt in doubts(run):
@@ -29,6 +29,13 @@ def command(run: Path, *, as_json: bool) -> int:
                 f"{doubt['source']} {doubt['position']['number']} (record {doubt['ordinal']}): "
                 f"sent {doubt['sent_at']}, {doubt['note']}"
             )
+    cut = under_way(run)
+    if cut:
+        click.echo(
+            f"{cut:,} records are under way, or were when the run was cut: resume tells what "
+            "became of them",
+            err=True,
+        )
     if not as_json:
         click.echo(f"{count:,} records in doubt", err=True)
-    return 1 if count else 0
+    return 1 if count or cut else 0

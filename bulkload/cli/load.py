@@ -32,7 +32,7 @@ def command(ctx: click.Context, /, sources: tuple[str, ...], **_: Any) -> int:
     \b
     HUBSPOT_ACCESS_TOKEN=... bulkload load mail.mbox
     bulkload load 'export/*.ndjson.gz' --limit 100      # a pilot
-    bulkload load contacts.csv --base-url http://127.0.0.1:8700   # a rehearsal
+    bulkload load mail.csv --base-url http://127.0.0.1:8700   # a rehearsal
     """  # noqa: D301  # click reads the \b
     from bulkload.cli.running import carry_out
     from bulkload.loader import load

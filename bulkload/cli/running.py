@@ -52,13 +52,11 @@ async def _watched(work: Work, progress: Progress) -> Summary:
 
     def told(name: str) -> None:
         if interrupt.is_set():
-            click.echo(
-                f"\n{name} again: aborting; bulkload resume looks at what was open", err=True
-            )
-            sys.stderr.flush()
+            progress.say(f"{name} again: aborting; bulkload resume looks at what was open")
+            progress.close()  # or the terminal's cursor stays hidden
             # The journal is durable at every instant: nothing is gained by unwinding.
             os._exit(3)
-        click.echo(f"\n{name}: finishing what is in flight; once more aborts", err=True)
+        progress.draining(f"{name}: finishing what is in flight; once more aborts")
         interrupt.set()
 
     for number, name in ((signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")):

@@ -117,24 +117,32 @@ def compare(
 
 def _show(console: Console, run_dir: Path, ended: dict[str, Any], verdict: Verdict) -> None:
     where = shlex.quote(str(run_dir))
-    reasons = Counter(
-        f"{letter['reason']}: {_short(letter['message'])}" for letter in _letters(run_dir)
-    )
     console.print(
-        f"[bold]6.[/] What the embedded HubSpot's own books say: {verdict.created:,} emails; "
-        f"the run says {ended['loaded']:,} loaded, {verdict.dead:,} dead letters"
-        + (
-            f", {ended['in_doubt']:,} in doubt (their answers were lost; {verdict.doubt_there:,} "
-            f"are there, {verdict.doubt_absent:,} are not: so they are listed, never sent again "
-            "in silence)."
-            if ended["in_doubt"]
-            else "."
-        )
+        f"[bold]6.[/] The embedded HubSpot's own books hold {verdict.created:,} emails. What the "
+        "run says of its records:"
     )
-    for reason, count in reasons.most_common(4):
-        console.print(f"     {count:>4} × {reason}", markup=False, highlight=False)
+    _row(console, ended["loaded"], "loaded: each of them is in the books, once")
+    if ended["in_doubt"]:
+        _row(
+            console,
+            ended["in_doubt"],
+            f"in doubt: sent, and their answers were lost, in the kill and by the faults. "
+            f"{verdict.doubt_there:,} are in the books, {verdict.doubt_absent:,} are not; the run "
+            "can't know which, so it lists each and sends none again in silence",
+        )
+    _row(console, verdict.dead, "dead letters, each with its reason:")
+    reasons: dict[str, list[str]] = {}
+    for letter in _letters(run_dir):
+        told = f"{letter['reason']}: {_short(letter['message'])}"
+        reasons.setdefault(re.sub(r"\d+", "#", told), []).append(told)
+    for told in sorted(reasons.values(), key=len, reverse=True)[:4]:
+        console.print(f"            {len(told)} × {told[0]}", markup=False, soft_wrap=True)
     colour = "green" if verdict.holds else "red"
-    console.print(f"\n[bold {colour}]{verdict.lost} lost, {verdict.twice} twice[/]\n")
+    console.print(
+        f"\n[bold {colour}]{verdict.lost} lost, {verdict.twice} twice[/]: every message is loaded, "
+        "a dead letter, or on the list of doubts\n",
+        soft_wrap=True,
+    )
     console.print("What a person would type next:")
     for command, what in (
         (f"bulkload status {where}", "how the run stands"),
@@ -145,13 +153,17 @@ def _show(console: Console, run_dir: Path, ended: dict[str, Any], verdict: Verdi
         console.print(f"  {command}\n      {what}", markup=False, highlight=False, soft_wrap=True)
 
 
+def _row(console: Console, count: int, meaning: str) -> None:
+    console.print(f"  {count:>7,}  {meaning}", markup=False, soft_wrap=True)
+
+
 def _short(message: str) -> str:
     """A message without the record's number, so that equal reasons are counted together."""
     words = message.partition(": ")[2] if message.startswith("message ") else message
     start = words.find('"message":"')
     if start >= 0:
         words = words[start + 11 :].partition('","')[0]
-    return re.sub(r"\d{4,}", "N", words)[:110]
+    return words[:110]
 
 
 @contextmanager

@@ -147,7 +147,7 @@ def judge(batch: Batch, reply: Reply) -> Verdict:
             refusals.describe(status, answer),
             max(after or 0.0, floor) if floor is not None else after,
             throttled=status == 429,
-            daily=status == 429 and answer.get("policyName") == "DAILY",
+            daily=is_daily(reply),
         )
     if status in (401, 403) or status in NO_HANDLER:
         return Denied(refusals.denial(status, _parsed(reply), reply.headers.get("Location", "")))
@@ -161,6 +161,11 @@ def judge(batch: Batch, reply: Reply) -> Verdict:
     if status == 400 or (status in (409, 422) and "category" in answer):
         return _judge_refusal(batch, answer, status)
     return Doubtful(refusals.describe(status, answer), retry_after(reply.headers))
+
+
+def is_daily(reply: Reply) -> bool:
+    """Whether the day's quota is used up: nothing will go before it is new."""
+    return reply.status == 429 and _parsed(reply).get("policyName") == "DAILY"
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

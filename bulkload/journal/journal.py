@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from bulkload import ordinals
 from bulkload.errors import StoppedForGood
 from bulkload.journal import schema
-from bulkload.journal.projection import Projection
+from bulkload.journal.projection import Projection, restore
 from bulkload.journal.writer import Writer
 from bulkload.model import Position
 from bulkload.rundir import private, sync_directory
@@ -162,6 +162,12 @@ def doubts(run: RunDir) -> list[dict[str, Any]]:
     ]
 
 
+def under_way(run: RunDir) -> int:
+    """How many records are in attempts without an answer: sent now, or when the run was cut."""
+    rows = _ask(run, "SELECT covers FROM attempt WHERE outcome IS NULL")
+    return sum(b - a + 1 for (covers,) in rows for a, b in ordinals.unpack_spans(covers))
+
+
 def dead_ordinals(run: RunDir) -> set[int]:
     """The ordinals of every dead letter."""
     return {ordinal for (ordinal,) in _ask(run, "SELECT ordinal FROM letter")}
@@ -175,6 +181,12 @@ def lineage(run: RunDir) -> dict[int, int]:
 def replays(run: RunDir) -> list[str]:
     """The directories of the replays that were made of a run."""
     return [path for (path,) in _ask(run, "SELECT path FROM replay ORDER BY path")]
+
+
+def restore_letters(run: RunDir) -> None:
+    """Write dead-letters.ndjson anew from the journal. The lock of `run` is held."""
+    with closing(schema.connect(run.journal)) as connection:
+        restore(run.letters, connection)
 
 
 def register_replay(run: RunDir, path: Path) -> None:
@@ -237,6 +249,10 @@ class Journal:
     async def note(self, facts: dict[str, Any]) -> None:
         """Set facts of the run."""
         await self._writer.write(lambda connection: _put(connection, facts))
+
+    async def forget_doubts(self) -> int:
+        """By the user's word what was in doubt is read and sent again. Returns how many."""
+        return await self._writer.write(_forget_doubts)
 
     async def intend(self, batch: Batch, digest: bytes, since: float | None = None) -> int:
         """Record that `batch` is about to be sent. The request may leave after this returns."""
@@ -344,6 +360,15 @@ def _settle(connection: sqlite3.Connection, attempt: int, outcome: Settlement) -
     ]
 
 
+def _forget_doubts(connection: sqlite3.Connection) -> int:
+    connection.execute(
+        "UPDATE attempt SET outcome='resent'"
+        " WHERE outcome='doubt' AND id IN (SELECT attempt FROM doubt)"
+    )
+    _put(connection, {"complete": False})
+    return connection.execute("DELETE FROM doubt").rowcount
+
+
 def _counts(connection: sqlite3.Connection) -> Counts:
     row = connection.execute(
         "SELECT coalesce(sum(loaded),0), coalesce(sum(existing),0),"
@@ -368,11 +393,11 @@ def _state(connection: sqlite3.Connection) -> State:
     covered = ordinals.Covered(spans())
     low = covered.low_water
     seek = connection.execute(
-        "SELECT first, source, at, number FROM attempt WHERE first<=?1 UNION ALL "
-        "SELECT ordinal, source, at, number FROM letter WHERE ordinal<=?1 UNION ALL "
-        "SELECT ordinal, source, at, number FROM doubt WHERE ordinal<=?1 "
+        "SELECT first, source, at, number FROM attempt WHERE first<=:low UNION ALL "
+        "SELECT ordinal, source, at, number FROM letter WHERE ordinal<=:low UNION ALL "
+        "SELECT ordinal, source, at, number FROM doubt WHERE ordinal<=:low "
         "ORDER BY 1 DESC LIMIT 1",
-        (low,),
+        {"low": low},
     ).fetchone()
     opened = connection.execute(
         "SELECT id, covers, first, source, at, number, nth, digest, sent_at FROM attempt"

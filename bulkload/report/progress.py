@@ -6,6 +6,7 @@ are slow, or it holds us), or the source (nobody waits for either).
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 PLAIN_EVERY_S = 5.0
+_ID = re.compile(r" [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 WINDOW_S = 3.0
 LONG_HOLD_S = 1.0
 
@@ -44,6 +46,7 @@ class Meter:
     answering: float = 0.0
     rate: float = 0.0
     limit: str = "starting"
+    draining: bool = False
 
     def take(self, event: events.Event, now: float) -> None:
         match event:
@@ -78,10 +81,11 @@ class Meter:
         self.rate = (self.read - self.mark_read) / span
         if self.waited > span / 2:
             self.limit = "rate limit"
-        elif self.answering > self.in_flight * span / 2:
-            self.limit = "remote"
+        elif self.answering > self.in_flight * span / 2 or not self.answering:
+            self.limit = "remote"  # also where nothing was answered at all
         else:
             self.limit = "source"
+        self.limit = f"limited by {self.limit}"
         self.mark, self.mark_read = now, self.read
         self.waited = self.answering = 0.0
         if self.rate:
@@ -95,17 +99,22 @@ class Meter:
         return (now - self.began) * max(self.expected - self.consumed, 0) / done
 
     def words(self, now: float) -> str:
+        """One line, what matters most first: a narrow terminal cuts its end."""
         left = self.eta_s(now)
-        parts = [f"{self.already + self.read:,} records", f"{self.rate:,.0f}/s"]
-        if left is not None:
+        parts = [f"{self.already + self.read:,} records"]
+        if self.rate:
+            parts.append(f"{self.rate:,.0f}/s")
+        if self.draining:
+            parts.append("finishing what is in flight")
+        elif left is not None:
             parts.append(f"about {clock(left)} left")
-        parts.append(f"held: {self.held}" if self.held else f"limited by {self.limit}")
-        if self.retries:
-            parts.append(f"{self.retries:,} retries")
         if self.dead:
             parts.append(f"{self.dead:,} dead letters")
         if self.doubt:
             parts.append(f"{self.doubt:,} in doubt")
+        parts.append(f"held: {_ID.sub('', self.held).strip()}" if self.held else self.limit)
+        if self.retries:
+            parts.append(f"{self.retries:,} retries")
         return " · ".join(parts)
 
 
@@ -146,23 +155,32 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
         if self._live is not None:
             self._live.stop()
+
+    def draining(self, text: str) -> None:
+        """Nothing new is started: say so, and show it from now on."""
+        self._meter.draining = True
+        self.say(text)
 
     def __call__(self, event: events.Event) -> None:
         now = time.monotonic()
         meter = self._meter
         meter.take(event, now)
         if isinstance(event, events.Said):
-            self._say(event.text)
+            self.say(event.text)
         if self._verbose and isinstance(event, events.Answered):
-            self._say(f"call: {event.status or 'no answer'} after {event.seconds:.3f} s")
+            self.say(f"call: {event.status or 'no answer'} after {event.seconds:.3f} s")
         if isinstance(event, events.Held):
             self._hold(event)
         if not self._show:
             return
         if isinstance(event, events.Started):
-            self._say(f"run files in {event.directory}")
+            self.say(f"run files in {event.directory}")
         if self._live is not None and self._line is not None:
             self._live.update(
                 self._line,
@@ -179,10 +197,14 @@ class Progress:
         """A short hold is nobody's concern, unless asked for; the line shows a long one."""
         long = event.seconds is None or event.seconds >= LONG_HOLD_S
         if self._verbose or (long and self._show and self._live is None):
-            wait = "until it answers" if event.seconds is None else f"{event.seconds:.1f} s"
-            self._say(f"held ({wait}): {event.reason}")
+            wait = (
+                "until it answers, or --max-outage"
+                if event.seconds is None
+                else f"{event.seconds:.1f} s"
+            )
+            self.say(f"held ({wait}): {event.reason}")
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
         if self._live is None:
             print(text, file=self._stream, flush=True)  # the report
         else:

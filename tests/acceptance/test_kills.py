@@ -112,6 +112,9 @@ def test_resend_sends_what_was_in_flight_again_and_loses_nothing(
         process.kill()
         process.communicate()
     remote.faults(faults={})
+    cut = cli("doubts", "run", code=1)
+    assert "300 records are under way" in cut.err
+    assert "300 records were under way" in cli("status", "run", code=3).out
     ended = cli("resume", "run", "--in-doubt", "resend", "--json", "--no-progress", code=0)
     assert ended.summary()["loaded"] == 1_000
     assert set(remote.subjects()) == {f"s {n}" for n in range(1_000)}
@@ -136,3 +139,20 @@ def test_the_intent_is_synced_before_the_request_leaves(
     synced = [n for n, line in enumerate(lines) if "sync(" in line and "journal.db-wal" in line]
     assert any(account < n < sent for n in synced), "no sync of the journal before the send"
     assert any(n > sent for n in synced), "no sync of the outcome after the send"
+
+
+def test_what_was_held_in_doubt_is_sent_again_at_the_users_word(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--rate-limit", "none", "--fault", "503=20%", "--seed", "4")
+    source = ndjson(tmp_path / "in.ndjson", 3_000)
+    fast = ("--rate-limit", "100000/1s", "--json", "--no-progress")
+    held = cli("load", source, "--run", "run", "--base-url", remote.url, *fast, code=1).summary()
+    assert held["in_doubt"] > 0
+    assert cli("resume", "run", "--json", code=1).summary()["in_doubt"] == held["in_doubt"]
+    remote.faults(faults={})
+    ended = cli("resume", "run", "--in-doubt", "resend", "--json", code=0)
+    assert f"{held['in_doubt']:,} records in doubt are sent again" in ended.err
+    assert ended.summary()["loaded"] == 3_000
+    created = remote.subjects()
+    assert (len(created), created.total()) == (3_000, 3_000)

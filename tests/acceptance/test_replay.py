@@ -121,3 +121,14 @@ def test_a_letter_that_stands_in_the_file_twice_is_sent_once(
     assert ended.summary()["loaded"] == 20
     assert "20 stand in the file twice" in ended.err
     assert remote.subjects().total() == 200
+
+
+def test_a_letter_file_that_is_gone_is_written_anew_from_the_journal(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--rate-limit", "none")
+    run = load_with_bad(cli, remote, tmp_path)
+    before = letters(run)
+    (run / "dead-letters.ndjson").unlink()
+    assert cli("replay", "run", *FAST, code=1).summary()["dead_lettered"] == 20
+    assert letters(run) == before

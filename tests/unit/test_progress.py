@@ -34,7 +34,7 @@ def test_it_says_what_limits_the_run() -> None:
         meter = started()
         meter.take(event, 101.0)
         meter.take(events.Settled(loaded=1), 103.5)
-        assert meter.limit == limit
+        assert meter.limit == f"limited by {limit}"
 
 
 def test_a_hold_is_shown_until_it_ends() -> None:
@@ -97,6 +97,21 @@ def test_no_event_can_stop_it(told: list[tuple[events.Event, float]]) -> None:
         now += later
         meter.take(event, now)
         assert meter.words(now)
+
+
+def test_where_nothing_comes_back_the_remote_is_the_limit() -> None:
+    meter = started()
+    meter.take(events.Waited(0.0), 104.0)
+    assert meter.limit == "limited by remote"
+
+
+def test_a_narrow_terminal_cuts_ids_and_retries_before_doubts() -> None:
+    meter = started()
+    meter.take(events.Settled(loaded=5, dead_lettered=2, in_doubt=100), 101.0)
+    meter.take(events.Held(None, "503 X 0123abcd-0123-4567-89ab-0123456789ab"), 102.0)
+    words = meter.words(102.0)
+    assert words.index("2 dead letters") < words.index("100 in doubt") < words.index("held: 503 X")
+    assert "0123abcd" not in words
 
 
 def test_durations_are_said_as_people_say_them() -> None:
