@@ -135,8 +135,8 @@ def _show(console: Console, run_dir: Path, ended: dict[str, Any], verdict: Verdi
     for letter in _letters(run_dir):
         told = f"{letter['reason']}: {_short(letter['message'])}"
         reasons.setdefault(re.sub(r"\d+", "#", told), []).append(told)
-    for told in sorted(reasons.values(), key=len, reverse=True)[:4]:
-        console.print(f"            {len(told)} × {told[0]}", markup=False, soft_wrap=True)
+    for alike in sorted(reasons.values(), key=len, reverse=True)[:4]:
+        console.print(f"            {len(alike)} × {alike[0]}", markup=False, soft_wrap=True)
     colour = "green" if verdict.holds else "red"
     console.print(
         f"\n[bold {colour}]{verdict.lost} lost, {verdict.twice} twice[/]: every message is loaded, "
