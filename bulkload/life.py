@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from bulkload import events, verdict
 from bulkload.batching import batches
-from bulkload.errors import BulkloadError, StoppedForGood, StoppedResumable
+from bulkload.errors import BulkloadError, RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.hubspot import wire
 from bulkload.hubspot.auth import Token, read_token
 from bulkload.hubspot.client import Client
@@ -30,6 +30,8 @@ from bulkload.preflight import Preflight
 from bulkload.reading import Reader
 from bulkload.runlog import RunLog
 from bulkload.settling import Load
+from bulkload.sources import fingerprint
+from bulkload.sources.files import FileSource
 from bulkload.summary import Summary, keep, resume_command
 
 if TYPE_CHECKING:
@@ -188,8 +190,26 @@ class _Life:
         finally:
             watch.cancel()
         if pipeline.stopped is None:
-            await journal.note({"complete": True})
+            await asyncio.to_thread(self._still_whole, journal)
+            await journal.finish()
         return pipeline.stopped
+
+    def _still_whole(self, journal: Journal) -> None:
+        """A file that was cut or rewritten while it was read would end the run with less than
+        what it began with, and say that all is settled. One that only grew is whole.
+        """
+        for source, bound in zip(self._sources, journal.facts["fingerprints"], strict=True):
+            if not isinstance(source, FileSource):
+                continue  # a folder: each message is opened by its name, and missed by it
+            try:
+                now = fingerprint.of_file(source.path, source.name, bound["size"])
+            except RefusedToStart as error:
+                raise StoppedResumable(f"{error} Put it back, then resume") from None
+            if now != bound:
+                raise StoppedForGood(
+                    f"{source.name}: it changed while it was read, so what was loaded is not "
+                    "what the run began with. Put the old one back to resume"
+                )
 
     async def _drain_when_told(self, pipeline: Pipeline) -> None:
         await self._interrupt.wait()

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bulkload.errors import RefusedToStart, StoppedForGood
+from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.hubspot.auth import Token
 from bulkload.journal import journal as journals
 from bulkload.life import Call, carry_on
@@ -182,9 +182,9 @@ def _free(directory: RunDir) -> RunDir:
 
 def _sweep(directory: RunDir) -> None:
     """What a process that was killed before its run was committed left behind."""
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in ("", "-wal", "-shm", "-journal"):
         with suppress(FileNotFoundError):
-            os.unlink(f"{directory.journal}{suffix}")  # noqa: PTH108  # one name, three endings
+            os.unlink(f"{directory.journal}{suffix}")  # noqa: PTH108  # one name, four endings
 
 
 async def start(
@@ -207,9 +207,10 @@ async def start(
             **more,
         }
         journals.create(directory, facts, lineage)
-    except OSError as error:
+    except (OSError, StoppedResumable) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise RefusedToStart(
-            f"{directory.path}: the run can't be begun ({error.strerror}); nothing was sent. "
+            f"{directory.path}: the run can't be begun ({why}); nothing was sent. "
             "Make room, or give another place with --run DIR"
         ) from None
 

@@ -125,7 +125,12 @@ class Pipeline:
             while (left := await self._next()) is not None:
                 while left:
                     # Behind the others: what failed must not be what tries the remote again.
-                    left.extend(await self._deliver(left.popleft()))
+                    left.extend(again := await self._deliver(left.popleft()))
+                    alone = len(again) == len(left) == 1 and left[0].strikes > 0
+                    if alone and (other := await self._next()):
+                        # It could fail for ever: only what else goes through shows whether
+                        # the remote is ill or the batch is.
+                        left.extendleft(reversed(other))
         except hold.Drained:
             return
         except BulkloadError as error:  # the journal's disk, the source: the others still settle

@@ -14,7 +14,7 @@ import orjson
 
 from bulkload import ordinals
 from bulkload.batching import Batch, Entry, Letter
-from bulkload.errors import RecordError, StoppedForGood
+from bulkload.errors import RecordError, RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.hubspot.wire import ENVELOPE_BYTES
 from bulkload.mapping import map_record
 
@@ -127,11 +127,14 @@ class Reader:
         self._done = sum(source.size() or 0 for source in self._sources[:first])
         for index in range(first, len(self._sources)):
             source = self._now = self._sources[index]
-            with closing(source.records(position)) as records:
-                for record in records:
-                    if self._limit is not None and ordinal >= self._limit:
-                        return
-                    yield ordinal, index, record
-                    ordinal += 1
+            try:
+                with closing(source.records(position)) as records:
+                    for record in records:
+                        if self._limit is not None and ordinal >= self._limit:
+                            return
+                        yield ordinal, index, record
+                        ordinal += 1
+            except RefusedToStart as error:  # it was there when the run began
+                raise StoppedResumable(f"{error} Put it back, then resume") from None
             self._done += source.size() or 0
             self._now = position = None

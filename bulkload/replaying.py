@@ -157,13 +157,19 @@ def _settled_by_replays(run: RunDir) -> set[int]:
             )
         if not journals.is_committed(child):
             continue  # killed before it could send anything
-        if not journals.facts(child).get("complete"):
+        facts = journals.facts(child)
+        if not facts.get("complete"):
             raise RefusedToStart(
                 f"{child.path}: an earlier replay of {run.path} has not ended; go on with it: "
                 f"{resume_command(child)}"
             )
         unsettled = journals.dead_ordinals(child) - _settled_by_replays(child)
-        settled |= {up for here, up in journals.lineage(child).items() if here not in unsettled}
+        limit = facts["options"].get("limit")  # a pilot: the letters behind it were never read
+        settled |= {
+            up
+            for here, up in journals.lineage(child).items()
+            if here not in unsettled and (limit is None or here < limit)
+        }
     return settled
 
 

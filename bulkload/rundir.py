@@ -102,12 +102,14 @@ class RunDir:
                     + (f" (process {holder})" if holder else "")
                     + f"; watch it with: bulkload status {self.path}"
                 ) from None
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            with suppress(OSError):  # a full disk: whose lock it is is told, nothing more
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
             try:
                 yield
             finally:
-                os.ftruncate(descriptor, 0)
+                with suppress(OSError):
+                    os.ftruncate(descriptor, 0)
         finally:
             os.close(descriptor)
 

@@ -125,22 +125,16 @@ def doubt(
     if verdict.decide("unknown", rules.in_doubt) == "hold":
         return Step(replace(settlement, doubtful=entries))
     narrowing = load.narrowed is not None
-    others_went = successes > (load.seen if load.narrowed is None else load.narrowed)
+    others_went = successes > max(load.seen if load.narrowed is None else load.narrowed, 0)
     # It tried the remote and nothing else went through: perhaps nothing else is left to show
     # that the remote is well, so its own parts must.
     stuck = trial and not others_went
     load = replace(load, strikes=load.strikes + others_went, seen=successes)
     enough = load.strikes >= rules.max_attempts
     if len(entries) == 1 and enough:
-        letter = rules.letters.of_entry(
-            entries[0],
-            "undeliverable",
-            f"the remote failed on it {load.strikes} times while others went through: "
-            f"{judged.reason}",
-            attempts=load.batch.attempt,
-            status=status,
-        )
-        return Step(replace(settlement, letters=(letter,)))
+        # No letter: a replay would send it, and one of the tries may have made it.
+        note = f"failed {load.strikes} times while others went through: {judged.reason}"
+        return Step(Settlement(status, note, doubtful=entries))
     if len(entries) > 1 and (narrowing or stuck or enough):
         began = successes if load.narrowed is None else load.narrowed
         halves = tuple(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -35,15 +34,24 @@ def carry_out(work: Work, params: dict[str, Any]) -> int:
     with Progress(in_flight, show=show, verbose=params["verbose"]) as progress:
         ended = asyncio.run(_watched(work, progress))
     if params["as_json"]:
-        sys.stdout.buffer.write(orjson.dumps(ended.as_json(), option=orjson.OPT_APPEND_NEWLINE))
-        sys.stdout.flush()
+        _say(orjson.dumps(ended.as_json()).decode())
         if ended.stopped:
-            click.echo(f"bulkload: {ended.stopped}", err=True)
+            _say(f"bulkload: {ended.stopped}", err=True)
             if ended.resume:
-                click.echo(f"Go on with it: {ended.resume}", err=True)
+                _say(f"Go on with it: {ended.resume}", err=True)
     elif not quiet or ended.stopped:
-        click.echo(words.summary(ended))
+        _say(words.summary(ended))
     return ended.exit_code
+
+
+def _say(text: str, *, err: bool = False) -> None:
+    """Where nobody listens (a closed pipe, a full disk) the exit code still tells the truth."""
+    try:
+        click.echo(text, err=err)
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)  # what is left in the buffer goes there
+        os.dup2(nowhere, 2 if err else 1)
+        os.close(nowhere)
 
 
 async def _watched(work: Work, progress: Progress) -> Summary:
@@ -52,12 +60,14 @@ async def _watched(work: Work, progress: Progress) -> Summary:
 
     def told(name: str) -> None:
         if interrupt.is_set():
-            progress.say(f"{name} again: aborting; bulkload resume looks at what was open")
-            progress.close()  # or the terminal's cursor stays hidden
+            with suppress(OSError):
+                progress.say(f"{name} again: aborting; bulkload resume looks at what was open")
+                progress.close()  # or the terminal's cursor stays hidden
             # The journal is durable at every instant: nothing is gained by unwinding.
             os._exit(3)
-        progress.draining(f"{name}: finishing what is in flight; once more aborts")
         interrupt.set()
+        with suppress(OSError):  # nobody listens: it drains all the same
+            progress.draining(f"{name}: finishing what is in flight; once more aborts")
 
     for number, name in ((signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")):
         with suppress(NotImplementedError):

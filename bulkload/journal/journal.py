@@ -6,6 +6,7 @@ and its dead letters are one transaction, durable before they are counted or sho
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import time
@@ -15,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkload import ordinals
-from bulkload.errors import StoppedForGood
+from bulkload.errors import StoppedForGood, StoppedResumable
 from bulkload.journal import schema
 from bulkload.journal.projection import Projection, restore
 from bulkload.journal.writer import Writer
@@ -93,21 +94,32 @@ def create(run: RunDir, facts: dict[str, Any], lineage: Iterable[tuple[int, int]
     `lineage`, of a replay: (ordinal here, ordinal of the letter in the parent run).
     """
     private(run.journal)
-    with closing(schema.connect(run.journal)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        for statement in schema.TABLES.split(";\n"):
-            if statement.strip():
-                connection.execute(statement)
-        connection.execute(f"PRAGMA user_version={schema.VERSION}")
-        _put(connection, facts)
-        connection.executemany("INSERT INTO lineage VALUES (?,?)", lineage)
-        connection.execute("COMMIT")
+    try:
+        with closing(schema.connect(run.journal)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            for statement in schema.TABLES.split(";\n"):
+                if statement.strip():
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA user_version={schema.VERSION}")
+            _put(connection, facts)
+            connection.executemany("INSERT INTO lineage VALUES (?,?)", lineage)
+            connection.execute("COMMIT")
+    except sqlite3.DatabaseError as error:
+        raise schema.damaged(run.journal, error) from None
     sync_directory(run.path)
 
 
 def is_committed(run: RunDir) -> bool:
     """Whether the directory holds a run; a process killed too early leaves none."""
     if not run.journal.exists() or run.journal.stat().st_size == 0:
+        return False
+    # SQLite makes an empty file a write-ahead log's by a rollback journal, and never uses one
+    # again: where it stands beside a single page, the process was killed within that step, and
+    # a read-only connection could not roll it back.
+    rollback, log = (
+        run.journal.with_name(f"{run.journal.name}-{end}") for end in ("journal", "wal")
+    )
+    if rollback.exists() and not log.exists() and run.journal.stat().st_size <= schema.PAGE_BYTES:
         return False
     try:
         with closing(schema.read_only(run.journal)) as connection:
@@ -191,8 +203,11 @@ def restore_letters(run: RunDir) -> None:
 
 def register_replay(run: RunDir, path: Path) -> None:
     """Remember a replay before it sends anything. The lock of `run` is held."""
-    with closing(schema.connect(run.journal)) as connection:
-        connection.execute("INSERT OR IGNORE INTO replay VALUES (?)", (str(path),))
+    try:
+        with closing(schema.connect(run.journal)) as connection:
+            connection.execute("INSERT OR IGNORE INTO replay VALUES (?)", (str(path),))
+    except sqlite3.DatabaseError as error:
+        raise schema.damaged(run.journal, error) from None
 
 
 def _ask(run: RunDir, query: str) -> list[Any]:
@@ -253,6 +268,19 @@ class Journal:
     async def forget_doubts(self) -> int:
         """By the user's word what was in doubt is read and sent again. Returns how many."""
         return await self._writer.write(_forget_doubts)
+
+    async def finish(self) -> None:
+        """Everything is settled. A resume makes the letter file whole, and a finished run has
+        none to come: so the file is on the disk before the run is.
+        """
+        try:
+            await asyncio.to_thread(self._projection.sync)
+        except OSError as error:
+            raise StoppedResumable(
+                f"{self._run.letters}: can't be written to the disk ({error.strerror}). Mend it, "
+                "then resume"
+            ) from None
+        await self.note({"complete": True})
 
     async def intend(self, batch: Batch, digest: bytes, since: float | None = None) -> int:
         """Record that `batch` is about to be sent. The request may leave after this returns."""

@@ -44,6 +44,15 @@ class Projection:
             os.close(descriptor)
         self._last = rows[-1][0]
 
+    def sync(self) -> None:
+        """Make the file durable. Raises OSError where the disk refuses."""
+        descriptor = os.open(self._path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        sync_directory(self._path.parent)
+
 
 def _write(descriptor: int, line: bytes) -> None:
     left = memoryview(line)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERSION = 1
+PAGE_BYTES = 4096
 
 _DISK = frozenset(
     {

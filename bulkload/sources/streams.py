@@ -7,6 +7,7 @@ fault is given and `flaw` says where it is. Gzip is known by its first bytes, ne
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import zlib
@@ -23,6 +24,9 @@ BLOCK = 1 << 20
 GZIP_MAGIC = b"\x1f\x8b\x08"
 
 _GZIP_WBITS = 31
+
+_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE})
+"""Says nothing about the file: it must not make a dead letter of a message."""
 
 
 def open_file(path: Path, name: str) -> BinaryIO:
@@ -49,6 +53,11 @@ def open_file(path: Path, name: str) -> BinaryIO:
             f"{name}: permission denied. Make it readable for this user and run again."
         ) from None
     except OSError as error:
+        if error.errno in _OURS:
+            raise StoppedResumable(
+                f"{name}: can't be opened now: {error.strerror or error}. That is this machine's "
+                "trouble, not the file's: mend it (ulimit -n), then resume."
+            ) from None
         raise RefusedToStart(f"{name}: can't be opened: {error.strerror or error}.") from None
 
 

@@ -406,7 +406,7 @@ def test_a_denial_stops_resumable_and_blames_no_record(tmp_path: Path, status: i
 
 @pytest.mark.parametrize("at", [0, 6, 50, 99])
 @pytest.mark.parametrize("size", [10, 100])
-def test_poison_is_narrowed_to_the_one_that_is_undeliverable(
+def test_poison_is_narrowed_to_the_one_record_and_stays_a_doubt(
     tmp_path: Path, at: int, size: int
 ) -> None:
     bad = f"t{at}"
@@ -414,7 +414,8 @@ def test_poison_is_narrowed_to_the_one_that_is_undeliverable(
     ran = load(tmp_path / "r", remote, 100, size=size, policy=Policy(4, "resend"))
     law_one(ran, 100)
     assert ran.stopped is None
-    assert {n: found["reason"] for n, found in ran.letters.items()} == {at: "undeliverable"}
+    # One of the tries may have made it: a letter would have it made again by a replay.
+    assert (ran.doubts, ran.letters) == ({at}, {})
     assert ran.tally.loaded == 99
     assert sum(bad in traces for traces in remote.sent) <= 20
 
@@ -424,7 +425,7 @@ def test_poison_in_several_batches_at_once_ends_too(tmp_path: Path) -> None:
     remote = Remote(lambda traces: reply(502) if bad & {*traces} else all_made(traces))
     ran = load(tmp_path / "r", remote, 40, policy=Policy(4, "resend"))
     law_one(ran, 40)
-    assert {f"t{n}" for n in ran.letters} == bad
+    assert {f"t{n}" for n in ran.doubts} == bad
 
 
 @pytest.mark.parametrize("in_doubt", ["hold", "resend"])

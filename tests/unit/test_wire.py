@@ -386,3 +386,23 @@ def test_the_body_is_json_of_the_inputs_as_they_are() -> None:
     assert [i["objectWriteTraceId"] for i in read["inputs"]] == ["t0", "t1", "t2"]
     assert len(wire.body(batch([]))) == wire.ENVELOPE_BYTES
     assert len(wire.digest(b"x")) == 16
+
+
+def test_a_value_that_the_remote_fills_in_ties_no_result_to_the_input_that_gave_it() -> None:
+    same = {"hs_timestamp": "1", "hs_email_subject": "x"}
+    sent = Batch(
+        tuple(
+            entry(n)._replace(body=orjson.dumps({"properties": properties}))
+            for n, properties in enumerate([same, same, {**same, "hs_email_status": "SENT"}])
+        )
+    )
+    filled = {**same, "hs_email_status": "SENT"}
+    answer = {
+        "status": "COMPLETE",
+        "results": [{"id": "1", "properties": filled}, {"id": "2", "properties": filled}],
+        "errors": [{"category": "VALIDATION_ERROR", "message": "no"}],
+    }
+    judged = judge(sent, Reply(207, {}, orjson.dumps(answer)))
+    assert isinstance(judged, Outcomes)
+    assert not judged.loaded, "the third was refused"
+    assert judged.silent == (0, 1, 2)
