@@ -96,7 +96,9 @@ class _Life:
         with suppress(OSError):  # a full disk: what it was for has happened
             self._directory.lay_ballast()
         async with AsyncExitStack() as stack:
-            journal = Journal(self._directory, on_full=self._disk_full(asyncio.get_running_loop()))
+            journal = Journal(
+                self._directory, on_full=self._disk_trouble(asyncio.get_running_loop())
+            )
             stack.push_async_callback(journal.close)
             stack.enter_context(self._thread)
             self._take_counts(journal)
@@ -242,20 +244,21 @@ class _Life:
             self._tell(events.Settled(in_doubt=len(batch.entries)))
         return again
 
-    def _disk_full(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
-        """Called in the journal's thread."""
+    def _disk_trouble(self, loop: asyncio.AbstractEventLoop) -> Callable[[str], None]:
+        """Called in the journal's thread, with what the disk is."""
 
-        def drain() -> None:
-            why = StoppedResumable(
-                f"the disk of {self._directory.path} is full. What was in flight is settled; "
-                "make room, then resume"
-            )
+        def drain(what: str) -> None:
             if self._pipeline is not None:
-                self._pipeline.drain(why)
+                self._pipeline.drain(
+                    StoppedResumable(
+                        f"the disk of {self._directory.path} {what}. What was in flight is "
+                        "settled; make room or mend it, then resume"
+                    )
+                )
 
-        def give_room() -> None:
+        def give_room(what: str) -> None:
             self._directory.drop_ballast()
-            loop.call_soon_threadsafe(drain)
+            loop.call_soon_threadsafe(drain, what)
 
         return give_room
 

@@ -33,6 +33,8 @@ def carry_out(work: Work, params: dict[str, Any]) -> int:
     in_flight = params.get("max_in_flight") or 20
     with Progress(in_flight, show=show, verbose=params["verbose"]) as progress:
         ended = asyncio.run(_watched(work, progress))
+    for number in (signal.SIGINT, signal.SIGTERM):  # it has ended: the exit code is what it says
+        signal.signal(number, signal.SIG_IGN)
     if params["as_json"]:
         _say(orjson.dumps(ended.as_json()).decode())
         if ended.stopped:

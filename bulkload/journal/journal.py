@@ -7,6 +7,7 @@ and its dead letters are one transaction, durable before they are counted or sho
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import sqlite3
 import time
@@ -221,7 +222,7 @@ def _ask(run: RunDir, query: str) -> list[Any]:
 class Journal:
     """Open for writing: the holder of the run's lock has the only one."""
 
-    def __init__(self, run: RunDir, *, on_full: Callable[[], None]) -> None:
+    def __init__(self, run: RunDir, *, on_full: Callable[[str], None]) -> None:
         self._run = run
         with closing(schema.connect(run.journal)) as connection:
             try:
@@ -242,8 +243,10 @@ class Journal:
     def _project(self, connection: sqlite3.Connection) -> None:
         try:
             self._projection.append(connection)
-        except OSError:
-            self._on_full()  # the letters are safe in the journal; resume makes the file whole
+        except OSError as error:
+            # The letters are safe in the journal; resume makes the file whole.
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            self._on_full("is full" if full else f"can't be written ({error.strerror})")
 
     async def close(self) -> None:
         await self._writer.stop()

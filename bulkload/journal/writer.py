@@ -40,7 +40,7 @@ class Writer:
         connect: Callable[[], sqlite3.Connection],
         *,
         on_commit: Callable[[sqlite3.Connection], None],
-        on_full: Callable[[], None],
+        on_full: Callable[[str], None],
     ) -> None:
         self._connect = connect
         self._connection = connect()
@@ -95,7 +95,7 @@ class Writer:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_FULL:
                     raise
                 self._connection.close()
-                self._on_full()
+                self._on_full("is full")
                 self._connection = self._connect()
                 results = self._commit(group)
             self._on_commit(self._connection)

@@ -38,7 +38,7 @@ def run(tmp_path: Path) -> RunDir:
 
 @asynccontextmanager
 async def opened(run: RunDir) -> AsyncIterator[Journal]:
-    journal = Journal(run, on_full=lambda: None)
+    journal = Journal(run, on_full=lambda _: None)
     try:
         yield journal
     finally:
@@ -230,13 +230,13 @@ def test_a_caller_that_is_cancelled_leaves_its_write_to_happen(run: RunDir) -> N
 
 
 def test_a_full_disk_gets_one_second_chance(run: RunDir) -> None:
-    freed = []
+    freed: list[str] = []
 
     class Full(sqlite3.OperationalError):
         sqlite_errorcode = sqlite3.SQLITE_FULL
 
     async def fills() -> None:
-        journal = Journal(run, on_full=lambda: freed.append(1))
+        journal = Journal(run, on_full=freed.append)
         commit = journal._writer._commit
         failed: list[int] = []
 
@@ -251,7 +251,7 @@ def test_a_full_disk_gets_one_second_chance(run: RunDir) -> None:
         await journal.close()
 
     asyncio.run(fills())
-    assert freed == [1]
+    assert freed == ["is full"]
     assert journals.dead_ordinals(run) == {0}
 
 
@@ -324,11 +324,11 @@ def test_a_line_that_the_disk_cut_off_is_taken_back_before_it_is_written_again(
         return real(descriptor, content)
 
     async def fills() -> None:
-        freed = []
-        journal = Journal(run, on_full=lambda: freed.append(1))
+        freed: list[str] = []
+        journal = Journal(run, on_full=freed.append)
         monkeypatch.setattr(os, "write", write)
         await journal.bury([letter(0, LINES[0])])
-        assert (run.letters.read_bytes(), freed) == (b"", [1])
+        assert (run.letters.read_bytes(), freed) == (b"", ["is full"])
         await journal.bury([letter(1, LINES[1])])
         await journal.close()
 

@@ -144,7 +144,7 @@ def load(
         run = RunDir(path)
         run.create()
         journals.create(run, {"run_id": "r"})
-        journal = Journal(run, on_full=lambda: None)
+        journal = Journal(run, on_full=lambda _: None)
         told: list[events.Event] = []
         tally = Tally()
 
