@@ -22,7 +22,8 @@ from bulkload.hubspot import wire
 from bulkload.hubspot.auth import Token, read_token
 from bulkload.hubspot.client import Client
 from bulkload.hubspot.sink import Sink
-from bulkload.journal.journal import Journal, Settlement
+from bulkload.journal.journal import Journal
+from bulkload.journal.settlement import Settlement
 from bulkload.letters import LetterWriter
 from bulkload.limiter import Limiter, RateLimit
 from bulkload.pipeline import Parts, Pipeline, Policy, Tally

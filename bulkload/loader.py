@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.hubspot.auth import Token
 from bulkload.journal import journal as journals
+from bulkload.journal import readers
 from bulkload.life import Call, carry_on
 from bulkload.options import Options
 from bulkload.rundir import RunDir
@@ -61,14 +62,14 @@ async def load(
     directory = RunDir(Path(run) if run is not None else default_run(sources))
     if again:
         directory = _free(directory)
-    elif journals.is_committed(directory):
+    elif readers.is_committed(directory):
         raise _exists(directory)
     # What can be refused is refused before anything is left on the disk; stdin has to be
     # kept there first.
     opened = None if "-" in sources else await _open(sources, options)
     directory.create()
     with directory.locked():
-        if journals.is_committed(directory):
+        if readers.is_committed(directory):
             raise _exists(directory)
         _sweep(directory)
         if opened is None:
@@ -116,7 +117,7 @@ async def resume(
     directory = existing(run)
     call = Call(Token(token) if token else None, token_file, tuple(observers), interrupt)
     with directory.locked():
-        facts = journals.facts(directory)
+        facts = readers.facts(directory)
         options = Options.from_json(facts["options"]).changed(changes or {})
         stands = standing(directory, facts)
         if facts.get("complete") and not (stands.in_doubt and options.in_doubt == "resend"):
@@ -141,7 +142,7 @@ def existing(run: str | Path) -> RunDir:
         directory = RunDir(directory.path.parent)
     if not directory.path.is_dir():
         raise RefusedToStart(f"{run}: there is no such run directory")
-    if not journals.is_committed(directory):
+    if not readers.is_committed(directory):
         raise RefusedToStart(
             f"{run}: no run was begun here (no journal.db with a run in it); start one with "
             "bulkload load"
@@ -162,7 +163,7 @@ def default_run(sources: Sequence[str]) -> Path:
 
 def _exists(directory: RunDir) -> RefusedToStart:
     """What can be done where a run is already, as it stands."""
-    stands, where = standing(directory, journals.facts(directory)), shlex.quote(str(directory.path))
+    stands, where = standing(directory, readers.facts(directory)), shlex.quote(str(directory.path))
     steps = []
     if stands.exit_code == 3:
         steps.append(f"go on with it: bulkload resume {where}")
@@ -174,7 +175,7 @@ def _exists(directory: RunDir) -> RefusedToStart:
 
 def _free(directory: RunDir) -> RunDir:
     first, number = directory.path, 1
-    while journals.is_committed(directory):
+    while readers.is_committed(directory):
         number += 1
         directory = RunDir(first.with_name(f"{first.name}-{number}"))
     return directory
@@ -221,20 +222,20 @@ def status(run: str | Path) -> Summary:
     `exit_code` 3 where it has not ended. Raises RefusedToStart or StoppedForGood.
     """
     directory = existing(run)
-    return standing(directory, journals.facts(directory))
+    return standing(directory, readers.facts(directory))
 
 
 def under_way(run: str | Path) -> int:
     """Records whose call has no recorded answer: sent now, or when the run was cut."""
-    return journals.under_way(existing(run))
+    return readers.under_way(existing(run))
 
 
 def doubts(run: str | Path) -> Iterator[dict[str, Any]]:
     """The records in doubt, each with its place and when its batch was sent."""
     directory = existing(run)
-    facts = journals.facts(directory)
+    facts = readers.facts(directory)
     names = [source["name"] for source in facts["sources"]]
-    for doubt in journals.doubts(directory):
+    for doubt in readers.doubts(directory):
         yield {**doubt, "source": names[doubt["source"]], "run": facts["run_id"]}
 
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from bulkload.batching import Batch
     from bulkload.hubspot.client import Sent
     from bulkload.hubspot.sink import Sink
-    from bulkload.journal.journal import Journal, Settlement
+    from bulkload.journal.journal import Journal
+    from bulkload.journal.settlement import Settlement
     from bulkload.letters import LetterWriter
     from bulkload.limiter import Limiter
     from bulkload.verdict import InDoubt

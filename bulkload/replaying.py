@@ -19,6 +19,7 @@ import orjson
 from bulkload.errors import RefusedToStart
 from bulkload.hubspot.auth import Token
 from bulkload.journal import journal as journals
+from bulkload.journal import readers
 from bulkload.life import Call, carry_on
 from bulkload.loader import existing, start
 from bulkload.options import Options
@@ -82,7 +83,7 @@ async def replay(
             settled: set[int] = set()
             parent_id = None
             if parent is not None:
-                facts = journals.facts(parent)
+                facts = readers.facts(parent)
                 parent_id = facts["run_id"]
                 options = Options.from_json(facts["options"])
                 settled = _settled_by_replays(parent)
@@ -115,7 +116,7 @@ def _parent(source: Path) -> tuple[RunDir | None, Path]:
     if not source.is_file():
         raise RefusedToStart(f"{source}: there is no such run or file of dead letters")
     beside = RunDir(source.parent)
-    if journals.is_committed(beside):
+    if readers.is_committed(beside):
         return beside, source
     return None, source
 
@@ -123,7 +124,7 @@ def _parent(source: Path) -> tuple[RunDir | None, Path]:
 def _directory(run: str | Path | None, beside: Path) -> RunDir:
     if run is not None:
         directory = RunDir(Path(run))
-        if journals.is_committed(directory):
+        if readers.is_committed(directory):
             raise RefusedToStart(
                 f"{directory.path}: a run exists here; go on with it: {resume_command(directory)}"
             )
@@ -131,7 +132,7 @@ def _directory(run: str | Path | None, beside: Path) -> RunDir:
     number = 1
     while True:
         directory = RunDir(beside.with_name(f"{beside.name}-replay-{number}"))
-        if not journals.is_committed(directory):
+        if not readers.is_committed(directory):
             return directory
         number += 1
 
@@ -147,7 +148,7 @@ def _made(directory: RunDir) -> Iterator[None]:
 def _settled_by_replays(run: RunDir) -> set[int]:
     """Ordinals of `run`'s letters that a replay, or a replay of that, has loaded or in doubt."""
     settled: set[int] = set()
-    for path in journals.replays(run):
+    for path in readers.replays(run):
         child = RunDir(Path(path))
         if not child.path.is_dir():
             raise RefusedToStart(
@@ -155,19 +156,19 @@ def _settled_by_replays(run: RunDir) -> set[int]:
                 "loaded can't be known. Put it back, or replay a copy of the dead-letter file, "
                 "knowing that it may make doubles"
             )
-        if not journals.is_committed(child):
+        if not readers.is_committed(child):
             continue  # killed before it could send anything
-        facts = journals.facts(child)
+        facts = readers.facts(child)
         if not facts.get("complete"):
             raise RefusedToStart(
                 f"{child.path}: an earlier replay of {run.path} has not ended; go on with it: "
                 f"{resume_command(child)}"
             )
-        unsettled = journals.dead_ordinals(child) - _settled_by_replays(child)
+        unsettled = readers.dead_ordinals(child) - _settled_by_replays(child)
         limit = facts["options"].get("limit")  # a pilot: the letters behind it were never read
         settled |= {
             up
-            for here, up in journals.lineage(child).items()
+            for here, up in readers.lineage(child).items()
             if here not in unsettled and (limit is None or here < limit)
         }
     return settled

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload import verdict
 from bulkload.hubspot import wire
-from bulkload.journal.journal import Resend, Settlement
+from bulkload.journal.settlement import Resend, Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

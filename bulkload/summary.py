@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from bulkload.journal import journal as journals
+from bulkload.journal import readers
 from bulkload.rundir import private
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def resume_command(directory: RunDir) -> str:
 
 def standing(directory: RunDir, facts: dict[str, Any]) -> Summary:
     """From the journal alone, its `facts` at hand."""
-    counts = journals.counts(directory)
+    counts = readers.counts(directory)
     holder = directory.holder()
     finished = 1 if counts.dead_lettered or counts.in_doubt else 0
     code = finished if facts.get("complete") else 3
@@ -81,7 +81,7 @@ def standing(directory: RunDir, facts: dict[str, Any]) -> Summary:
 def _why(directory: RunDir, holder: int | None) -> str:
     if holder is not None:
         return f"process {holder} works on it"
-    cut = journals.under_way(directory)
+    cut = readers.under_way(directory)
     if not cut:
         return "not finished"
     return f"not finished; {cut:,} records were under way when it was cut, resume looks at them"

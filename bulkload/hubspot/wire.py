@@ -15,7 +15,6 @@ from __future__ import annotations
 import email.utils
 import hashlib
 import re
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from bulkload.hubspot import refusals
+from bulkload.hubspot.tying import tie
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -215,7 +215,7 @@ def _judge_results(batch: Batch, answer: dict[str, Any], status: int) -> Verdict
     made = list({str(r["id"]): r for r in listed}.values())  # a record listed twice is one
     if answer.get("status", "COMPLETE") != "COMPLETE":
         errors = []  # the remote is not done: what it has not made yet is not refused
-    tied, loose = _tie(batch, made)
+    tied, loose = tie(batch, made)
     rest = [e for e in batch.entries if e.ordinal not in tied]
     if loose and not errors and len(made) == len(batch.entries):
         everyone = tuple((e.ordinal, "") for e in batch.entries)
@@ -228,68 +228,6 @@ def _judge_results(batch: Batch, answer: dict[str, Any], status: int) -> Verdict
         tuple(loose),
         _worked(answer),
     )
-
-
-def _tie(batch: Batch, made: list[dict[str, Any]]) -> tuple[dict[int, str], list[str]]:
-    """Results by their trace id, else by what only one input of the batch holds."""
-    by_trace = {e.trace_id: e.ordinal for e in batch.entries}
-    tied: dict[int, str] = {}
-    loose: list[dict[str, Any]] = []
-    for result in made:
-        trace = result.get("objectWriteTraceId")
-        ordinal = by_trace.get(trace) if isinstance(trace, str) else None
-        if ordinal is not None and ordinal not in tied:
-            tied[ordinal] = str(result["id"])
-        else:
-            loose.append(result)
-    if not loose:
-        return tied, []
-    inputs = {
-        e.ordinal: orjson.loads(e.body)["properties"]
-        for e in batch.entries
-        if e.ordinal not in tied
-    }
-    holders = _holders(inputs)
-    strays = []
-    for result in loose:
-        found = result.get("properties")
-        properties: dict[str, Any] = found if isinstance(found, dict) else {}
-        owners = {
-            ordinal
-            for pair in properties.items()
-            if isinstance(pair[1], str)
-            if (ordinal := holders.get(pair)) is not None and ordinal not in tied
-        }
-        if len(owners) == 1 and _fits_best(next(iter(owners)), inputs, properties):
-            tied[owners.pop()] = str(result["id"])
-        else:
-            strays.append(str(result["id"]))
-    return tied, strays
-
-
-def _fits_best(
-    owner: int, inputs: Mapping[int, Mapping[str, str]], made: Mapping[str, Any]
-) -> bool:
-    """Whether no other input agrees with what was made as well as the owner does.
-
-    A value that only one input holds may be one that the remote fills in for the others.
-    """
-    apart = {
-        ordinal: sum(made.get(name) != value for name, value in properties.items())
-        for ordinal, properties in inputs.items()
-    }
-    return all(apart[owner] < apart[other] for other in apart if other != owner)
-
-
-def _holders(inputs: Mapping[int, Mapping[str, str]]) -> dict[tuple[str, str], int]:
-    """(property, value) → the ordinal of the one input that holds it."""
-    pairs: dict[tuple[str, str], int] = {}
-    seen: Counter[tuple[str, str]] = Counter()
-    for ordinal, properties in inputs.items():
-        for pair in properties.items():
-            seen[pair] += 1
-            pairs[pair] = ordinal
-    return {pair: ordinal for pair, ordinal in pairs.items() if seen[pair] == 1}
 
 
 def _refused(rest: Sequence[Entry], errors: list[Any], loose: list[str]) -> dict[int, Refusal]:

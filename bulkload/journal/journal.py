@@ -12,14 +12,14 @@ import json
 import sqlite3
 import time
 from contextlib import closing
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from bulkload import ordinals
-from bulkload.errors import StoppedForGood, StoppedResumable
+from bulkload.errors import StoppedResumable
 from bulkload.journal import schema
 from bulkload.journal.projection import Projection, restore
+from bulkload.journal.readers import counts_of, facts_of
+from bulkload.journal.settlement import Open, State
 from bulkload.journal.writer import Writer
 from bulkload.model import Position
 from bulkload.rundir import private, sync_directory
@@ -28,65 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from bulkload.batching import Batch, Entry, Letter
+    from bulkload.batching import Batch, Letter
+    from bulkload.journal.settlement import Settlement
     from bulkload.rundir import RunDir
-
-
-class Resend(NamedTuple):
-    """Records in doubt that are sent again, and the digest of the body they will go in."""
-
-    batch: Batch
-    digest: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What becomes of the records of one attempt; each of them is named once.
-
-    `loaded` pairs an ordinal with its id at the remote ("" where a result could not be tied
-    to its input: then `loose_ids` holds those of the batch). Each of `resend` becomes a new
-    open attempt in the same transaction, so that its doubt is never forgotten.
-    """
-
-    status: int
-    note: str = ""
-    loaded: tuple[tuple[int, str], ...] = ()
-    loose_ids: tuple[str, ...] = ()
-    letters: tuple[Letter, ...] = ()
-    doubtful: tuple[Entry, ...] = ()
-    resend: tuple[Resend, ...] = ()
-
-
-class Open(NamedTuple):
-    """An attempt whose answer was never recorded."""
-
-    id: int
-    covers: str
-    first: int
-    source: int
-    position: Position
-    nth: int
-    digest: bytes
-    sent_at: float
-
-
-class Counts(NamedTuple):
-    """Records by outcome, as the journal holds them."""
-
-    loaded: int
-    existing: int
-    dead_lettered: int
-    in_doubt: int
-    batches: int
-
-
-@dataclass(slots=True)
-class State:
-    """What a resume starts from: who is settled, who is open, where to read on."""
-
-    covered: ordinals.Covered
-    open: list[Open] = field(default_factory=list)
-    seek: tuple[int, int, Position | None] = (0, 0, None)
 
 
 def create(run: RunDir, facts: dict[str, Any], lineage: Iterable[tuple[int, int]] = ()) -> None:
@@ -110,92 +54,6 @@ def create(run: RunDir, facts: dict[str, Any], lineage: Iterable[tuple[int, int]
     sync_directory(run.path)
 
 
-def is_committed(run: RunDir) -> bool:
-    """Whether the directory holds a run; a process killed too early leaves none."""
-    if not run.journal.exists() or run.journal.stat().st_size == 0:
-        return False
-    # SQLite makes an empty file a write-ahead log's by a rollback journal, and never uses one
-    # again: where it stands beside a single page, the process was killed within that step, and
-    # a read-only connection could not roll it back.
-    rollback, log = (
-        run.journal.with_name(f"{run.journal.name}-{end}") for end in ("journal", "wal")
-    )
-    if rollback.exists() and not log.exists() and run.journal.stat().st_size <= schema.PAGE_BYTES:
-        return False
-    try:
-        with closing(schema.read_only(run.journal)) as connection:
-            (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            return bool(tables)
-    except sqlite3.DatabaseError as error:
-        raise schema.damaged(run.journal, error) from None
-
-
-def facts(run: RunDir) -> dict[str, Any]:
-    """What the run is bound to and how it was called. Raises StoppedForGood if damaged."""
-    try:
-        with closing(schema.read_only(run.journal)) as connection:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version != schema.VERSION:
-                raise StoppedForGood(
-                    f"{run.journal}: written by another version of bulkload (journal version "
-                    f"{version}, this one reads {schema.VERSION}); use that version to go on"
-                )
-            return _facts(connection)
-    except sqlite3.DatabaseError as error:
-        raise schema.damaged(run.journal, error) from None
-
-
-def counts(run: RunDir) -> Counts:
-    """For readers beside a live writer: one short transaction."""
-    try:
-        with closing(schema.read_only(run.journal)) as connection:
-            return _counts(connection)
-    except sqlite3.DatabaseError as error:
-        raise schema.damaged(run.journal, error) from None
-
-
-def doubts(run: RunDir) -> list[dict[str, Any]]:
-    """Every record in doubt: ordinal, source (its index), position, and its attempt's history."""
-    rows = _ask(
-        run,
-        "SELECT doubt.ordinal, doubt.source, doubt.at, doubt.number, sent_at, nth, status, note"
-        " FROM doubt JOIN attempt ON attempt.id=doubt.attempt ORDER BY doubt.ordinal",
-    )
-    return [
-        {
-            "ordinal": ordinal,
-            "source": source,
-            "position": Position(at, number).as_json(),
-            "sent_at": datetime.fromtimestamp(sent_at, UTC).isoformat(timespec="milliseconds"),
-            "attempts": nth,
-            "status": status,
-            "note": note,
-        }
-        for ordinal, source, at, number, sent_at, nth, status, note in rows
-    ]
-
-
-def under_way(run: RunDir) -> int:
-    """How many records are in attempts without an answer: sent now, or when the run was cut."""
-    rows = _ask(run, "SELECT covers FROM attempt WHERE outcome IS NULL")
-    return sum(b - a + 1 for (covers,) in rows for a, b in ordinals.unpack_spans(covers))
-
-
-def dead_ordinals(run: RunDir) -> set[int]:
-    """The ordinals of every dead letter."""
-    return {ordinal for (ordinal,) in _ask(run, "SELECT ordinal FROM letter")}
-
-
-def lineage(run: RunDir) -> dict[int, int]:
-    """In a replay: ordinal here → ordinal of the letter in the run that it replays."""
-    return dict(_ask(run, "SELECT ordinal, parent_ordinal FROM lineage"))
-
-
-def replays(run: RunDir) -> list[str]:
-    """The directories of the replays that were made of a run."""
-    return [path for (path,) in _ask(run, "SELECT path FROM replay ORDER BY path")]
-
-
 def restore_letters(run: RunDir) -> None:
     """Write dead-letters.ndjson anew from the journal. The lock of `run` is held."""
     with closing(schema.connect(run.journal)) as connection:
@@ -211,14 +69,6 @@ def register_replay(run: RunDir, path: Path) -> None:
         raise schema.damaged(run.journal, error) from None
 
 
-def _ask(run: RunDir, query: str) -> list[Any]:
-    try:
-        with closing(schema.read_only(run.journal)) as connection:
-            return connection.execute(query).fetchall()
-    except sqlite3.DatabaseError as error:
-        raise schema.damaged(run.journal, error) from None
-
-
 class Journal:
     """Open for writing: the holder of the run's lock has the only one."""
 
@@ -229,8 +79,8 @@ class Journal:
                 (sound,) = connection.execute("PRAGMA quick_check(1)").fetchone()
                 if sound != "ok":
                     raise sqlite3.DatabaseError(str(sound))
-                self.facts = _facts(connection)
-                self.counts = _counts(connection)
+                self.facts = facts_of(connection)
+                self.counts = counts_of(connection)
                 self._projection = Projection(run.letters, connection)
             except sqlite3.DatabaseError as error:
                 raise schema.damaged(run.journal, error) from None
@@ -316,11 +166,6 @@ def _put(connection: sqlite3.Connection, facts: dict[str, Any]) -> None:
     )
 
 
-def _facts(connection: sqlite3.Connection) -> dict[str, Any]:
-    rows = connection.execute("SELECT name, value FROM run")
-    return {name: json.loads(value) for name, value in rows}
-
-
 def _open(
     connection: sqlite3.Connection, batch: Batch, digest: bytes, now: float, since: float | None
 ) -> int:
@@ -398,15 +243,6 @@ def _forget_doubts(connection: sqlite3.Connection) -> int:
     )
     _put(connection, {"complete": False})
     return connection.execute("DELETE FROM doubt").rowcount
-
-
-def _counts(connection: sqlite3.Connection) -> Counts:
-    row = connection.execute(
-        "SELECT coalesce(sum(loaded),0), coalesce(sum(existing),0),"
-        " (SELECT count(*) FROM letter), (SELECT count(*) FROM doubt),"
-        " count(*) FILTER (WHERE outcome IN ('loaded', 'doubt', 'rejected')) FROM attempt"
-    ).fetchone()
-    return Counts(*row)
 
 
 def _state(connection: sqlite3.Connection) -> State:

@@ -15,8 +15,9 @@ import pytest
 from bulkload.batching import Letter
 from bulkload.errors import BulkloadError, StoppedForGood, StoppedResumable
 from bulkload.journal import journal as journals
-from bulkload.journal import projection, schema
-from bulkload.journal.journal import Journal, Resend, Settlement
+from bulkload.journal import projection, readers, schema
+from bulkload.journal.journal import Journal
+from bulkload.journal.settlement import Resend, Settlement
 from bulkload.model import Position
 from bulkload.rundir import RunDir
 from tests.making import batch, letter
@@ -83,10 +84,10 @@ def test_a_settlement_is_whole_or_not_there(run: RunDir) -> None:
                     doubtful=sent.entries[3:],
                 ),
             )
-        assert journals.counts(run)[:4] == (2, 0, 1, 2)
+        assert readers.counts(run)[:4] == (2, 0, 1, 2)
         assert seen(run, "SELECT covers, ids, tied FROM attempt") == [("0-1", "10,11,99", 0)]
-        assert [d["ordinal"] for d in journals.doubts(run)] == [3, 4]
-        assert journals.dead_ordinals(run) == {2}
+        assert [d["ordinal"] for d in readers.doubts(run)] == [3, 4]
+        assert readers.dead_ordinals(run) == {2}
 
     asyncio.run(settles())
 
@@ -99,8 +100,8 @@ def test_half_a_settlement_is_rolled_back(run: RunDir) -> None:
             twice = Settlement(207, loaded=((0, "10"),), letters=(letter(2), letter(1)))
             with pytest.raises(StoppedResumable):
                 await journal.settle(attempt, twice)
-        assert journals.dead_ordinals(run) == {1}
-        assert journals.counts(run).loaded == 0
+        assert readers.dead_ordinals(run) == {1}
+        assert readers.counts(run).loaded == 0
 
     asyncio.run(settles())
 
@@ -252,7 +253,7 @@ def test_a_full_disk_gets_one_second_chance(run: RunDir) -> None:
 
     asyncio.run(fills())
     assert freed == ["is full"]
-    assert journals.dead_ordinals(run) == {0}
+    assert readers.dead_ordinals(run) == {0}
 
 
 def bury(run: RunDir) -> bytes:
@@ -277,7 +278,7 @@ def restored(run: RunDir) -> Path | None:
 def test_letters_are_in_the_file_after_they_are_in_the_journal(run: RunDir) -> None:
     whole = bury(run)
     assert run.letters.read_bytes() == whole
-    assert journals.dead_ordinals(run) == {0, 1, 2, 3}
+    assert readers.dead_ordinals(run) == {0, 1, 2, 3}
 
 
 def test_a_file_that_was_torn_anywhere_is_made_whole(run: RunDir) -> None:
@@ -371,7 +372,7 @@ def test_a_damaged_page_stops_for_good(run: RunDir) -> None:
 @pytest.mark.parametrize("content", [b"not a database, not at all" * 50, b"\0" * 8192])
 def test_a_file_that_is_no_database_stops_for_good(run: RunDir, content: bytes) -> None:
     run.journal.write_bytes(content)
-    for ask in (journals.facts, journals.counts, restored):
+    for ask in (readers.facts, readers.counts, restored):
         with pytest.raises(StoppedForGood):
             ask(run)
 
@@ -380,7 +381,7 @@ def test_a_journal_of_another_version_is_not_touched(run: RunDir) -> None:
     with closing(schema.connect(run.journal)) as connection:
         connection.execute("PRAGMA user_version=99")
     with pytest.raises(StoppedForGood, match="version 99"):
-        journals.facts(run)
+        readers.facts(run)
 
 
 def test_a_disk_that_is_in_the_way_is_no_damage(run: RunDir) -> None:
@@ -390,17 +391,17 @@ def test_a_disk_that_is_in_the_way_is_no_damage(run: RunDir) -> None:
     assert isinstance(schema.damaged(run.journal, Busy("locked")), StoppedResumable)
     run.journal.unlink()
     with pytest.raises(BulkloadError) as found:
-        journals.counts(run)
+        readers.counts(run)
     assert not isinstance(found.value, StoppedForGood)
 
 
 def test_a_process_that_was_killed_too_early_leaves_no_run(tmp_path: Path) -> None:
     run = RunDir(tmp_path / "early")
     run.create()
-    assert not journals.is_committed(run)
+    assert not readers.is_committed(run)
     run.journal.touch()
-    assert not journals.is_committed(run)
+    assert not readers.is_committed(run)
     run.journal.unlink()
     journals.create(run, {"run_id": "r"}, [(0, 7)])
-    assert journals.is_committed(run)
-    assert journals.lineage(run) == {0: 7}
+    assert readers.is_committed(run)
+    assert readers.lineage(run) == {0: 7}

@@ -21,7 +21,7 @@ from bulkload.hubspot import wire
 from bulkload.hubspot.client import Sent
 from bulkload.hubspot.wire import Reply
 from bulkload.journal import journal as journals
-from bulkload.journal import schema
+from bulkload.journal import readers, schema
 from bulkload.journal.journal import Journal
 from bulkload.letters import LetterWriter
 from bulkload.limiter import Limiter, RateLimit
@@ -110,7 +110,7 @@ class Ran:
 
     @property
     def doubts(self) -> set[int]:
-        return {d["ordinal"] for d in journals.doubts(self.run)}
+        return {d["ordinal"] for d in readers.doubts(self.run)}
 
     @property
     def loaded(self) -> set[int]:
@@ -182,7 +182,7 @@ def law_one(ran: Ran, count: int) -> None:
     assert ran.loaded | ran.letters.keys() | ran.doubts == set(range(count))
     assert len(ran.letters) == tally.dead
     assert ran.doubts.isdisjoint(ran.letters)
-    counts = journals.counts(ran.run)
+    counts = readers.counts(ran.run)
     assert (counts.loaded, counts.dead_lettered, counts.in_doubt) == (
         tally.loaded, tally.dead, tally.doubt,
     )  # fmt: skip

@@ -1,0 +1,138 @@
+"""What a run's journal says, for readers beside a live writer: read-only, short transactions.
+
+A reader that stayed open would let the write-ahead log grow without end.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bulkload import ordinals
+from bulkload.errors import StoppedForGood
+from bulkload.journal import schema
+from bulkload.model import Position
+
+if TYPE_CHECKING:
+    from bulkload.rundir import RunDir
+
+
+class Counts(NamedTuple):
+    """Records by outcome, as the journal holds them."""
+
+    loaded: int
+    existing: int
+    dead_lettered: int
+    in_doubt: int
+    batches: int
+
+
+def is_committed(run: RunDir) -> bool:
+    """Whether the directory holds a run; a process killed too early leaves none."""
+    if not run.journal.exists() or run.journal.stat().st_size == 0:
+        return False
+    # SQLite makes an empty file a write-ahead log's by a rollback journal, and never uses one
+    # again: where it stands beside a single page, the process was killed within that step, and
+    # a read-only connection could not roll it back.
+    rollback, log = (
+        run.journal.with_name(f"{run.journal.name}-{end}") for end in ("journal", "wal")
+    )
+    if rollback.exists() and not log.exists() and run.journal.stat().st_size <= schema.PAGE_BYTES:
+        return False
+    try:
+        with closing(schema.read_only(run.journal)) as connection:
+            (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            return bool(tables)
+    except sqlite3.DatabaseError as error:
+        raise schema.damaged(run.journal, error) from None
+
+
+def facts(run: RunDir) -> dict[str, Any]:
+    """What the run is bound to and how it was called. Raises StoppedForGood if damaged."""
+    try:
+        with closing(schema.read_only(run.journal)) as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version != schema.VERSION:
+                raise StoppedForGood(
+                    f"{run.journal}: written by another version of bulkload (journal version "
+                    f"{version}, this one reads {schema.VERSION}); use that version to go on"
+                )
+            return facts_of(connection)
+    except sqlite3.DatabaseError as error:
+        raise schema.damaged(run.journal, error) from None
+
+
+def counts(run: RunDir) -> Counts:
+    """For readers beside a live writer: one short transaction."""
+    try:
+        with closing(schema.read_only(run.journal)) as connection:
+            return counts_of(connection)
+    except sqlite3.DatabaseError as error:
+        raise schema.damaged(run.journal, error) from None
+
+
+def doubts(run: RunDir) -> list[dict[str, Any]]:
+    """Every record in doubt: ordinal, source (its index), position, and its attempt's history."""
+    rows = _ask(
+        run,
+        "SELECT doubt.ordinal, doubt.source, doubt.at, doubt.number, sent_at, nth, status, note"
+        " FROM doubt JOIN attempt ON attempt.id=doubt.attempt ORDER BY doubt.ordinal",
+    )
+    return [
+        {
+            "ordinal": ordinal,
+            "source": source,
+            "position": Position(at, number).as_json(),
+            "sent_at": datetime.fromtimestamp(sent_at, UTC).isoformat(timespec="milliseconds"),
+            "attempts": nth,
+            "status": status,
+            "note": note,
+        }
+        for ordinal, source, at, number, sent_at, nth, status, note in rows
+    ]
+
+
+def under_way(run: RunDir) -> int:
+    """How many records are in attempts without an answer: sent now, or when the run was cut."""
+    rows = _ask(run, "SELECT covers FROM attempt WHERE outcome IS NULL")
+    return sum(b - a + 1 for (covers,) in rows for a, b in ordinals.unpack_spans(covers))
+
+
+def dead_ordinals(run: RunDir) -> set[int]:
+    """The ordinals of every dead letter."""
+    return {ordinal for (ordinal,) in _ask(run, "SELECT ordinal FROM letter")}
+
+
+def lineage(run: RunDir) -> dict[int, int]:
+    """In a replay: ordinal here → ordinal of the letter in the run that it replays."""
+    return dict(_ask(run, "SELECT ordinal, parent_ordinal FROM lineage"))
+
+
+def replays(run: RunDir) -> list[str]:
+    """The directories of the replays that were made of a run."""
+    return [path for (path,) in _ask(run, "SELECT path FROM replay ORDER BY path")]
+
+
+def facts_of(connection: sqlite3.Connection) -> dict[str, Any]:
+    rows = connection.execute("SELECT name, value FROM run")
+    return {name: json.loads(value) for name, value in rows}
+
+
+def counts_of(connection: sqlite3.Connection) -> Counts:
+    row = connection.execute(
+        "SELECT coalesce(sum(loaded),0), coalesce(sum(existing),0),"
+        " (SELECT count(*) FROM letter), (SELECT count(*) FROM doubt),"
+        " count(*) FILTER (WHERE outcome IN ('loaded', 'doubt', 'rejected')) FROM attempt"
+    ).fetchone()
+    return Counts(*row)
+
+
+def _ask(run: RunDir, query: str) -> list[Any]:
+    try:
+        with closing(schema.read_only(run.journal)) as connection:
+            return connection.execute(query).fetchall()
+    except sqlite3.DatabaseError as error:
+        raise schema.damaged(run.journal, error) from None

@@ -1,0 +1,58 @@
+"""What is written down of an attempt, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from bulkload import ordinals
+    from bulkload.batching import Batch, Entry, Letter
+    from bulkload.model import Position
+
+
+class Resend(NamedTuple):
+    """Records in doubt that are sent again, and the digest of the body they will go in."""
+
+    batch: Batch
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What becomes of the records of one attempt; each of them is named once.
+
+    `loaded` pairs an ordinal with its id at the remote ("" where a result could not be tied
+    to its input: then `loose_ids` holds those of the batch). Each of `resend` becomes a new
+    open attempt in the same transaction, so that its doubt is never forgotten.
+    """
+
+    status: int
+    note: str = ""
+    loaded: tuple[tuple[int, str], ...] = ()
+    loose_ids: tuple[str, ...] = ()
+    letters: tuple[Letter, ...] = ()
+    doubtful: tuple[Entry, ...] = ()
+    resend: tuple[Resend, ...] = ()
+
+
+class Open(NamedTuple):
+    """An attempt whose answer was never recorded."""
+
+    id: int
+    covers: str
+    first: int
+    source: int
+    position: Position
+    nth: int
+    digest: bytes
+    sent_at: float
+
+
+@dataclass(slots=True)
+class State:
+    """What a resume starts from: who is settled, who is open, where to read on."""
+
+    covered: ordinals.Covered
+    open: list[Open] = field(default_factory=list)
+    seek: tuple[int, int, Position | None] = (0, 0, None)
