@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bulkload.events import Observer
+    from bulkload.journal.settlement import Open
     from bulkload.options import Options
     from bulkload.protocols import Source
     from bulkload.rundir import RunDir
@@ -56,6 +57,17 @@ class Call:
     token_file: Path | None = None
     observers: tuple[Observer, ...] = ()
     interrupt: asyncio.Event | None = None
+
+    @classmethod
+    def of(
+        cls,
+        token: str | None,
+        token_file: Path | None,
+        observers: Sequence[Observer],
+        interrupt: asyncio.Event | None,
+    ) -> Call:
+        """As the public functions are called."""
+        return cls(Token(token) if token else None, token_file, tuple(observers), interrupt)
 
     def secret(self) -> Token:
         return self.token or read_token(self.token_file)
@@ -165,8 +177,8 @@ class _Life:
             again = await journal.forget_doubts()
             self._tally.doubt -= again
             self._tell(events.Said(f"{again:,} records in doubt are sent again, at your word"))
-        doubted = await self._look_at_doubts(journal, reader)
         state = await journal.state()
+        doubted = await self._look_at_doubts(state.open, journal, reader)
         count, share = options.dead_letters_allowed()
         parts = Parts(
             Sink(client), journal, limiter, letters, self._random, self._tell, reader.consumed,
@@ -218,13 +230,15 @@ class _Life:
         await self._interrupt.wait()
         pipeline.drain(StoppedResumable("interrupted; what was in flight is settled"))
 
-    async def _look_at_doubts(self, journal: Journal, reader: Reader) -> list[Load]:
+    async def _look_at_doubts(
+        self, left_open: Sequence[Open], journal: Journal, reader: Reader
+    ) -> list[Load]:
         """Attempts whose answer an earlier life of the run did not live to see.
 
         Settled as in doubt, or by the user's word returned to be sent again.
         """
         again = []
-        for opened in (await journal.state()).open:
+        for opened in left_open:
             source = self._sources[opened.source]
             batch = await asyncio.to_thread(
                 reader.rebuild, opened.covers, opened.source, opened.position

@@ -84,6 +84,13 @@ class Limiter:
         heapq.heappush(self._coming, arrived_by + self.limit.window_s + GUARD_S)
         self._returned.set()
 
+    def end(self, sent_at: float, arrived_by: float) -> None:
+        """A call ended: spent if anything of it left (`sent_at`), else given back."""
+        if sent_at:
+            self.spend(max(sent_at, arrived_by))
+        else:
+            self.give_back()
+
     def take_recent(self, count: int, until: float) -> None:
         """Slots that an earlier life of this run still occupies, until loop time `until`."""
         for _ in range(min(count, self._free)):

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
-from bulkload.hubspot.auth import Token
 from bulkload.journal import journal as journals
 from bulkload.journal import readers
 from bulkload.life import Call, carry_on
@@ -57,7 +56,7 @@ async def load(
     Raises RefusedToStart where nothing was sent: bad options, sources or token.
     """
     options = options or Options()
-    call = Call(Token(token) if token else None, token_file, tuple(observers), interrupt)
+    call = Call.of(token, token_file, observers, interrupt)
     call.secret()
     directory = RunDir(Path(run) if run is not None else default_run(sources))
     if again:
@@ -115,7 +114,7 @@ async def resume(
     not the one that the run is bound to.
     """
     directory = existing(run)
-    call = Call(Token(token) if token else None, token_file, tuple(observers), interrupt)
+    call = Call.of(token, token_file, observers, interrupt)
     with directory.locked():
         facts = readers.facts(directory)
         options = Options.from_json(facts["options"]).changed(changes or {})

@@ -85,10 +85,7 @@ class Outage:
             await self.gate.pause(wait)
             await self.limiter.acquire()
             probe = await self.sink.probe()
-            if probe.sent_at:
-                self.limiter.spend(probe.ended_at)
-            else:
-                self.limiter.give_back()
+            self.limiter.end(probe.sent_at, probe.ended_at)
             if 0 < probe.reply.status < 500 and probe.reply.status not in wire.LATER:
                 self.gate.answered()
                 return

@@ -206,12 +206,9 @@ class Pipeline:
             limiter.spend(self._clock())
             raise
         judged = wire.judge(load.batch, sent.reply)
-        if sent.sent_at:
-            worked = judged.worked_s if isinstance(judged, wire.Outcomes) else 0.0
-            limiter.spend(max(sent.sent_at, sent.ended_at - worked))
-            tally.requests += 1
-        else:
-            limiter.give_back()
+        worked = judged.worked_s if isinstance(judged, wire.Outcomes) else 0.0
+        limiter.end(sent.sent_at, sent.ended_at - worked)
+        tally.requests += sent.sent_at > 0
         tally.retries += load.tries > 0
         self._parts.tell(events.Answered(sent.reply.status, sent.seconds, load.tries > 0))
         return sent, judged

@@ -67,10 +67,7 @@ class Preflight:
         while True:
             await self.limiter.acquire()
             found, sent = await account.ask(self.client)
-            if sent.sent_at:
-                self.limiter.spend(sent.ended_at)
-            else:
-                self.limiter.give_back()
+            self.limiter.end(sent.sent_at, sent.ended_at)
             if found.denied:
                 raise StoppedResumable(found.denied)
             reply = sent.reply

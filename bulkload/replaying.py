@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from bulkload.errors import RefusedToStart
-from bulkload.hubspot.auth import Token
 from bulkload.journal import journal as journals
 from bulkload.journal import readers
 from bulkload.life import Call, carry_on
@@ -72,7 +71,7 @@ async def replay(
     differ from the parent run's. Raises RefusedToStart where there is nothing to send, or an
     earlier replay of the same run has not ended.
     """
-    call = Call(Token(token) if token else None, token_file, tuple(observers), interrupt)
+    call = Call.of(token, token_file, observers, interrupt)
     call.secret()
     parent, file = _parent(Path(source))
     options = Options()

@@ -130,7 +130,7 @@ class RunDir:
             return
         descriptor = os.open(self.ballast, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            os.write(descriptor, bytes(BALLAST_BYTES))
+            write_whole(descriptor, bytes(BALLAST_BYTES))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -138,6 +138,13 @@ class RunDir:
     def drop_ballast(self) -> None:
         with suppress(FileNotFoundError):
             self.ballast.unlink()
+
+
+def write_whole(descriptor: int, content: bytes) -> None:
+    """os.write may stop half way, on a disk that is nearly full: then the next one says why."""
+    left = memoryview(content)
+    while left:
+        left = left[os.write(descriptor, left) :]
 
 
 def private(path: Path) -> None:

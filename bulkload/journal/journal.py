@@ -11,7 +11,6 @@ import errno
 import json
 import sqlite3
 import time
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from bulkload import ordinals
@@ -39,34 +38,28 @@ def create(run: RunDir, facts: dict[str, Any], lineage: Iterable[tuple[int, int]
     `lineage`, of a replay: (ordinal here, ordinal of the letter in the parent run).
     """
     private(run.journal)
-    try:
-        with closing(schema.connect(run.journal)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            for statement in schema.TABLES.split(";\n"):
-                if statement.strip():
-                    connection.execute(statement)
-            connection.execute(f"PRAGMA user_version={schema.VERSION}")
-            _put(connection, facts)
-            connection.executemany("INSERT INTO lineage VALUES (?,?)", lineage)
-            connection.execute("COMMIT")
-    except sqlite3.DatabaseError as error:
-        raise schema.damaged(run.journal, error) from None
+    with schema.opened(run.journal, writable=True) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in schema.TABLES.split(";\n"):
+            if statement.strip():
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={schema.VERSION}")
+        _put(connection, facts)
+        connection.executemany("INSERT INTO lineage VALUES (?,?)", lineage)
+        connection.execute("COMMIT")
     sync_directory(run.path)
 
 
 def restore_letters(run: RunDir) -> None:
     """Write dead-letters.ndjson anew from the journal. The lock of `run` is held."""
-    with closing(schema.connect(run.journal)) as connection:
+    with schema.opened(run.journal, writable=True) as connection:
         restore(run.letters, connection)
 
 
 def register_replay(run: RunDir, path: Path) -> None:
     """Remember a replay before it sends anything. The lock of `run` is held."""
-    try:
-        with closing(schema.connect(run.journal)) as connection:
-            connection.execute("INSERT OR IGNORE INTO replay VALUES (?)", (str(path),))
-    except sqlite3.DatabaseError as error:
-        raise schema.damaged(run.journal, error) from None
+    with schema.opened(run.journal, writable=True) as connection:
+        connection.execute("INSERT OR IGNORE INTO replay VALUES (?)", (str(path),))
 
 
 class Journal:
@@ -74,16 +67,13 @@ class Journal:
 
     def __init__(self, run: RunDir, *, on_full: Callable[[str], None]) -> None:
         self._run = run
-        with closing(schema.connect(run.journal)) as connection:
-            try:
-                (sound,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-                if sound != "ok":
-                    raise sqlite3.DatabaseError(str(sound))
-                self.facts = facts_of(connection)
-                self.counts = counts_of(connection)
-                self._projection = Projection(run.letters, connection)
-            except sqlite3.DatabaseError as error:
-                raise schema.damaged(run.journal, error) from None
+        with schema.opened(run.journal, writable=True) as connection:
+            (sound,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if sound != "ok":
+                raise sqlite3.DatabaseError(str(sound))
+            self.facts = facts_of(connection)
+            self.counts = counts_of(connection)
+            self._projection = Projection(run.letters, connection)
         self.set_aside = self._projection.set_aside
         self._on_full = on_full
         self._writer = Writer(
@@ -135,10 +125,10 @@ class Journal:
             ) from None
         await self.note({"complete": True})
 
-    async def intend(self, batch: Batch, digest: bytes, since: float | None = None) -> int:
+    async def intend(self, batch: Batch, digest: bytes) -> int:
         """Record that `batch` is about to be sent. The request may leave after this returns."""
         return await self._writer.write(
-            lambda connection: _open(connection, batch, digest, time.time(), since)
+            lambda connection: _open(connection, batch, digest, time.time())
         )
 
     async def withdraw(self, attempt: int) -> None:
@@ -167,7 +157,11 @@ def _put(connection: sqlite3.Connection, facts: dict[str, Any]) -> None:
 
 
 def _open(
-    connection: sqlite3.Connection, batch: Batch, digest: bytes, now: float, since: float | None
+    connection: sqlite3.Connection,
+    batch: Batch,
+    digest: bytes,
+    now: float,
+    since: float | None = None,
 ) -> int:
     head = batch.entries[0]
     cursor = connection.execute(
@@ -267,14 +261,14 @@ def _state(connection: sqlite3.Connection) -> State:
         {"low": low},
     ).fetchone()
     opened = connection.execute(
-        "SELECT id, covers, first, source, at, number, nth, digest, sent_at FROM attempt"
+        "SELECT id, covers, first, source, at, number, nth, digest FROM attempt"
         " WHERE outcome IS NULL ORDER BY id"
     )
     return State(
         covered,
         [
-            Open(i, covers, first, source, Position(at, number), nth, digest, sent_at)
-            for i, covers, first, source, at, number, nth, digest, sent_at in opened
+            Open(i, covers, first, source, Position(at, number), nth, digest)
+            for i, covers, first, source, at, number, nth, digest in opened
         ],
         (seek[0], seek[1], Position(seek[2], seek[3])) if seek else (0, 0, None),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from bulkload.rundir import private, sync_directory
+from bulkload.rundir import private, sync_directory, write_whole
 
 if TYPE_CHECKING:
     import sqlite3
@@ -36,7 +36,7 @@ class Projection:
             size = os.fstat(descriptor).st_size
             try:
                 for _, line in rows:
-                    _write(descriptor, line + b"\n")
+                    write_whole(descriptor, line + b"\n")
             except OSError:
                 os.ftruncate(descriptor, size)  # half a line would look like a person's edit
                 raise
@@ -54,60 +54,14 @@ class Projection:
         sync_directory(self._path.parent)
 
 
-def _write(descriptor: int, line: bytes) -> None:
-    left = memoryview(line)
-    while left:
-        left = left[os.write(descriptor, left) :]
-
-
 def restore(path: Path, connection: sqlite3.Connection) -> Path | None:
     """Make the file equal to the journal. Returns where an edited file was put, if one was.
 
     A file that is a prefix of what it should be was cut by a crash: the rest is appended.
     """
     private(path)
-    rows = connection.execute(LINES, (0,))
-    with path.open("r+b") as file:
-        size = os.fstat(file.fileno()).st_size
-        for _, line in rows:
-            wanted = line + b"\n"
-            if file.tell() == size or file.read(len(wanted)) != wanted:
-                break
-        else:
-            if file.tell() == size:
-                return None
-            return _rewrite(path, connection)
-        if not _is_torn(path, size, connection):
-            return _rewrite(path, connection)
-    _complete(path, connection)
-    return None
-
-
-def _is_torn(path: Path, size: int, connection: sqlite3.Connection) -> bool:
-    """Whether all `size` bytes of the file are a prefix of the projection."""
-    with path.open("rb") as file:
-        for _, line in connection.execute(LINES, (0,)):
-            wanted = line + b"\n"
-            found = file.read(len(wanted))
-            if found != wanted:
-                return file.tell() == size and wanted.startswith(found)
-    return False
-
-
-def _complete(path: Path, connection: sqlite3.Connection) -> None:
-    size = path.stat().st_size
-    seen = 0
-    with path.open("ab") as file:
-        for _, line in connection.execute(LINES, (0,)):
-            wanted = line + b"\n"
-            if seen + len(wanted) > size:
-                file.write(wanted[max(0, size - seen) :])
-            seen += len(wanted)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _rewrite(path: Path, connection: sqlite3.Connection) -> Path:
+    if _complete(path, connection):
+        return None
     number = 1
     while (aside := path.with_name(f"dead-letters.edited-{number}.ndjson")).exists():
         number += 1
@@ -116,3 +70,23 @@ def _rewrite(path: Path, connection: sqlite3.Connection) -> Path:
     _complete(path, connection)
     sync_directory(path.parent)
     return aside
+
+
+def _complete(path: Path, connection: sqlite3.Connection) -> bool:
+    """Write what the file lacks. False, and nothing written, where it holds anything else.
+
+    Only the end of the file can lack something, so whatever is written comes after all that
+    is there was compared.
+    """
+    with path.open("r+b") as file:
+        for _, line in connection.execute(LINES, (0,)):
+            wanted = line + b"\n"
+            found = file.read(len(wanted))
+            if not wanted.startswith(found):
+                return False
+            file.write(wanted[len(found) :])
+        if file.read(1):
+            return False
+        file.flush()
+        os.fsync(file.fileno())
+    return True

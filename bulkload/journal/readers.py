@@ -6,8 +6,6 @@ A reader that stayed open would let the write-ahead log grow without end.
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +15,8 @@ from bulkload.journal import schema
 from bulkload.model import Position
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from bulkload.rundir import RunDir
 
 
@@ -42,36 +42,27 @@ def is_committed(run: RunDir) -> bool:
     )
     if rollback.exists() and not log.exists() and run.journal.stat().st_size <= schema.PAGE_BYTES:
         return False
-    try:
-        with closing(schema.read_only(run.journal)) as connection:
-            (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            return bool(tables)
-    except sqlite3.DatabaseError as error:
-        raise schema.damaged(run.journal, error) from None
+    with schema.opened(run.journal) as connection:
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        return bool(tables)
 
 
 def facts(run: RunDir) -> dict[str, Any]:
     """What the run is bound to and how it was called. Raises StoppedForGood if damaged."""
-    try:
-        with closing(schema.read_only(run.journal)) as connection:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version != schema.VERSION:
-                raise StoppedForGood(
-                    f"{run.journal}: written by another version of bulkload (journal version "
-                    f"{version}, this one reads {schema.VERSION}); use that version to go on"
-                )
-            return facts_of(connection)
-    except sqlite3.DatabaseError as error:
-        raise schema.damaged(run.journal, error) from None
+    with schema.opened(run.journal) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version != schema.VERSION:
+            raise StoppedForGood(
+                f"{run.journal}: written by another version of bulkload (journal version "
+                f"{version}, this one reads {schema.VERSION}); use that version to go on"
+            )
+        return facts_of(connection)
 
 
 def counts(run: RunDir) -> Counts:
     """For readers beside a live writer: one short transaction."""
-    try:
-        with closing(schema.read_only(run.journal)) as connection:
-            return counts_of(connection)
-    except sqlite3.DatabaseError as error:
-        raise schema.damaged(run.journal, error) from None
+    with schema.opened(run.journal) as connection:
+        return counts_of(connection)
 
 
 def doubts(run: RunDir) -> list[dict[str, Any]]:
@@ -131,8 +122,5 @@ def counts_of(connection: sqlite3.Connection) -> Counts:
 
 
 def _ask(run: RunDir, query: str) -> list[Any]:
-    try:
-        with closing(schema.read_only(run.journal)) as connection:
-            return connection.execute(query).fetchall()
-    except sqlite3.DatabaseError as error:
-        raise schema.damaged(run.journal, error) from None
+    with schema.opened(run.journal) as connection:
+        return connection.execute(query).fetchall()

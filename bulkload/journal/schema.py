@@ -8,11 +8,13 @@ since SQLite ignores in silence what it can't do (WAL on some network disks).
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from bulkload.errors import BulkloadError, RefusedToStart, StoppedForGood, StoppedResumable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 VERSION = 1
@@ -103,6 +105,16 @@ def read_only(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10)
     connection.isolation_level = None
     return connection
+
+
+@contextmanager
+def opened(path: Path, *, writable: bool = False) -> Iterator[sqlite3.Connection]:
+    """A connection for one short piece of work. Raises what `damaged` makes of a failure."""
+    try:
+        with closing(connect(path) if writable else read_only(path)) as connection:
+            yield connection
+    except sqlite3.DatabaseError as error:
+        raise damaged(path, error) from None
 
 
 def damaged(path: Path, error: Exception) -> BulkloadError:

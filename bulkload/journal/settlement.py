@@ -46,7 +46,6 @@ class Open(NamedTuple):
     position: Position
     nth: int
     digest: bytes
-    sent_at: float
 
 
 @dataclass(slots=True)
