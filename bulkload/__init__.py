@@ -16,10 +16,12 @@ from bulkload.version import __version__
 
 if TYPE_CHECKING:
     from bulkload.errors import BulkloadError, RefusedToStart, StoppedForGood, StoppedResumable
-    from bulkload.loader import load, resume, status
+    from bulkload.loader import load, resolve, resume, status
     from bulkload.options import Options
     from bulkload.replaying import replay
     from bulkload.summary import Summary
+    from bulkload.undoing import undo
+    from bulkload.undoplan import Undone
 
 __all__ = [
     "BulkloadError",
@@ -28,19 +30,25 @@ __all__ = [
     "StoppedForGood",
     "StoppedResumable",
     "Summary",
+    "Undone",
     "__version__",
     "load",
     "replay",
+    "resolve",
     "resume",
     "status",
+    "undo",
 ]
 
 _HOMES = {
     "Summary": "summary",
     "load": "loader",
+    "resolve": "loader",
     "resume": "loader",
     "status": "loader",
     "replay": "replaying",
+    "undo": "undoing",
+    "Undone": "undoplan",
     "Options": "options",
     "BulkloadError": "errors",
     "RefusedToStart": "errors",

@@ -26,8 +26,8 @@ a thousand times its body, and is kept for its dead letter. A larger one travels
 class Entry(NamedTuple):
     """One record of a batch: who it is, how to read it again, what is sent for it.
 
-    `body` is its input as JSON, the trace id included; `key` its key property's value, "" for
-    none.
+    `body` is its input as JSON, the trace id included; `key` its key property's value, "" where
+    the run has no such property.
     """
 
     ordinal: int
@@ -48,9 +48,19 @@ class Letter(NamedTuple):
     line: bytes
 
 
+class Skip(NamedTuple):
+    """A record that is left out: `first`, or the record `id` of the remote, has its key."""
+
+    ordinal: int
+    source: int
+    position: Position
+    first: int | None = None
+    id: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records that travel together, with the letters of those that fell out before.
+    """Records that travel together, with the letters and skips of those that fell out before.
 
     `attempt` counts the times it was sent (0: never).
     """
@@ -58,6 +68,7 @@ class Batch:
     entries: tuple[Entry, ...]
     letters: tuple[Letter, ...] = ()
     attempt: int = 0
+    skips: tuple[Skip, ...] = ()
 
     @property
     def covers(self) -> str:
@@ -79,14 +90,18 @@ class Batch:
 class _Open:
     entries: list[Entry] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
+    skips: list[Skip] = field(default_factory=list)
     size: int = 0
     held: int = 0
     traces: set[str] = field(default_factory=set)
     end: int = -1
 
+    def batch(self) -> Batch:
+        return Batch(tuple(self.entries), tuple(self.letters), skips=tuple(self.skips))
+
 
 def batches(
-    read: Iterable[Entry | Letter], *, max_records: int, max_bytes: int, overhead: int = 13
+    read: Iterable[Entry | Letter | Skip], *, max_records: int, max_bytes: int, overhead: int = 13
 ) -> Iterator[Batch]:
     """Group what was read, in order. `max_bytes` bounds the body, `overhead` is its envelope.
 
@@ -96,11 +111,11 @@ def batches(
     now = _Open()
     for each in read:
         gap = now.end >= 0 and each.ordinal != now.end + 1
-        weight = len(each.line) if isinstance(each, Letter) else len(each.record.raw or b"")
+        weight = _weight(each)
         if now.held + weight > HELD_BYTES:
             full = True
-        elif isinstance(each, Letter):
-            full = len(now.letters) >= max_records
+        elif not isinstance(each, Entry):
+            full = len(now.letters) + len(now.skips) >= max_records
         else:
             full = (
                 len(now.entries) >= max_records
@@ -108,10 +123,12 @@ def batches(
                 or each.trace_id in now.traces
             )
         if (gap or full) and now.end >= 0:
-            yield Batch(tuple(now.entries), tuple(now.letters))
+            yield now.batch()
             now = _Open()
         if isinstance(each, Letter):
             now.letters.append(each)
+        elif isinstance(each, Skip):
+            now.skips.append(each)
         else:
             now.entries.append(each)
             now.size += len(each.body) + 1
@@ -119,4 +136,10 @@ def batches(
         now.held += weight
         now.end = each.ordinal
     if now.end >= 0:
-        yield Batch(tuple(now.entries), tuple(now.letters))
+        yield now.batch()
+
+
+def _weight(each: Entry | Letter | Skip) -> int:
+    if isinstance(each, Entry):
+        return len(each.record.raw or b"")
+    return len(each.line) if isinstance(each, Letter) else 0

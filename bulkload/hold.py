@@ -49,6 +49,21 @@ class Gate:
             else:
                 return
 
+    async def readable(self) -> None:
+        """Until a read may go: not while the remote is down, when one asks for all. Raises Drained.
+
+        Reads go beside the create that tries the remote: what they settle need not be sent.
+        """
+        while True:
+            if self._shut:
+                raise Drained
+            if self._state == "down":
+                await self._change(None)
+            elif (left := self._until - self._clock()) > 0:
+                await self._change(left)
+            else:
+                return
+
     def enter(self) -> Pass | None:
         """The check after slot and pace: None where the gate shut meanwhile."""
         if self._shut or self._state in ("down", "trying") or self._until > self._clock():

@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 
 from bulkload.batching import Letter
+from bulkload.errors import RecordError
+from bulkload.keys import key_of
 from bulkload.mapping import letter_fields
 from bulkload.model import Input
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from bulkload.batching import Entry
     from bulkload.model import Position, Record
 
@@ -24,10 +28,17 @@ Reason = Literal["unreadable", "unmappable", "rejected", "undeliverable"]
 
 
 class LetterWriter:
-    """Writes the letters of one run. `sources` are the names as people know them."""
+    """Writes the letters of one run. `sources` are the names as people know them.
 
-    def __init__(self, run: str, sources: list[str]) -> None:
+    `marks` are the properties that the run adds to each input: no letter carries them.
+    """
+
+    def __init__(
+        self, run: str, sources: list[str], marks: Iterable[str] = (), key_field: str | None = None
+    ) -> None:
         self._run = run
+        self._marks = frozenset(marks)
+        self._field = key_field
         # A file's name need not be UTF-8; JSON must be.
         self._sources = [name.encode("utf-8", "backslashreplace").decode() for name in sources]
 
@@ -52,7 +63,8 @@ class LetterWriter:
             "position": position.as_json(),
             "ordinal": ordinal,
         }
-        if key:
+        # Also where this run has no key property: a replay may, and the record be edited by then.
+        if key := key or self._key(record):
             letter["key"] = key
         letter |= letter_fields(record, sent)
         letter |= {"reason": reason}
@@ -71,7 +83,7 @@ class LetterWriter:
         """The letter of a record that was sent, with its input where it was mapped."""
         sent = None
         if entry.record.kind == "mail":
-            sent = input_of(entry)
+            sent = self._input_of(entry)
         return self.write(
             entry.ordinal,
             entry.source,
@@ -85,8 +97,14 @@ class LetterWriter:
             **remote,
         )
 
+    def _input_of(self, entry: Entry) -> Input:
+        """What was sent for an entry, without what the run added to it."""
+        sent = orjson.loads(entry.body)
+        own = {n: v for n, v in sent["properties"].items() if n not in self._marks}
+        return Input(own, sent["associations"])
 
-def input_of(entry: Entry) -> Input:
-    """What was sent for an entry, without the trace id that the run gave it."""
-    sent = orjson.loads(entry.body)
-    return Input(sent["properties"], sent["associations"])
+    def _key(self, record: Record) -> str:
+        try:
+            return key_of(record, self._field)
+        except RecordError:
+            return ""

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload import events, verdict
 from bulkload.batching import batches
@@ -21,16 +21,19 @@ from bulkload.errors import BulkloadError, RefusedToStart, StoppedForGood, Stopp
 from bulkload.hubspot import wire
 from bulkload.hubspot.auth import Token, read_token
 from bulkload.hubspot.client import Client
+from bulkload.hubspot.lookup import Marks
+from bulkload.hubspot.remoteclock import RemoteClock
 from bulkload.hubspot.sink import Sink
 from bulkload.journal.journal import Journal
 from bulkload.journal.settlement import Settlement
 from bulkload.letters import LetterWriter
 from bulkload.limiter import Limiter, RateLimit
-from bulkload.pipeline import Parts, Pipeline, Policy, Tally
+from bulkload.parts import Parts, Policy, Tally
+from bulkload.pipeline import Pipeline
 from bulkload.preflight import Preflight
 from bulkload.reading import Reader
 from bulkload.runlog import RunLog
-from bulkload.settling import Load
+from bulkload.settling import Load, Question
 from bulkload.sources import fingerprint
 from bulkload.sources.files import FileSource
 from bulkload.summary import Summary, keep, resume_command
@@ -42,8 +45,20 @@ if TYPE_CHECKING:
     from bulkload.events import Observer
     from bulkload.journal.settlement import Open
     from bulkload.options import Options
+    from bulkload.ordinals import Covered
     from bulkload.protocols import Source
     from bulkload.rundir import RunDir
+
+
+QUIET_S = 60.0
+"""How long after its time limit a call may still be carried out by the remote."""
+
+COSTS: dict[verdict.InDoubt, str] = {
+    "hold": "a batch whose answer is lost stays in doubt (--in-doubt hold). A text property "
+    "bulkload_key with unique values would settle such doubts by itself",
+    "verify": "a batch whose answer is lost is looked for by search, which takes minutes",
+    "resend": "a batch whose answer is lost is sent again, and may be made twice",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,23 +88,56 @@ class Call:
         return self.token or read_token(self.token_file)
 
 
+class Word(NamedTuple):
+    """What the user says of records that are held in doubt: these are there, or are not."""
+
+    there: bool
+    chosen: Covered
+
+
 async def carry_on(
-    directory: RunDir, sources: Sequence[Source], options: Options, call: Call, said: str = ""
+    directory: RunDir,
+    sources: Sequence[Source],
+    options: Options,
+    call: Call,
+    said: str = "",
+    *,
+    resolving: bool = False,
+    word: Word | None = None,
 ) -> Summary:
     """Work on a committed run until it is settled or has to stop. The lock is held.
 
-    `said`: what there is to tell about its sources, for the observers.
+    `said`: what there is to tell about its sources, for the observers. `resolving`: only what is
+    in doubt is looked at, nothing new is read; `word`: what the user says of it.
     """
-    life = _Life(directory, sources, options, call)
+    life = _Life(directory, sources, options, call, resolving=resolving, word=word)
     return await life.live(said.strip())
+
+
+async def believe(directory: RunDir, chosen: Covered) -> None:
+    """By the user's word these records, held in doubt, are at the remote. The lock is held."""
+    journal = Journal.of(directory, on_full=lambda _: None)
+    try:
+        await journal.believe(chosen)
+    finally:
+        await journal.close()
 
 
 class _Life:
     """One process's work on one run."""
 
     def __init__(
-        self, directory: RunDir, sources: Sequence[Source], options: Options, call: Call
+        self,
+        directory: RunDir,
+        sources: Sequence[Source],
+        options: Options,
+        call: Call,
+        *,
+        resolving: bool,
+        word: Word | None,
     ) -> None:
+        self._resolving = resolving
+        self._word = word
         self._directory = directory
         self._sources = sources
         self._options = options
@@ -109,7 +157,7 @@ class _Life:
         with suppress(OSError):  # a full disk: what it was for has happened
             self._directory.lay_ballast()
         async with AsyncExitStack() as stack:
-            journal = Journal(
+            journal = Journal.of(
                 self._directory, on_full=self._disk_trouble(asyncio.get_running_loop())
             )
             stack.push_async_callback(journal.close)
@@ -138,6 +186,7 @@ class _Life:
         counts, tally = journal.counts, self._tally
         tally.loaded, tally.existing = counts.loaded, counts.existing
         tally.dead, tally.doubt = counts.dead_lettered, counts.in_doubt
+        tally.skipped = counts.skipped
         tally.batches = counts.batches
         if journal.set_aside is not None:
             self._tell(
@@ -152,48 +201,58 @@ class _Life:
         )
 
     async def _work(self, journal: Journal, client: Client) -> BulkloadError | None:
-        options = self._options
+        options, complete = self._options, journal.facts.get("complete", False)
         limit = RateLimit.parse(options.rate_limit)
         limiter = Limiter(limit)
         recent = await journal.sent_since(time.time() - limit.window_s)
         limiter.take_recent(recent, asyncio.get_running_loop().time() + limit.window_s)
+        remote = RemoteClock(asyncio.get_running_loop().time)
+        marks = await self._bind(journal, client, limiter, remote)
+        means: verdict.Means = "key" if marks else options.in_doubt
         run = journal.facts["run_id"]
-        letters = LetterWriter(run, [source.name for source in self._sources])
+        letters = LetterWriter(
+            run, [source.name for source in self._sources], filter(None, marks or ()), options.key
+        )
         reader = Reader(
             run,
             self._sources,
             letters,
             max_bytes=options.max_batch_bytes,
             limit=options.limit,
+            marks=marks,
+            key_field=options.key,
+            remembered=max(10_000, 4 * options.max_in_flight * options.batch_size),
         )
-        bound = journal.facts.get("portal")
-        preflight = Preflight(
-            client, limiter, self._tell, self._random, options.max_outage, self._interrupt
-        )
-        portal = await preflight.portal(bound)
-        if portal != bound:
-            await journal.note({"portal": portal})
-        if options.in_doubt == "resend" and self._tally.doubt:
-            again = await journal.forget_doubts()
-            self._tally.doubt -= again
-            self._tell(events.Said(f"{again:,} records in doubt are sent again, at your word"))
+        if self._word is None and means != "hold" and self._tally.doubt:
+            await self._reopen(journal, None, means)
         state = await journal.state()
-        doubted = await self._look_at_doubts(state.open, journal, reader)
+        doubted = await self._look_at_doubts(state.open, journal, reader, means)
+        if self._word is not None:
+            # After what a kill left open was looked at: that is not what the user speaks of.
+            await self._reopen(journal, self._word.chosen, "resend")
+            named = (await journal.state()).open
+            known = {load.attempt for load in doubted}
+            spoken = [opened for opened in named if opened.id not in known]
+            doubted += await self._look_at_doubts(spoken, journal, reader, "resend")
         count, share = options.dead_letters_allowed()
         parts = Parts(
             Sink(client), journal, limiter, letters, self._random, self._tell, reader.consumed,
-            partial(asyncio.get_running_loop().run_in_executor, self._thread),
+            remote, partial(asyncio.get_running_loop().run_in_executor, self._thread),
         )  # fmt: skip
         policy = Policy(
             in_flight=options.max_in_flight,
-            in_doubt=options.in_doubt,
+            means=means,
             max_attempts=options.max_attempts,
             max_outage_s=options.max_outage,
             max_dead_share=share,
             max_dead_count=count,
+            marks=marks,
+            run=run,
+            began=journal.facts.get("began"),
+            quiet_s=options.timeout + QUIET_S,
         )
         read = batches(
-            reader.read(state.seek, state.covered),
+            () if self._resolving else reader.read(state.seek, state.covered),
             max_records=options.batch_size,
             max_bytes=options.max_batch_bytes,
             overhead=wire.ENVELOPE_BYTES,
@@ -204,10 +263,48 @@ class _Life:
             await pipeline.run()
         finally:
             watch.cancel()
+        if pipeline.stopped is None and self._resolving and not complete:
+            return StoppedResumable("what was in doubt was looked at; the rest is not loaded yet")
         if pipeline.stopped is None:
             await asyncio.to_thread(self._still_whole, journal)
             await journal.finish()
         return pipeline.stopped
+
+    async def _reopen(self, journal: Journal, chosen: Covered | None, means: verdict.Means) -> None:
+        again = await journal.reopen_doubts(chosen)
+        self._tally.doubt -= again
+        what = "are sent again, at your word" if means == "resend" else "are looked for"
+        self._tell(events.Said(f"{again:,} records in doubt {what}"))
+
+    async def _bind(
+        self, journal: Journal, client: Client, limiter: Limiter, remote: RemoteClock
+    ) -> Marks | None:
+        """Bind the run to its portal and to what its records will carry, or see that it still is.
+
+        Decided by the first life of a run that reaches the remote, for all its lives: a batch in
+        doubt must be built again as it was.
+        """
+        options, facts = self._options, journal.facts
+        preflight = Preflight(
+            client, limiter, self._tell, self._random, options.max_outage, self._interrupt, remote
+        )
+        bound = facts.get("portal")
+        portal = await preflight.portal(bound)
+        if "marks" not in facts:
+            marks = await preflight.marks(options.key_property)
+            began = {"portal": portal, "marks": marks, "began": remote.at_least()}
+            await journal.note(began)
+            journal.facts |= began
+        else:
+            kept = facts["marks"]
+            marks = Marks(*kept) if kept else None
+            if portal != bound:
+                await journal.note({"portal": portal})
+            if marks:
+                await preflight.still_there(marks)
+        if marks is None:
+            self._tell(events.Said(f"the portal has no key property: {COSTS[options.in_doubt]}"))
+        return marks
 
     def _still_whole(self, journal: Journal) -> None:
         """A file that was cut or rewritten while it was read would end the run with less than
@@ -231,33 +328,40 @@ class _Life:
         pipeline.drain(StoppedResumable("interrupted; what was in flight is settled"))
 
     async def _look_at_doubts(
-        self, left_open: Sequence[Open], journal: Journal, reader: Reader
+        self,
+        left_open: Sequence[Open],
+        journal: Journal,
+        reader: Reader,
+        means: verdict.Means,
     ) -> list[Load]:
         """Attempts whose answer an earlier life of the run did not live to see.
 
-        Settled as in doubt, or by the user's word returned to be sent again.
+        Returned to be asked for or, by the user's word, sent again; else settled as in doubt.
         """
-        again = []
+        left, why = [], "the process ended before the answer was settled"
         for opened in left_open:
             source = self._sources[opened.source]
             batch = await asyncio.to_thread(
                 reader.rebuild, opened.covers, opened.source, opened.position
             )
-            if wire.digest(wire.body(batch)) != opened.digest:
+            if opened.digest and wire.digest(wire.body(batch)) != opened.digest:
                 raise StoppedForGood(
                     f"{source.name}: a batch in doubt (from {source.noun} "
                     f"{opened.position.number}) reads differently now. The source changed, or "
                     "this version maps it otherwise; put the old one back, then resume"
                 )
-            if verdict.decide("unknown", self._options.in_doubt) == "send-again":
-                batch = replace(batch, attempt=opened.nth)
-                again.append(Load(batch, attempt=opened.id, tries=1))
-                continue
-            why = "the process ended before the answer was settled"
-            await journal.settle(opened.id, Settlement(0, why, doubtful=batch.entries))
-            self._tally.doubt += len(batch.entries)
-            self._tell(events.Settled(in_doubt=len(batch.entries)))
-        return again
+            batch = replace(batch, attempt=opened.nth)
+            load = Load(batch, attempt=opened.id, tries=1, since=opened.since)
+            match verdict.decide("unknown", means, doubted=True):
+                case "send again":
+                    left.append(load)
+                case "ask":
+                    left.append(replace(load, question=Question(0, why, doubted=True)))
+                case _:
+                    await journal.settle(opened.id, Settlement(0, why, doubtful=batch.entries))
+                    self._tally.doubt += len(batch.entries)
+                    self._tell(events.Settled(in_doubt=len(batch.entries)))
+        return left
 
     def _disk_trouble(self, loop: asyncio.AbstractEventLoop) -> Callable[[str], None]:
         """Called in the journal's thread, with what the disk is."""

@@ -12,15 +12,16 @@ import re
 import secrets
 import shlex
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.journal import journal as journals
 from bulkload.journal import readers
-from bulkload.life import Call, carry_on
+from bulkload.life import Call, Word, believe, carry_on
 from bulkload.options import Options
+from bulkload.ordinals import Covered
 from bulkload.rundir import RunDir
 from bulkload.sources.catalogue import describe, reopen
 from bulkload.sources.detect import open_sources
@@ -74,7 +75,8 @@ async def load(
         if opened is None:
             opened = await _open(sources, options, directory.path)
         await start(directory, opened, options)
-        return await carry_on(directory, opened, options, call, _warning(opened))
+        with uncommitted(directory):
+            return await carry_on(directory, opened, options, call, _warning(opened))
 
 
 def _warning(sources: Sequence[Source]) -> str:
@@ -119,19 +121,81 @@ async def resume(
         facts = readers.facts(directory)
         options = Options.from_json(facts["options"]).changed(changes or {})
         stands = standing(directory, facts)
-        if facts.get("complete") and not (stands.in_doubt and options.in_doubt == "resend"):
+        refuse_undone(directory, facts)
+        settles = facts.get("marks") or options.in_doubt != "hold"
+        if facts.get("complete") and not (stands.in_doubt and settles):
             return stands
         call.secret()
-        opened = [reopen(kept) for kept in facts["sources"]]
-        for source, bound in zip(opened, facts["fingerprints"], strict=True):
-            now = await asyncio.to_thread(source.fingerprint)
-            if now != bound:
-                raise StoppedForGood(
-                    f"{source.name}: it is not the source that this run began with "
-                    f"({_difference(bound, now)}). Put the old one back to resume, or load "
-                    "the new one as another run"
+        return await carry_on(directory, await _reopened(facts), options, call)
+
+
+async def resolve(
+    run: str | Path,
+    *,
+    there: bool | None = None,
+    chosen: Covered | None = None,
+    changes: dict[str, Any] | None = None,
+    token: str | None = None,
+    token_file: Path | None = None,
+    observers: Sequence[Observer] = (),
+    interrupt: asyncio.Event | None = None,
+) -> Summary:
+    """Settle what a run holds in doubt: by its key property, else by search.
+
+    What is not at the remote is sent again. `there`: by the user's word instead: the records
+    `chosen` (ordinals) are at the remote, or are not and are sent again. Nothing new is read.
+    Raises RefusedToStart where there is nothing to settle, and as `resume` does.
+    """
+    directory = existing(run)
+    call = Call.of(token, token_file, observers, interrupt)
+    with directory.locked():
+        facts = readers.facts(directory)
+        refuse_undone(directory, facts)
+        options = Options.from_json(facts["options"]).changed(changes or {})
+        if options.in_doubt == "hold" and there is None:
+            options = options.changed({"in_doubt": "verify"})
+        held = {doubt["ordinal"] for doubt in readers.doubts(directory)}
+        if there is not None:
+            named = {ordinal for ordinal in held if chosen is not None and ordinal in chosen}
+            if not named:
+                raise RefusedToStart(
+                    f"{directory.path}: none of these records is in doubt; list those that are: "
+                    f"bulkload doubts {shlex.quote(str(directory.path))}"
                 )
-        return await carry_on(directory, opened, options, call)
+            chosen = Covered((ordinal, ordinal) for ordinal in named)
+            if there:
+                await believe(directory, chosen)
+                return standing(directory, readers.facts(directory))
+        elif not held and not readers.under_way(directory):
+            return standing(directory, facts)
+        call.secret()
+        word = None if there is None or chosen is None else Word(there, chosen)
+        opened = await _reopened(facts)
+        return await carry_on(directory, opened, options, call, resolving=True, word=word)
+
+
+async def _reopened(facts: dict[str, Any]) -> list[Source]:
+    """A run's sources, as they were when it began. Raises StoppedForGood where they are not."""
+    opened = [reopen(kept) for kept in facts["sources"]]
+    for source, bound in zip(opened, facts["fingerprints"], strict=True):
+        now = await asyncio.to_thread(source.fingerprint)
+        if now != bound:
+            raise StoppedForGood(
+                f"{source.name}: it is not the source that this run began with "
+                f"({_difference(bound, now)}). Put the old one back to resume, or load "
+                "the new one as another run"
+            )
+    return opened
+
+
+def refuse_undone(directory: RunDir, facts: dict[str, Any]) -> None:
+    """What was archived on purpose is not made again by going on with it."""
+    if undone := facts.get("undo"):
+        state = "was undone" if undone == "done" else "is being undone"
+        raise RefusedToStart(
+            f"{directory.path}: this run {state}: what it made is archived. Load the source as "
+            "another run: bulkload load SOURCE --again"
+        )
 
 
 def existing(run: str | Path) -> RunDir:
@@ -178,6 +242,16 @@ def _free(directory: RunDir) -> RunDir:
         number += 1
         directory = RunDir(first.with_name(f"{first.name}-{number}"))
     return directory
+
+
+@contextmanager
+def uncommitted(directory: RunDir) -> Iterator[None]:
+    """A new run that is refused before anything was sent leaves a directory that is free."""
+    try:
+        yield
+    except RefusedToStart:
+        _sweep(directory)
+        raise
 
 
 def _sweep(directory: RunDir) -> None:

@@ -34,8 +34,9 @@ class Options:
     """Every knob of a run. Seconds and bytes throughout.
 
     `max_outage` None: wait for ever. `max_dead_letters`: "500", or "20%" of what was read
-    (judged from 1,000 records on). `limit`: only the first so many records. Raises
-    RefusedToStart for a value that can't be.
+    (judged from 1,000 records on). `limit`: only the first so many records. `key`: the field
+    of a row that names it; `key_property`: the unique property that holds keys, None to use
+    bulkload_key where the portal has it. Raises RefusedToStart for a value that can't be.
     """
 
     base_url: str = DEFAULT_BASE_URL
@@ -51,6 +52,8 @@ class Options:
     max_outage: float | None = 3600.0
     max_dead_letters: str = "20%"
     in_doubt: InDoubt = "hold"
+    key: str | None = None
+    key_property: str | None = None
 
     def __post_init__(self) -> None:
         try:

@@ -17,10 +17,11 @@ from bulkload.hubspot import wire
 from bulkload.retry import TRIAL, Backoff, probe_delay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from random import Random
 
     from bulkload.hold import Gate
+    from bulkload.hubspot.client import Sent
     from bulkload.hubspot.sink import Sink
     from bulkload.limiter import Limiter
 
@@ -73,8 +74,16 @@ class Outage:
         self.failed_trials += trial
         return self.gate.fail()
 
-    async def recover(self, reason: str, after: float | None = None) -> None:
-        """Ask until the remote answers a read. Raises Drained if the run ends meanwhile."""
+    async def recover(
+        self,
+        reason: str,
+        after: float | None = None,
+        ask: Callable[[], Awaitable[Sent]] | None = None,
+    ) -> Sent:
+        """Ask until the remote answers a read. Raises Drained if the run ends meanwhile.
+
+        `ask`: the read to ask by, one that the caller needs anyhow. Returns its answer.
+        """
         wait = after or 0.0
         self.tell(events.Held(wait, reason))
         if self.failed_trials:
@@ -83,12 +92,10 @@ class Outage:
         while True:
             self._watch(wait, reason)
             await self.gate.pause(wait)
-            await self.limiter.acquire()
-            probe = await self.sink.probe()
-            self.limiter.end(probe.sent_at, probe.ended_at)
+            probe = await self.read(ask or self.sink.probe)
             if 0 < probe.reply.status < 500 and probe.reply.status not in wire.LATER:
                 self.gate.answered()
-                return
+                return probe
             failures += 1
             if failures == 1:
                 self.tell(events.Held(None, reason))
@@ -97,6 +104,17 @@ class Outage:
                 probe_delay(failures, self.gate.down_for(), self.random),
                 wire.retry_after(probe.reply.headers) or 0.0,
             )
+
+    async def read(self, ask: Callable[[], Awaitable[Sent]]) -> Sent:
+        """One read under the limit, past the turnstile: it waits for no create."""
+        await self.limiter.acquire()
+        try:
+            sent = await ask()
+        except BaseException:
+            self.limiter.spend(asyncio.get_running_loop().time())
+            raise
+        self.limiter.end(sent.sent_at, sent.ended_at)
+        return sent
 
     def _watch(self, wait: float, reason: str) -> None:
         """A wait that the remote asked for may be longer than the run's patience."""

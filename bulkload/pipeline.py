@@ -13,68 +13,25 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from bulkload import events, hold, settling
+from bulkload import events, hold, settling, verdict
+from bulkload.asking import Asking
+from bulkload.batching import Batch
 from bulkload.errors import BulkloadError, StoppedResumable
 from bulkload.hubspot import wire
 from bulkload.outage import Outage
 from bulkload.settling import Load
+from bulkload.verification import Aside
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator
-    from random import Random
+    from collections.abc import Iterable, Iterator
 
-    from bulkload.batching import Batch
     from bulkload.hubspot.client import Sent
-    from bulkload.hubspot.sink import Sink
-    from bulkload.journal.journal import Journal
     from bulkload.journal.settlement import Settlement
-    from bulkload.letters import LetterWriter
-    from bulkload.limiter import Limiter
-    from bulkload.verdict import InDoubt
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How a run behaves. `max_outage_s` None: never give up. `max_dead`: see `parse`."""
-
-    in_flight: int = 20
-    in_doubt: InDoubt = "hold"
-    max_attempts: int = 5
-    max_outage_s: float | None = 3600.0
-    max_dead_share: float | None = 0.2
-    max_dead_count: int | None = None
-
-
-class Tally:
-    """What is settled, counted after it is durable."""
-
-    def __init__(self) -> None:
-        self.loaded = self.existing = self.dead = self.doubt = self.skipped = 0
-        self.batches = self.requests = self.retries = self.throttled = 0
-        self.first_request: float | None = None
-        self.last_settled: float | None = None
-        self.loaded_now = 0
-
-    @property
-    def read(self) -> int:
-        return self.loaded + self.existing + self.dead + self.doubt + self.skipped
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a pipeline is made of; loader.py owns their lives."""
-
-    sink: Sink
-    journal: Journal
-    limiter: Limiter
-    letters: LetterWriter
-    random: Random
-    tell: events.Announcer
-    consumed: Callable[[], int]
-    offload: Callable[[Callable[[], Batch | None]], Awaitable[Batch | None]]
+    from bulkload.parts import Parts, Policy, Tally
 
 
 class Pipeline:
@@ -104,7 +61,16 @@ class Pipeline:
             self._gate, parts.sink, parts.limiter, parts.random, parts.tell,
             policy.max_outage_s, self.drain,
         )  # fmt: skip
-        self._rules = settling.Rules(parts.letters, policy.in_doubt, policy.max_attempts)
+        self._rules = settling.Rules(
+            parts.letters, policy.means, policy.max_attempts, policy.marks, policy.run, policy.began
+        )
+        self._asks = verdict.decide("unknown", policy.means, doubted=True) == "ask"
+        self._asking = Asking(parts, self._outage, self._rules, tally)
+        self._under_way: dict[int, Batch] = {}
+        self._aside = Aside(
+            parts, self._outage, self._rules, self._settle_step, self._under_way.values,
+            quiet_s=policy.quiet_s, workers=policy.in_flight,
+        )  # fmt: skip
         self.stopped: BulkloadError | None = None
 
     async def run(self) -> None:
@@ -113,6 +79,8 @@ class Pipeline:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._policy.in_flight):
                     group.create_task(self._work())
+                if self._policy.means == "verify":
+                    group.create_task(self._aside.run())
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
 
@@ -120,6 +88,7 @@ class Pipeline:
         """Finish what is in flight, start nothing new. The first reason given is kept."""
         self.stopped = self.stopped or why
         self._gate.shut()
+        self._aside.notify()
 
     async def _work(self) -> None:
         try:
@@ -128,7 +97,7 @@ class Pipeline:
                     # Behind the others: what failed must not be what tries the remote again.
                     left.extend(again := await self._deliver(left.popleft()))
                     alone = len(again) == len(left) == 1 and left[0].strikes > 0
-                    if alone and (other := await self._next()):
+                    if alone and (other := await self._next(last=False)):
                         # It could fail for ever: only what else goes through shows whether
                         # the remote is ill or the batch is.
                         left.extendleft(reversed(other))
@@ -137,27 +106,42 @@ class Pipeline:
         except BulkloadError as error:  # the journal's disk, the source: the others still settle
             self.drain(error)
 
-    async def _next(self) -> deque[Load] | None:
-        """What the worker carries next; None where everything is read."""
+    async def _next(self, *, last: bool = True) -> deque[Load] | None:
+        """What the worker carries next; None where everything is read.
+
+        `last`: it carries nothing else, and may wait for what is set aside.
+        """
         if self._gate.is_shut:
             raise hold.Drained
         if self._doubted:
             return deque([self._doubted.popleft()])
+        verifies = self._policy.means == "verify"
+        if verifies and last:
+            await self._aside.room()
+            if (load := self._aside.ready()) is not None:
+                return deque([load])
         async with self._reading:
             if self._gate.is_shut:
                 raise hold.Drained
             batch = await self._parts.offload(lambda: next(self._batches, None))
         if batch is None:
-            return None
-        if batch.letters:
-            await self._parts.journal.bury(batch.letters)
-            self._count(dead=len(batch.letters))
-        return deque([Load(replace(batch, letters=()))] if batch.entries else ())
+            more = await self._aside.next() if verifies and last else None
+            return None if more is None else deque([more])
+        if batch.letters or batch.skips:
+            await self._parts.journal.bury(batch.letters, batch.skips)
+            self._count(dead=len(batch.letters), skipped=len(batch.skips))
+        if not batch.entries:
+            return deque()
+        load = Load(Batch(batch.entries))
+        return deque(self._aside.keep_back(load) if verifies else [load])
 
     async def _deliver(self, load: Load) -> list[Load]:
         """One call for a batch. Returns what has to be sent next."""
+        if load.question is not None:
+            return await self._ask(load)
         passed = await self._enter()
-        if passed == "trial" and self._policy.in_doubt == "hold" and len(load.batch.entries) > 1:
+        careful = passed == "trial" and self._policy.means in ("hold", "verify")
+        if careful and load.attempt is None and len(load.batch.entries) > 1:
             # If the remote is not well yet, this costs one record of doubt instead of a batch.
             head, rest = load.batch.split(1)
             return [*await self._try(replace(load, batch=head), trial=True), Load(rest)]
@@ -181,12 +165,14 @@ class Pipeline:
         attempt = load.attempt
         try:
             if attempt is None:
-                attempt = await journal.intend(load.batch, wire.digest(request))
+                load = replace(load, since=self._parts.remote.at_least())
+                attempt = await journal.intend(load.batch, wire.digest(request), load.since)
             if self._gate.is_shut or (self._gate.closed and not trial):
                 self._parts.limiter.give_back()
                 if load.attempt is None:
                     await journal.withdraw(attempt)
                 return [load]
+            self._under_way[attempt] = load.batch
             sent, judged = await self._send(request, load)
         except BaseException:
             if trial:
@@ -194,7 +180,10 @@ class Pipeline:
             raise
         times = load.batch.attempt + (not isinstance(judged, wire.NotSent))
         load = replace(load, batch=replace(load.batch, attempt=times), tries=load.tries + 1)
-        return await self._settle(load, attempt, judged, sent.reply.status, trial=trial)
+        try:
+            return await self._settle(load, attempt, judged, sent.reply.status, trial=trial)
+        finally:
+            self._under_way.pop(attempt, None)
 
     async def _send(self, request: bytes, load: Load) -> tuple[Sent, wire.Verdict]:
         """The call, its slot given back when the remote's window forgets it, its verdict."""
@@ -205,8 +194,12 @@ class Pipeline:
         except BaseException:
             limiter.spend(self._clock())
             raise
-        judged = wire.judge(load.batch, sent.reply)
-        worked = judged.worked_s if isinstance(judged, wire.Outcomes) else 0.0
+        judged = wire.judge(load.batch, sent.reply, self._rules.key_property)
+        worked, completed = 0.0, ""
+        if isinstance(judged, wire.Outcomes):
+            worked, completed = judged.worked_s, judged.completed
+            self._aside.made(sent.sent_at if judged.loaded else 0.0)
+        self._parts.remote.observe(sent.reply.headers, sent.sent_at, sent.ended_at, completed)
         limiter.end(sent.sent_at, sent.ended_at - worked)
         tally.requests += sent.sent_at > 0
         tally.retries += load.tries > 0
@@ -221,7 +214,7 @@ class Pipeline:
         match judged:
             case wire.Outcomes():
                 outage.over(trial=trial)
-                step = settling.outcomes(load, judged, status, self._rules)
+                step = settling.outcomes(load, judged, status, self._rules, self._gate.successes)
             case wire.Refused():
                 outage.over(trial=trial)
                 step = settling.refusal(load, judged, status, self._rules)
@@ -240,39 +233,95 @@ class Pipeline:
                 if prober:
                     await outage.recover(judged.reason)
                 return [load]
+            case wire.Doubtful() if self._asks:
+                prober = outage.begin(trial=trial)
+                outage.check(judged.reason)
+                asked = settling.questioned(
+                    replace(load, attempt=attempt), judged.reason, status, self._rules,
+                    successes=self._gate.successes, trial=trial,
+                )  # fmt: skip
+                self._under_way.pop(attempt, None)
+                if self._policy.means == "verify":
+                    self._aside.add(asked)
+                    asked_by = None
+                else:
+                    asked_by = partial(self._asking.read, asked)
+                answer = None
+                if prober:
+                    answer = await outage.recover(judged.reason, judged.after, asked_by)
+                return [] if asked_by is None else await self._ask(asked, answer)
             case wire.Doubtful():
                 prober = outage.begin(trial=trial)
                 step = settling.doubt(
                     load, judged, status, self._rules,
                     successes=self._gate.successes, trial=trial,
                 )  # fmt: skip
-        opened = await self._parts.journal.settle(attempt, step.settlement)
-        self._count_settled(step.settlement)
+        left = await self._settle_step(load, step, attempt)
         if isinstance(judged, wire.Doubtful):
             outage.check(judged.reason)
             if prober:
                 await outage.recover(judged.reason, judged.after)
+        return left
+
+    async def _ask(self, load: Load, answer: Sent | None = None) -> list[Load]:
+        """A batch in question: by key at once, by search later. Returns what is sent next."""
+        if self._policy.means == "verify":
+            self._aside.add(load)
+            return []
+        step = await self._asking.ask(load, answer)
+        if isinstance(step, Load):
+            return [step]
+        if load.attempt is None and not step.settlement.counts:
+            return step.left(())  # nothing of it was in doubt, and nothing is settled
+        return await self._settle_step(load, step)
+
+    async def _settle_step(
+        self, of: Load, step: settling.Step, attempt: int | None = None
+    ) -> list[Load]:
+        """Durable, then counted. `attempt`: the one that was opened for this call.
+
+        Returns what has to be sent next.
+        """
+        attempt = of.attempt if attempt is None else attempt
+        at = of.batch if attempt is None else attempt
+        opened = await self._parts.journal.settle(at, step.settlement)
+        self._count_settled(step.settlement)
         return step.left(opened)
 
     def _count_settled(self, settled: Settlement) -> None:
-        if settled.loaded or settled.letters or settled.doubtful:
+        if settled.counts:
             self._count(
                 loaded=len(settled.loaded),
+                existing=len(settled.existing),
                 dead=len(settled.letters),
                 doubt=len(settled.doubtful),
+                skipped=len(settled.skipped),
                 batches=1,
             )
 
-    def _count(self, *, loaded: int = 0, dead: int = 0, doubt: int = 0, batches: int = 0) -> None:
+    def _count(
+        self,
+        *,
+        loaded: int = 0,
+        existing: int = 0,
+        dead: int = 0,
+        doubt: int = 0,
+        skipped: int = 0,
+        batches: int = 0,
+    ) -> None:
         """Durable by now: counted, then shown."""
         tally = self._tally
         tally.loaded += loaded
         tally.loaded_now += loaded
+        tally.existing += existing
         tally.dead += dead
         tally.doubt += doubt
+        tally.skipped += skipped
         tally.batches += batches
         tally.last_settled = time.monotonic()
-        self._parts.tell(events.Settled(loaded, 0, dead, doubt, 0, batches, self._parts.consumed()))
+        self._parts.tell(
+            events.Settled(loaded, existing, dead, doubt, skipped, batches, self._parts.consumed())
+        )
         if dead:
             self._check_letters()
 

@@ -1,4 +1,4 @@
-"""Before the first batch: does the remote answer, and whose portal is it?
+"""Before the first batch: does the remote answer, whose portal is it, has it a key property?
 
 Law kept here: same account, or no resume. An answer that is not as expected is a warning,
 never a stop (401 and 403 aside); a remote that can't be reached is waited for.
@@ -10,23 +10,35 @@ import asyncio
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from bulkload import events
-from bulkload.errors import StoppedForGood, StoppedResumable
-from bulkload.hubspot import account, wire
+from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
+from bulkload.hubspot import account, lookup, paths, wire
+from bulkload.hubspot.lookup import Marks
 from bulkload.outage import USED_UP
 from bulkload.retry import probe_delay
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from random import Random
 
-    from bulkload.hubspot.account import Account
-    from bulkload.hubspot.client import Client
+    from bulkload.hubspot.account import Account, Property
+    from bulkload.hubspot.client import Client, Sent
+    from bulkload.hubspot.remoteclock import RemoteClock
     from bulkload.limiter import Limiter
+
+    F = TypeVar("F", Account, Property)
 
 TRIES = 3
 """So many server errors are asked again before a new run goes on without the answer."""
+
+NOBODYS = "0" * 64
+"""A key that no record has."""
+
+KEY, RUN = "bulkload_key", "bulkload_run"
+"""The properties that are used unasked where a portal has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,7 @@ class Preflight:
     random: Random
     max_outage_s: float | None
     interrupt: asyncio.Event
+    remote: RemoteClock
 
     async def portal(self, bound: str | None) -> str | None:
         """The portal of this token; `bound` where it was not told.
@@ -62,35 +75,100 @@ class Preflight:
             )
         return found.portal
 
+    async def marks(self, wanted: str | None) -> Marks | None:
+        """The properties that each record of a new run will carry; None: the portal has no key.
+
+        `wanted`: the key property that the user named. Raises RefusedToStart where the portal
+        has it not, or not with unique values.
+        """
+        name = wanted or KEY
+        found = await self._property(name)
+        if wanted and found.trouble:
+            self.tell(
+                events.Said(
+                    f"the remote did not say what {name} is ({found.trouble}): taken at your word "
+                    "to be a property with unique values"
+                )
+            )
+        elif wanted and not found.unique:
+            has = "without unique values" if found.exists else "no such property"
+            raise RefusedToStart(
+                f"--key-property {name}: the portal has {has}. Name a text property of emails "
+                "that was made with unique values, or leave the option out"
+            )
+        elif not found.unique:
+            return None
+        run = await self._property(RUN)
+        marks = Marks(name, RUN if run.exists else "")
+        if not marks.run:
+            await self._read_the_clock(marks)
+        return marks
+
+    async def _read_the_clock(self, marks: Marks) -> None:
+        """Whose a record is will be told by the remote's clock: a read shows it to milliseconds."""
+        await self.limiter.acquire()
+        sent = await self.client.post(paths.READ, lookup.by_key([NOBODYS], marks))
+        self.limiter.end(sent.sent_at, sent.ended_at)
+        found = lookup.judge([NOBODYS], sent.reply, marks)
+        completed = found.completed if isinstance(found, lookup.Findings) else ""
+        self.remote.observe(sent.reply.headers, sent.sent_at, sent.ended_at, completed)
+
+    async def still_there(self, marks: Marks) -> None:
+        """Raises StoppedResumable where the properties that a run's records carry are gone."""
+        if not marks.run:
+            await self._read_the_clock(marks)
+        for name in filter(None, marks):
+            found = await self._property(name)
+            gone = not found.exists or (name == marks.key and not found.unique)
+            if gone and not found.trouble:
+                raise StoppedResumable(
+                    f"the portal's property {name}, which this run's records carry, is gone or "
+                    "has no unique values any more. Make it again, then resume"
+                )
+
+    async def _property(self, name: str) -> Property:
+        found, _ = await self._patient(partial(account.ask_property, self.client, name), TRIES)
+        return found
+
     async def _ask(self, *, patient: bool) -> Account:
+        found, _ = await self._patient(
+            partial(account.ask, self.client), None if patient else TRIES
+        )
+        return found
+
+    async def _patient(
+        self, ask: Callable[[], Awaitable[tuple[F, Sent]]], tries: int | None
+    ) -> tuple[F, Sent]:
+        """Ask until it is answered. `tries`: so many server errors are an answer; None: none is."""
         began, failures = time.monotonic(), 0
         while True:
             await self.limiter.acquire()
-            found, sent = await account.ask(self.client)
+            found, sent = await ask()
             self.limiter.end(sent.sent_at, sent.ended_at)
+            self.remote.observe(sent.reply.headers, sent.sent_at, sent.ended_at)
             if found.denied:
                 raise StoppedResumable(found.denied)
             reply = sent.reply
             if wire.is_daily(reply):
                 raise StoppedResumable(USED_UP.format(found.trouble))
             unreached = reply.status == 0 or not reply.whole or reply.status in wire.LATER
-            failing = reply.status >= 500 and (patient or failures + 1 < TRIES)
+            failing = reply.status >= 500 and (tries is None or failures + 1 < tries)
             if not (unreached or failing):
                 if failures:
                     self.tell(events.Released())
-                return found
+                return found, sent
             failures += 1
             if failures == 1:
                 self.tell(events.Held(None, found.trouble))
-            await self._wait(failures, began, found, wire.retry_after(reply.headers) or 0.0)
+            await self._wait(failures, began, found.trouble, wire.retry_after(reply.headers) or 0.0)
 
-    async def _wait(self, failures: int, began: float, found: Account, asked: float) -> None:
+    async def _wait(self, failures: int, began: float, trouble: str, asked: float) -> None:
         waited = time.monotonic() - began
         wait = max(probe_delay(failures, waited, self.random), asked)
         if self.max_outage_s is not None:
             if waited >= self.max_outage_s:
                 raise StoppedResumable(
-                    f"{self.client.base_url} does not answer ({found.trouble}); gave up after "
+                    f"{self.client.base_url} does not answer ({trouble}); gave up after "
                     f"{waited:.0f} s (--max-outage {self.max_outage_s:g})"
                 )
             wait = min(wait, max(self.max_outage_s - waited, 0.01))

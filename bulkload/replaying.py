@@ -20,7 +20,7 @@ from bulkload.errors import RefusedToStart
 from bulkload.journal import journal as journals
 from bulkload.journal import readers
 from bulkload.life import Call, carry_on
-from bulkload.loader import existing, start
+from bulkload.loader import existing, refuse_undone, start, uncommitted
 from bulkload.options import Options
 from bulkload.rundir import RunDir, private
 from bulkload.sources.letters import LettersSource
@@ -83,6 +83,7 @@ async def replay(
             parent_id = None
             if parent is not None:
                 facts = readers.facts(parent)
+                refuse_undone(parent, facts)
                 parent_id = facts["run_id"]
                 options = Options.from_json(facts["options"])
                 settled = _settled_by_replays(parent)
@@ -104,7 +105,8 @@ async def replay(
             if parent is not None:
                 journals.register_replay(parent, directory.path.resolve())
             await start(directory, [letters], options, spooled.lineage, replays=parent_id)
-        return await carry_on(directory, [letters], options, call, spooled.why_less())
+        with uncommitted(directory):
+            return await carry_on(directory, [letters], options, call, spooled.why_less())
 
 
 def _parent(source: Path) -> tuple[RunDir | None, Path]:

@@ -33,6 +33,9 @@ LONG_PROBE = Backoff(base=30.0, cap=30.0, floor=5.0)
 TRIAL = Backoff(base=0.5, cap=60.0, floor=0.25)
 """Trying a create again where reads are answered and creates are not: each costs a doubt."""
 
+ASK_AGAIN = Backoff(base=2.0, cap=15.0, floor=1.0)
+"""Reading again what the remote knows and does not show yet."""
+
 LONG_OUTAGE_S = 600.0
 
 

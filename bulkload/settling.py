@@ -1,14 +1,15 @@
 """Decides what becomes of a batch: the remote's verdict → what is settled, what is sent next.
 
 No await and no I/O: values in, values out. Laws kept here: each record of a batch is named
-once, as loaded, dead letter, in doubt or to be sent again; a record that was in doubt before
-goes on being so until the remote says otherwise; the remote's trouble is not the record's.
+once, as loaded, existing, skipped, dead letter, in doubt or to be sent again; a record that was
+in doubt before goes on being so until the remote says otherwise; the remote's trouble is not
+the record's.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from bulkload import verdict
 from bulkload.hubspot import wire
@@ -18,21 +19,51 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bulkload.batching import Batch, Letter
+    from bulkload.hubspot.lookup import Marks
     from bulkload.hubspot.refusals import Refusal
     from bulkload.letters import LetterWriter
 
 FEW_SUSPECTS = 8
 """Up to so many inputs that a refusal hints at are each sent alone; more are halved."""
 
+ASK_ARCHIVED = 1
+"""After so many reads that did not show who has a key, it is looked for among what was archived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the remote must be asked about a batch before anything else is done with it.
+
+    `doubted`: an attempt of this run may have made its records. `conflicts`: those whose key
+    the remote called taken; `taken`: it did so without saying whose. `asked`: reads that did not
+    find who has it. `narrow`: what is absent is sent apart, since the batch keeps failing;
+    `enough`: a record alone has failed often enough.
+    """
+
+    status: int
+    reason: str
+    doubted: bool
+    conflicts: Mapping[int, Refusal] = field(default_factory=dict)
+    taken: wire.Refused | None = None
+    asked: int = 0
+    narrow: bool = False
+    enough: bool = False
+
+    @property
+    def archived(self) -> bool:
+        """Whether it is among what was archived that the keys are looked for now."""
+        return self.asked == ASK_ARCHIVED and bool(self.conflicts)
+
 
 @dataclass(frozen=True, slots=True)
 class Load:
     """A batch on its way, with what is known of earlier tries.
 
-    `attempt`: its open attempt in the journal, where one was opened with the doubt before.
-    `strikes`: doubtful answers with another batch's success in between; `seen`: the count
-    of successes at the last of them. `narrowed`: that count when the search for what makes the
-    remote fail began, where it did. `tries`: calls in all.
+    `attempt`: its open attempt in the journal, where one carries a doubt; `since`: the remote's
+    clock when the first of those began, where it is known. `strikes`: doubtful answers with
+    another batch's success in between; `seen`: the count of successes at the last of them.
+    `narrowed`: that count when the search for what makes the remote fail began, where it did.
+    `tries`: calls in all. `question`: what is asked before it is sent.
     """
 
     batch: Batch
@@ -41,14 +72,27 @@ class Load:
     seen: int = -1
     narrowed: int | None = None
     tries: int = 0
+    since: float | None = None
+    question: Question | None = None
 
 
 class Rules(NamedTuple):
-    """What the decision depends on besides the answer."""
+    """What the decision depends on besides the answer.
+
+    `marks` are set where the means is a key. `run` is this run's id; `began` the remote's clock
+    when the run did.
+    """
 
     letters: LetterWriter
-    in_doubt: verdict.InDoubt
+    means: verdict.Means
     max_attempts: int
+    marks: Marks | None = None
+    run: str = ""
+    began: float | None = None
+
+    @property
+    def key_property(self) -> str:
+        return self.marks.key if self.marks else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,62 +112,110 @@ class Step:
         reopened = zip(self.again, opened, strict=True)
         return [*self.fresh, *(replace(load, attempt=attempt) for load, attempt in reopened)]
 
+    def then(self, doubted: tuple[Load, ...]) -> Step:
+        """These are sent again too, and go on being in doubt."""
+        resend = tuple(Resend(each.batch, wire.digest(wire.body(each.batch))) for each in doubted)
+        settled = replace(self.settlement, resend=self.settlement.resend + resend)
+        return Step(settled, self.fresh, self.again + doubted)
+
+    def next(self, loads: tuple[Load, ...], *, doubted: bool) -> Step:
+        """These are sent next; `doubted`: an earlier attempt may have made them."""
+        return self.then(loads) if doubted else replace(self, fresh=self.fresh + loads)
+
 
 def unchanged(load: Load, reason: str, status: int) -> Step:
     """Nothing came of the call. An earlier doubt of the same records goes on being one."""
-    if load.attempt is None:
-        return Step(Settlement(status, reason), fresh=(load,))
-    return _resend(Settlement(status, reason), (load,))
+    return Step(Settlement(status, reason)).next((load,), doubted=load.attempt is not None)
 
 
-def outcomes(load: Load, judged: wire.Outcomes, status: int, rules: Rules) -> Step:
-    """The remote judged the batch: loaded, rejected, and those of which it says nothing."""
-    settlement = Settlement(
-        status,
-        f"{len(judged.silent)} in neither results nor errors" if judged.silent else "",
-        judged.loaded,
-        judged.loose_ids,
-        _letters(load, dict(judged.rejected), rules),
-    )
+def outcomes(load: Load, judged: wire.Outcomes, status: int, rules: Rules, successes: int) -> Step:
+    """The remote judged the batch: loaded, rejected, and those that leave a question."""
+    told = f"{len(judged.silent)} in neither results nor errors" if judged.silent else ""
+    step = Step(
+        Settlement(
+            status, told, judged.loaded, judged.loose_ids,
+            letters_of(load, dict(judged.rejected), rules),
+        )
+    )  # fmt: skip
+    if judged.conflicts:
+        named = dict(judged.conflicts)
+        why = Question(status, "its key is taken", load.attempt is not None, named)
+        asked = replace(load, batch=load.batch.only(set(named)), question=why)
+        step = step.next((asked,), doubted=load.attempt is not None)
     if not judged.silent:
-        return Step(settlement)
-    silent = load.batch.only(set(judged.silent))
+        return step
+    silent = replace(load, batch=load.batch.only(set(judged.silent)))
+    if rules.means == "key":
+        asked = questioned(silent, told, status, rules, successes=successes, trial=False)
+        return step.then((asked,))
+    silent = replace(silent, strikes=load.strikes + 1)
     # A remote that never names them would have them sent for ever: that is doubt, not trouble.
-    last = load.strikes + 1 >= rules.max_attempts
-    if last or verdict.decide("unknown", rules.in_doubt) == "hold":
-        return Step(replace(settlement, doubtful=silent.entries))
-    return _resend(settlement, (replace(load, batch=silent, strikes=load.strikes + 1),))
+    last = silent.strikes >= rules.max_attempts
+    match verdict.decide("unknown", rules.means, doubted=True):
+        case "send again" if not last:
+            return step.then((silent,))
+        case "ask" if not last:
+            return step.then((replace(silent, question=Question(status, told, doubted=True)),))
+    return replace(step, settlement=replace(step.settlement, doubtful=silent.batch.entries))
 
 
 def refusal(load: Load, judged: wire.Refused, status: int, rules: Rules) -> Step:
     """Nothing was made: the blamed are dead letters, the others are sent apart from suspects."""
-    batch = load.batch
+    batch, doubted = load.batch, load.attempt is not None
+    if judged.conflicts or judged.taken:
+        # One read tells of all of them, whoever was named.
+        question = Question(
+            status, judged.because.category, doubted, dict(judged.conflicts),
+            judged if judged.taken else None,
+        )  # fmt: skip
+        step = Step(Settlement(status, judged.because.category))
+        return step.next((replace(load, question=question),), doubted=doubted)
     blamed = dict(judged.blamed)
     if not blamed and len(batch.entries) == 1:
         blamed = {batch.entries[0].ordinal: judged.because}
-    settlement = Settlement(status, judged.because.category, letters=_letters(load, blamed, rules))
+    settlement = Settlement(
+        status, judged.because.category, letters=letters_of(load, blamed, rules)
+    )
     parts = tuple(
-        Load(part, tries=load.tries)
+        Load(part, tries=load.tries, since=load.since)
         for part in _apart(batch, set(blamed), judged.suspects)
         if part.entries
     )
-    if load.attempt is None:
-        return Step(settlement, fresh=parts)
-    return _resend(settlement, parts)  # an earlier attempt may have made them
+    return Step(settlement).next(parts, doubted=doubted)
 
 
 def doubt(
     load: Load, judged: wire.Doubtful, status: int, rules: Rules, *, successes: int, trial: bool
 ) -> Step:
-    """The answer was lost. Held, or by the user's word sent again; narrowed where others pass.
+    """The answer was lost and there is no key to ask by: held, or by the user's word sent again,
+    narrowed where others pass. (With a key: `questioned`.)
 
     `successes`: batches that the remote has judged so far; `trial`: this one tried the remote
     after an outage.
     """
     settlement = Settlement(status, judged.reason)
     entries = load.batch.entries
-    if verdict.decide("unknown", rules.in_doubt) == "hold":
+    if verdict.decide("unknown", rules.means, doubted=True) == "hold":
         return Step(replace(settlement, doubtful=entries))
+    load, narrow, enough = _struck(load, rules, successes=successes, trial=trial)
+    if len(entries) == 1 and enough:
+        # No letter: a replay would send it, and one of the tries may have made it.
+        note = f"failed {load.strikes} times while others went through: {judged.reason}"
+        return Step(Settlement(status, note, doubtful=entries))
+    return Step(settlement).then(halves(load, successes) if narrow else (load,))
+
+
+def questioned(
+    load: Load, reason: str, status: int, rules: Rules, *, successes: int, trial: bool
+) -> Load:
+    """The answer was lost, or says nothing of these records: the remote is asked for them."""
+    load, narrow, enough = _struck(load, rules, successes=successes, trial=trial)
+    question = Question(status, reason, doubted=True, narrow=narrow, enough=enough)
+    return replace(load, question=question)
+
+
+def _struck(load: Load, rules: Rules, *, successes: int, trial: bool) -> tuple[Load, bool, bool]:
+    """(the load with one failure more, whether to narrow it, whether one alone has had enough)."""
     narrowing = load.narrowed is not None
     others_went = successes > max(load.seen if load.narrowed is None else load.narrowed, 0)
     # It tried the remote and nothing else went through: perhaps nothing else is left to show
@@ -131,30 +223,28 @@ def doubt(
     stuck = trial and not others_went
     load = replace(load, strikes=load.strikes + others_went, seen=successes)
     enough = load.strikes >= rules.max_attempts
-    if len(entries) == 1 and enough:
-        # No letter: a replay would send it, and one of the tries may have made it.
-        note = f"failed {load.strikes} times while others went through: {judged.reason}"
-        return Step(Settlement(status, note, doubtful=entries))
-    if len(entries) > 1 and (narrowing or stuck or enough):
-        began = successes if load.narrowed is None else load.narrowed
-        halves = tuple(
-            Load(half, seen=successes, narrowed=began, tries=load.tries)
-            for half in load.batch.split(len(entries) // 2)
-        )
-        return _resend(settlement, halves)
-    return _resend(settlement, (load,))
+    narrow = len(load.batch.entries) > 1 and (narrowing or stuck or enough)
+    return load, narrow, enough
 
 
-def _resend(settlement: Settlement, loads: tuple[Load, ...]) -> Step:
-    resend = tuple(Resend(each.batch, wire.digest(wire.body(each.batch))) for each in loads)
-    return Step(replace(settlement, resend=resend), again=loads)
+def halves(load: Load, successes: int) -> tuple[Load, ...]:
+    began = successes if load.narrowed is None else load.narrowed
+    return tuple(
+        Load(half, seen=successes, narrowed=began, tries=load.tries, since=load.since)
+        for half in load.batch.split(len(load.batch.entries) // 2)
+    )
 
 
-def _letters(load: Load, refused: Mapping[int, Refusal], rules: Rules) -> tuple[Letter, ...]:
+def letters_of(
+    load: Load,
+    refused: Mapping[int, Refusal],
+    rules: Rules,
+    reason: Literal["rejected", "undeliverable"] = "rejected",
+) -> tuple[Letter, ...]:
     return tuple(
         rules.letters.of_entry(
             entry,
-            "rejected",
+            reason,
             why.message,
             attempts=load.batch.attempt,
             status=why.status,

@@ -60,12 +60,12 @@ def standing(directory: RunDir, facts: dict[str, Any]) -> Summary:
     code = finished if facts.get("complete") else 3
     return Summary(
         run=str(directory.path),
-        read=counts.loaded + counts.existing + counts.dead_lettered + counts.in_doubt,
+        read=sum(counts) - counts.batches,
         loaded=counts.loaded,
         existing=counts.existing,
         dead_lettered=counts.dead_lettered,
         in_doubt=counts.in_doubt,
-        skipped=0,
+        skipped=counts.skipped,
         batches=counts.batches,
         requests=0,
         retries=0,

@@ -25,6 +25,8 @@ COMMANDS = {
     "replay": "Send a run's dead letters again, as a run of its own.",
     "status": "Show how a run stands, live or after the fact.",
     "doubts": "List the records of a run whose fate is unknown.",
+    "undo": "Archive what a run created, and only that.",
+    "resolve": "Settle what a run holds in doubt.",
     "sandbox": "Serve an embedded HubSpot to rehearse against.",
 }
 
@@ -90,7 +92,7 @@ def cli(ctx: click.Context) -> None:
     Exit codes: 0 all loaded · 1 finished, with dead letters or records in doubt · 2 usage
     or configuration · 3 stopped before the end, resumable · 4 stopped for good.
     """
-    if ctx.invoked_subcommand in ("load", "resume", "replay"):
+    if ctx.invoked_subcommand in ("load", "resume", "replay", "resolve"):
         from bulkload.cli.load import command
 
         known = (param.name for param in command.params if isinstance(param, click.Option))

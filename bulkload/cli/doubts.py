@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -27,7 +28,9 @@ def command(run: Path, *, as_json: bool) -> int:
         else:
             click.echo(
                 f"{doubt['source']} {doubt['position']['number']} (record {doubt['ordinal']}): "
-                f"sent {doubt['sent_at']}, {doubt['note']}"
+                f"sent {doubt['sent_at']} with {doubt['batch']}"
+                + (f", first {doubt['doubtful_since']}" if doubt["attempts"] > 1 else "")
+                + f": {doubt['note']}"
             )
     cut = under_way(run)
     if cut:
@@ -37,5 +40,6 @@ def command(run: Path, *, as_json: bool) -> int:
             err=True,
         )
     if not as_json:
-        click.echo(f"{count:,} records in doubt", err=True)
+        settle = f"; settle them: bulkload resolve {shlex.quote(str(run))}" if count else ""
+        click.echo(f"{count:,} records in doubt{settle}", err=True)
     return 1 if count or cut else 0

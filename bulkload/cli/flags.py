@@ -43,9 +43,21 @@ OPTIONS: tuple[tuple[str, Any, str, str], ...] = (
     ("max-dead-letters", str, "20%", "Stop when more records than this are refused: N or N%."),
     (
         "in-doubt",
-        click.Choice(["hold", "resend"]),
+        click.Choice(["hold", "verify", "resend"]),
         "hold",
-        "A batch whose answer was lost: list it, or send it again at the risk of doubles.",
+        "Without a key, a batch whose answer was lost: list it, search, or risk doubles.",
+    ),
+    (
+        "key",
+        str,
+        "the record's bytes",
+        "The field that names a row or line, across all that you load into the portal.",
+    ),
+    (
+        "key-property",
+        str,
+        "bulkload_key, where the portal has it",
+        "The unique property that holds each record's key.",
     ),
 )
 

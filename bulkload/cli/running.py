@@ -1,4 +1,4 @@
-"""What load, resume and replay share: signals, progress, the summary and the exit code."""
+"""What load, resume, replay and undo share: signals, progress, the summary and the exit code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 import orjson
@@ -19,20 +19,43 @@ if TYPE_CHECKING:
 
     from bulkload.summary import Summary
 
-    Work = Callable[[asyncio.Event, Progress], Awaitable[Summary]]
+    Work = Callable[[asyncio.Event, Progress], Awaitable["E"]]
 
 
-def carry_out(work: Work, params: dict[str, Any]) -> int:
-    """Run `work` to its end; returns the exit code.
+class Ended(Protocol):
+    """How a command's work stands when it has ended."""
+
+    @property
+    def exit_code(self) -> int: ...
+    @property
+    def stopped(self) -> str | None: ...
+    @property
+    def resume(self) -> str | None: ...
+    def as_json(self) -> dict[str, Any]: ...
+
+
+E = TypeVar("E", bound=Ended)
+
+
+def carry_out(work: Work[Summary], params: dict[str, Any]) -> int:
+    """Run `work` to its end and tell how it ended; returns the exit code."""
+    return tell(attend(work, params), params, words.summary)
+
+
+def attend(work: Work[E], params: dict[str, Any]) -> E:
+    """Run `work` to its end.
 
     The first Ctrl-C or SIGTERM drains, the second aborts: what was in flight is then in
     doubt, and the next resume looks at it first.
     """
-    quiet = params["quiet"]
-    show = not (quiet or params["no_progress"])
+    show = not (params["quiet"] or params["no_progress"])
     in_flight = params.get("max_in_flight") or 20
     with Progress(in_flight, show=show, verbose=params["verbose"]) as progress:
-        ended = asyncio.run(_watched(work, progress))
+        return asyncio.run(_watched(work, progress))
+
+
+def tell(ended: E, params: dict[str, Any], in_words: Callable[[E], str]) -> int:
+    """The result on stdout; returns the exit code."""
     for number in (signal.SIGINT, signal.SIGTERM):  # it has ended: the exit code is what it says
         signal.signal(number, signal.SIG_IGN)
     if params["as_json"]:
@@ -41,8 +64,8 @@ def carry_out(work: Work, params: dict[str, Any]) -> int:
             _say(f"bulkload: {ended.stopped}", err=True)
             if ended.resume:
                 _say(f"Go on with it: {ended.resume}", err=True)
-    elif not quiet or ended.stopped:
-        _say(words.summary(ended))
+    elif not params["quiet"] or ended.stopped:
+        _say(in_words(ended))
     return ended.exit_code
 
 
@@ -56,14 +79,14 @@ def _say(text: str, *, err: bool = False) -> None:
         os.close(nowhere)
 
 
-async def _watched(work: Work, progress: Progress) -> Summary:
+async def _watched(work: Work[E], progress: Progress) -> E:
     loop = asyncio.get_running_loop()
     interrupt = asyncio.Event()
 
     def told(name: str) -> None:
         if interrupt.is_set():
             with suppress(OSError):
-                progress.say(f"{name} again: aborting; bulkload resume looks at what was open")
+                progress.say(f"{name} again: aborting; what was open is looked at when you go on")
                 progress.close()  # or the terminal's cursor stays hidden
             # The journal is durable at every instant: nothing is gained by unwinding.
             os._exit(3)

@@ -19,6 +19,11 @@ MESSAGE_LIMIT = 4_000
 """Longest message kept of a refusal, in characters."""
 
 
+_TAKEN = re.compile(
+    r"already (?:has|have|exist|in use|used|taken|been)|duplicat|unique", re.IGNORECASE
+)
+
+
 class Refusal(NamedTuple):
     """The remote's judgement of one record, as its dead letter keeps it.
 
@@ -136,6 +141,32 @@ def _points_at(flaw: Flaw, properties: Mapping[str, str]) -> Blame:
     return Blame.MAYBE if found else Blame.NONE
 
 
+def is_conflict(refusal: Refusal, key_property: str) -> bool:
+    """Whether a value that must be unique is taken, and it may be the key property's.
+
+    The words are not established, so any that say so count; one that names another property
+    is about that one.
+    """
+    said = refusal.category == "CONFLICT" or _TAKEN.search(refusal.message) is not None
+    named = {flaw.name for flaw in flaws(refusal.message)}
+    named.update(re.findall(r"propertyName=(\w+)", refusal.message))
+    return said and (not named or key_property in named)
+
+
+def names_key(refusal: Refusal, key: str, key_property: str) -> bool:
+    """Whether a refusal of the one input with this key says that its key is taken."""
+    if not key or not key_property:
+        return False
+    return key in refusal.message or is_conflict(refusal, key_property)
+
+
+def holders(message: str) -> list[str]:
+    """The ids of records that a conflict's text may mean, the likeliest first; at most ten."""
+    near = re.findall(r"(\d+)\W{0,3}already\b", message)
+    near += re.findall(r"[Ii][Dd]s?\W{1,3}(\d+)", message)
+    return list(dict.fromkeys(near + re.findall(r"(?<![\w])\d{4,20}(?![\w])", message)))[:10]
+
+
 def describe(status: int, answer: Mapping[str, Any]) -> str:
     """For logs and history: status, category and ids; never the message, which quotes values."""
     names = ("category", "errorType", "policyName", "correlationId")
@@ -144,8 +175,10 @@ def describe(status: int, answer: Mapping[str, Any]) -> str:
     return " ".join(words)
 
 
-def denial(status: int, answer: Mapping[str, Any], location: str) -> str:
-    """Why nobody's record is at fault, and what to do next."""
+def denial(
+    status: int, answer: Mapping[str, Any], location: str, *, may: str = "create emails"
+) -> str:
+    """Why nobody's record is at fault, and what to do next. `may`: what a 403 is about."""
     what = describe(status, answer)
     if status == 401:
         return (
@@ -155,7 +188,7 @@ def denial(status: int, answer: Mapping[str, Any], location: str) -> str:
     if status == 403:
         scopes = ", ".join(_scopes(answer))
         return (
-            f"the token may not create emails ({what})"
+            f"the token may not {may} ({what})"
             + (f"; it lacks the scopes {scopes}" if scopes else "")
             + ". Grant the scope in the app's settings"
         )

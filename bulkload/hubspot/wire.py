@@ -61,10 +61,12 @@ class Reply(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """The remote judged the batch. Each entry is in exactly one of the three.
+    """The remote judged the batch. Each entry is in exactly one of loaded, rejected, silent and
+    conflicts (whose key is taken: by whom is a question).
 
-    `worked_s` is `completedAt` minus `startedAt`: how long before the answer the request had surely
-    arrived. 0 where the fields are missing, coarse or absurd.
+    `completed` is `completedAt` as it was written; `worked_s` is that minus `startedAt`: how long
+    before the answer the request had surely arrived. 0 where the fields are missing, coarse or
+    absurd.
     """
 
     loaded: tuple[tuple[int, str], ...]
@@ -72,6 +74,8 @@ class Outcomes:
     silent: tuple[int, ...] = ()
     loose_ids: tuple[str, ...] = ()
     worked_s: float = 0.0
+    conflicts: tuple[tuple[int, Refusal], ...] = ()
+    completed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +84,14 @@ class Refused:
 
     `blamed` are surely at fault, each with its refusal; `suspects` may be (they travel alone
     next). Both empty: nobody is named, halve the batch. `because` says it once for all.
+    `conflicts`: those whose key is taken; `taken`: somebody's is, and whose is not said.
     """
 
     because: Refusal
     blamed: tuple[tuple[int, Refusal], ...] = ()
     suspects: frozenset[int] = frozenset()
+    conflicts: tuple[tuple[int, Refusal], ...] = ()
+    taken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,38 +141,46 @@ NO_HANDLER = frozenset({300, 301, 302, 303, 304, 305, 307, 308, 404, 405, 407, 4
 _FINE = re.compile(r"\.\d{3}")
 
 
-def judge(batch: Batch, reply: Reply) -> Verdict:
-    """What an answer says of the batch that it answers."""
+def judge(batch: Batch, reply: Reply, key_property: str = "") -> Verdict:
+    """What an answer says of the batch that it answers.
+
+    `key_property`: the one whose values the batch's entries carry as their keys, if they do.
+    """
     status = reply.status
     if status == 0:
         return Doubtful(reply.trouble) if reply.left else NotSent(reply.trouble)
-    if status in LATER:
-        after = retry_after(reply.headers)
-        floor = LATER[status]
-        answer = _parsed(reply)
-        return TryLater(
-            refusals.describe(status, answer),
-            max(after or 0.0, floor) if floor is not None else after,
-            throttled=status == 429,
-            daily=is_daily(reply),
-        )
+    if (asked := later(reply)) is not None:
+        return asked
+    answer = parsed(reply)
     if status in (401, 403) or status in NO_HANDLER:
-        return Denied(refusals.denial(status, _parsed(reply), reply.headers.get("Location", "")))
-    answer = _parsed(reply)
+        return Denied(refusals.denial(status, answer, reply.headers.get("Location", "")))
     if 200 <= status < 300 and not reply.whole:
         return Doubtful(f"{status}: {reply.trouble or 'the answer was not read to its end'}")
     if 200 <= status < 300:
-        return _judge_results(batch, answer, status)
+        return _judge_results(batch, answer, status, key_property)
     if status in (413, 414):
         return Refused(refusals.read(answer, status, "the request is too large for the remote"))
     if status == 400 or (status in (409, 422) and "category" in answer):
-        return _judge_refusal(batch, answer, status)
+        return _judge_refusal(batch, answer, status, key_property)
     return Doubtful(refusals.describe(status, answer), retry_after(reply.headers))
+
+
+def later(reply: Reply) -> TryLater | None:
+    """What a 423, 429 or 477 asks for; None where the answer is another."""
+    if reply.status not in LATER:
+        return None
+    after, floor = retry_after(reply.headers), LATER[reply.status]
+    return TryLater(
+        refusals.describe(reply.status, parsed(reply)),
+        max(after or 0.0, floor) if floor is not None else after,
+        throttled=reply.status == 429,
+        daily=is_daily(reply),
+    )
 
 
 def is_daily(reply: Reply) -> bool:
     """Whether the day's quota is used up: nothing will go before it is new."""
-    return reply.status == 429 and _parsed(reply).get("policyName") == "DAILY"
+    return reply.status == 429 and parsed(reply).get("policyName") == "DAILY"
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -197,7 +212,8 @@ def _worked(answer: dict[str, Any]) -> float:
     return seconds if 0 < seconds < 3600 else 0.0
 
 
-def _parsed(reply: Reply) -> dict[str, Any]:
+def parsed(reply: Reply) -> dict[str, Any]:
+    """The answer's JSON object; empty where it is none, or not whole."""
     if not reply.whole:
         return {}
     try:
@@ -207,7 +223,7 @@ def _parsed(reply: Reply) -> dict[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
-def _judge_results(batch: Batch, answer: dict[str, Any], status: int) -> Verdict:
+def _judge_results(batch: Batch, answer: dict[str, Any], status: int, key_property: str) -> Verdict:
     results, errors = answer.get("results"), answer.get("errors") or []
     if not isinstance(results, list) or not isinstance(errors, list):
         return Doubtful(f"{status} without a readable list of results")
@@ -216,17 +232,26 @@ def _judge_results(batch: Batch, answer: dict[str, Any], status: int) -> Verdict
     if answer.get("status", "COMPLETE") != "COMPLETE":
         errors = []  # the remote is not done: what it has not made yet is not refused
     tied, loose = tie(batch, made)
+    completed = answer.get("completedAt")
     rest = [e for e in batch.entries if e.ordinal not in tied]
     if loose and not errors and len(made) == len(batch.entries):
         everyone = tuple((e.ordinal, "") for e in batch.entries)
         return Outcomes(everyone, (), (), tuple(str(r["id"]) for r in made), _worked(answer))
-    rejected = _refused(rest, errors, loose)
+    refused = _refused(rest, errors, loose)
+    taken = {
+        entry.ordinal: refused[entry.ordinal]
+        for entry in rest
+        if entry.ordinal in refused
+        and refusals.names_key(refused[entry.ordinal], entry.key, key_property)
+    }
     return Outcomes(
         tuple(sorted(tied.items())),
-        tuple(rejected.items()),
-        tuple(e.ordinal for e in rest if e.ordinal not in rejected),
+        tuple(pair for pair in refused.items() if pair[0] not in taken),
+        tuple(e.ordinal for e in rest if e.ordinal not in refused),
         tuple(loose),
         _worked(answer),
+        tuple(taken.items()),
+        completed if isinstance(completed, str) else "",
     )
 
 
@@ -265,8 +290,11 @@ def _in_order(entries: Sequence[Entry], errors: list[dict[str, Any]]) -> list[di
     return ordered
 
 
-def _judge_refusal(batch: Batch, answer: dict[str, Any], status: int) -> Verdict:
+def _judge_refusal(batch: Batch, answer: dict[str, Any], status: int, key_property: str) -> Verdict:
     because = refusals.read(answer, status)
+    named = _conflicts(batch, because, key_property)
+    if named or (key_property and refusals.is_conflict(because, key_property)):
+        return Refused(because, conflicts=named, taken=not named)
     if len(batch.entries) == 1:
         return Refused(because, ((batch.entries[0].ordinal, because),))
     blamed: dict[int, Refusal] = {}
@@ -294,6 +322,16 @@ def _judge_refusal(batch: Batch, answer: dict[str, Any], status: int) -> Verdict
     if blamed:
         return Refused(because, tuple(sorted(blamed.items())))
     return Refused(because, (), frozenset(suspects))
+
+
+def _conflicts(
+    batch: Batch, because: Refusal, key_property: str
+) -> tuple[tuple[int, Refusal], ...]:
+    """Those whose key a refusal of the whole batch quotes; alone it can only be the one."""
+    entries = batch.entries
+    if len(entries) == 1 and refusals.names_key(because, entries[0].key, key_property):
+        return ((entries[0].ordinal, because),)
+    return tuple((e.ordinal, because) for e in entries if e.key and e.key in because.message)
 
 
 def _at_column(batch: Batch, column: int) -> frozenset[int]:

@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from bulkload.batching import Batch, Letter
+    from bulkload.batching import Batch, Letter, Skip
+    from bulkload.journal.readers import Counts
     from bulkload.journal.settlement import Settlement
+    from bulkload.journal.writer import Writes
+    from bulkload.ordinals import Covered
     from bulkload.rundir import RunDir
 
 
@@ -39,15 +42,22 @@ def create(run: RunDir, facts: dict[str, Any], lineage: Iterable[tuple[int, int]
     """
     private(run.journal)
     with schema.opened(run.journal, writable=True) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        for statement in schema.TABLES.split(";\n"):
-            if statement.strip():
-                connection.execute(statement)
-        connection.execute(f"PRAGMA user_version={schema.VERSION}")
-        _put(connection, facts)
-        connection.executemany("INSERT INTO lineage VALUES (?,?)", lineage)
-        connection.execute("COMMIT")
+        lay_out(connection, facts, lineage)
     sync_directory(run.path)
+
+
+def lay_out(
+    connection: sqlite3.Connection, facts: dict[str, Any], lineage: Iterable[tuple[int, int]] = ()
+) -> None:
+    """Make the tables, with the run's facts, in one transaction."""
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in schema.TABLES.split(";\n"):
+        if statement.strip():
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version={schema.VERSION}")
+    _put(connection, facts)
+    connection.executemany("INSERT INTO lineage VALUES (?,?)", lineage)
+    connection.execute("COMMIT")
 
 
 def restore_letters(run: RunDir) -> None:
@@ -63,30 +73,45 @@ def register_replay(run: RunDir, path: Path) -> None:
 
 
 class Journal:
-    """Open for writing: the holder of the run's lock has the only one."""
+    """Open for writing: the holder of the run's lock has the only one.
 
-    def __init__(self, run: RunDir, *, on_full: Callable[[str], None]) -> None:
-        self._run = run
+    `facts` and `counts` are those that the journal holds when it is opened; `projection`: the
+    file of its letters, where it has one.
+    """
+
+    def __init__(
+        self,
+        writer: Writes,
+        facts: dict[str, Any],
+        counts: Counts,
+        projection: Projection | None = None,
+    ) -> None:
+        self._writer = writer
+        self.facts = facts
+        self.counts = counts
+        self._projection = projection
+        self.set_aside = None if projection is None else projection.set_aside
+
+    @classmethod
+    def of(cls, run: RunDir, *, on_full: Callable[[str], None]) -> Journal:
+        """The journal of a run's directory. `on_full` is told what the disk is, by any thread."""
         with schema.opened(run.journal, writable=True) as connection:
             (sound,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if sound != "ok":
                 raise sqlite3.DatabaseError(str(sound))
-            self.facts = facts_of(connection)
-            self.counts = counts_of(connection)
-            self._projection = Projection(run.letters, connection)
-        self.set_aside = self._projection.set_aside
-        self._on_full = on_full
-        self._writer = Writer(
-            lambda: schema.connect(run.journal), on_commit=self._project, on_full=on_full
-        )
+            facts, counts = facts_of(connection), counts_of(connection)
+            projection = Projection(run.letters, connection)
 
-    def _project(self, connection: sqlite3.Connection) -> None:
-        try:
-            self._projection.append(connection)
-        except OSError as error:
-            # The letters are safe in the journal; resume makes the file whole.
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            self._on_full("is full" if full else f"can't be written ({error.strerror})")
+        def project(connection: sqlite3.Connection) -> None:
+            try:
+                projection.append(connection)
+            except OSError as error:
+                # The letters are safe in the journal; resume makes the file whole.
+                full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+                on_full("is full" if full else f"can't be written ({error.strerror})")
+
+        writer = Writer(lambda: schema.connect(run.journal), on_commit=project, on_full=on_full)
+        return cls(writer, facts, counts, projection)
 
     async def close(self) -> None:
         await self._writer.stop()
@@ -104,31 +129,51 @@ class Journal:
         )
         return int(count)
 
+    async def claimed(self, ids: set[str]) -> set[str]:
+        """Which of these ids of the remote this run has, tied to a record or to a batch."""
+
+        def find(connection: sqlite3.Connection) -> set[str]:
+            known = connection.execute("SELECT ids FROM attempt WHERE ids IS NOT NULL")
+            return {made for (row,) in known for made in ids.intersection(row.split(","))}
+
+        return await self._writer.write(find) if ids else set()
+
     async def note(self, facts: dict[str, Any]) -> None:
         """Set facts of the run."""
         await self._writer.write(lambda connection: _put(connection, facts))
 
-    async def forget_doubts(self) -> int:
-        """By the user's word what was in doubt is read and sent again. Returns how many."""
-        return await self._writer.write(_forget_doubts)
+    async def reopen_doubts(self, chosen: Covered | None = None) -> int:
+        """Make attempts of what is held in doubt, to be asked for or sent again.
+
+        `chosen`: only these ordinals. Returns how many records.
+        """
+        return await self._writer.write(lambda connection: _reopen(connection, chosen))
+
+    async def believe(self, chosen: Covered) -> int:
+        """By the user's word these records, held in doubt, are at the remote. Returns how many."""
+        return await self._writer.write(lambda connection: _believe(connection, chosen))
 
     async def finish(self) -> None:
         """Everything is settled. A resume makes the letter file whole, and a finished run has
         none to come: so the file is on the disk before the run is.
         """
-        try:
-            await asyncio.to_thread(self._projection.sync)
-        except OSError as error:
-            raise StoppedResumable(
-                f"{self._run.letters}: can't be written to the disk ({error.strerror}). Mend it, "
-                "then resume"
-            ) from None
+        if self._projection is not None:
+            try:
+                await asyncio.to_thread(self._projection.sync)
+            except OSError as error:
+                raise StoppedResumable(
+                    f"{self._projection.path}: can't be written to the disk ({error.strerror}). "
+                    "Mend it, then resume"
+                ) from None
         await self.note({"complete": True})
 
-    async def intend(self, batch: Batch, digest: bytes) -> int:
-        """Record that `batch` is about to be sent. The request may leave after this returns."""
+    async def intend(self, batch: Batch, digest: bytes, since: float | None = None) -> int:
+        """Record that `batch` is about to be sent. The request may leave after this returns.
+
+        `since`: a lower bound of the remote's clock now, seconds since the epoch.
+        """
         return await self._writer.write(
-            lambda connection: _open(connection, batch, digest, time.time())
+            lambda connection: _open(connection, batch, digest, time.time(), remote_since=since)
         )
 
     async def withdraw(self, attempt: int) -> None:
@@ -137,13 +182,19 @@ class Journal:
             lambda connection: connection.execute("DELETE FROM attempt WHERE id=?", (attempt,))
         )
 
-    async def bury(self, letters: Sequence[Letter]) -> None:
-        """Settle records that were never sent: they could not be read or mapped."""
-        await self._writer.write(lambda connection: _bury(connection, letters))
+    async def bury(self, letters: Sequence[Letter], skips: Sequence[Skip] = ()) -> None:
+        """Settle records that were never sent: unreadable, unmappable, or duplicates."""
 
-    async def settle(self, attempt: int, outcome: Settlement) -> list[int]:
+        def write(connection: sqlite3.Connection) -> None:
+            _bury(connection, letters)
+            _skip(connection, skips)
+
+        await self._writer.write(write)
+
+    async def settle(self, attempt: int | Batch, outcome: Settlement) -> list[int]:
         """Close an attempt: everything of it in one transaction.
 
+        A batch: it was asked for without an attempt that was open.
         Returns the ids of the attempts that were opened for `outcome.resend`, in its order.
         """
         return await self._writer.write(lambda connection: _settle(connection, attempt, outcome))
@@ -162,11 +213,12 @@ def _open(
     digest: bytes,
     now: float,
     since: float | None = None,
+    remote_since: float | None = None,
 ) -> int:
     head = batch.entries[0]
     cursor = connection.execute(
         "INSERT INTO attempt(covers, first, source, at, number, nth, digest, sent_at,"
-        " doubtful_since) VALUES (?,?,?,?,?,?,?,?,?)",
+        " doubtful_since, remote_since) VALUES (?,?,?,?,?,?,?,?,?,?)",
         (
             batch.covers,
             head.ordinal,
@@ -176,6 +228,7 @@ def _open(
             digest,
             now,
             since,
+            remote_since,
         ),
     )
     assert cursor.lastrowid is not None
@@ -189,8 +242,18 @@ def _bury(connection: sqlite3.Connection, letters: Iterable[Letter]) -> None:
     )
 
 
-def _settle(connection: sqlite3.Connection, attempt: int, outcome: Settlement) -> list[int]:
+def _skip(connection: sqlite3.Connection, skips: Iterable[Skip]) -> None:
+    connection.executemany(
+        "INSERT INTO skip VALUES (?,?,?,?,?,?)",
+        [(e.ordinal, e.source, *e.position, e.first, e.id or None) for e in skips],
+    )
+
+
+def _settle(connection: sqlite3.Connection, attempt: int | Batch, outcome: Settlement) -> list[int]:
+    if not isinstance(attempt, int):
+        attempt = _open(connection, attempt, b"", time.time())
     _bury(connection, outcome.letters)
+    _skip(connection, outcome.skipped)
     connection.executemany(
         "INSERT INTO doubt VALUES (?,?,?,?,?)",
         [(e.ordinal, attempt, e.source, *e.position) for e in outcome.doubtful],
@@ -199,13 +262,19 @@ def _settle(connection: sqlite3.Connection, attempt: int, outcome: Settlement) -
         name = "loaded"
     elif outcome.doubtful:
         name = "doubt"
+    elif outcome.existing:
+        name = "existing"
     elif outcome.letters:
         name = "rejected"
+    elif outcome.skipped:
+        name = "skipped"
     else:
         name = "resent" if outcome.resend else "refused"
     ids = [made for _, made in outcome.loaded]
+    existing = sorted(outcome.existing)
     connection.execute(
         "UPDATE attempt SET outcome=?, status=?, note=?, loaded=?, ids=?, tied=?,"
+        " existing=?, existing_covers=?, existing_ids=?,"
         " covers=CASE WHEN ?='loaded' THEN ? ELSE covers END WHERE id=?",
         (
             name,
@@ -214,6 +283,9 @@ def _settle(connection: sqlite3.Connection, attempt: int, outcome: Settlement) -
             len(outcome.loaded),
             ",".join([*filter(None, ids), *outcome.loose_ids]) or None,
             all(ids) and not outcome.loose_ids,
+            len(existing),
+            ordinals.pack(ordinal for ordinal, _ in existing) or None,
+            ",".join(made for _, made in existing) or None,
             name,
             ordinals.pack(sorted(ordinal for ordinal, _ in outcome.loaded)),
             attempt,
@@ -221,22 +293,70 @@ def _settle(connection: sqlite3.Connection, attempt: int, outcome: Settlement) -
     )
     if not outcome.resend:
         return []
-    (sent_at, since) = connection.execute(
-        "SELECT sent_at, doubtful_since FROM attempt WHERE id=?", (attempt,)
+    (sent_at, since, remote_since) = connection.execute(
+        "SELECT sent_at, doubtful_since, remote_since FROM attempt WHERE id=?", (attempt,)
     ).fetchone()
     now = time.time()
     return [
-        _open(connection, each.batch, each.digest, now, since or sent_at) for each in outcome.resend
+        _open(connection, each.batch, each.digest, now, since or sent_at, remote_since)
+        for each in outcome.resend
     ]
 
 
-def _forget_doubts(connection: sqlite3.Connection) -> int:
+def _reopen(connection: sqlite3.Connection, chosen: Covered | None) -> int:
+    doubted = _doubted(connection, chosen)
+    for attempt, ordinals_ in doubted.items():
+        # The digest is that of all who went together.
+        connection.execute(
+            "INSERT INTO attempt(covers, first, source, at, number, nth, digest, sent_at,"
+            " doubtful_since, remote_since)"
+            " SELECT ?, doubt.ordinal, doubt.source, doubt.at, doubt.number, nth,"
+            " CASE WHEN covers=? THEN digest ELSE x'' END, sent_at,"
+            " coalesce(doubtful_since, sent_at), remote_since"
+            " FROM attempt JOIN doubt ON doubt.attempt=attempt.id"
+            " WHERE attempt.id=? AND doubt.ordinal=?",
+            (covers := ordinals.pack(ordinals_), covers, attempt, ordinals_[0]),
+        )
+    _forget(connection, doubted)
+    if doubted:
+        _put(connection, {"complete": False})
+    return sum(map(len, doubted.values()))
+
+
+def _believe(connection: sqlite3.Connection, chosen: Covered) -> int:
+    doubted = _doubted(connection, chosen)
+    for attempt, ordinals_ in doubted.items():
+        connection.execute(
+            "INSERT INTO attempt(covers, first, source, at, number, nth, digest, sent_at,"
+            " outcome, status, note, loaded, tied)"
+            " SELECT ?, doubt.ordinal, doubt.source, doubt.at, doubt.number, nth, x'', sent_at,"
+            " 'loaded', 0, 'by the user''s word', ?, 0"
+            " FROM attempt JOIN doubt ON doubt.attempt=attempt.id"
+            " WHERE attempt.id=? AND doubt.ordinal=?",
+            (ordinals.pack(ordinals_), len(ordinals_), attempt, ordinals_[0]),
+        )
+    _forget(connection, doubted)
+    return sum(map(len, doubted.values()))
+
+
+def _doubted(connection: sqlite3.Connection, chosen: Covered | None) -> dict[int, list[int]]:
+    """Records held in doubt by their attempts."""
+    found: dict[int, list[int]] = {}
+    rows = connection.execute("SELECT attempt, ordinal FROM doubt ORDER BY ordinal")
+    for attempt, ordinal in rows:
+        if chosen is None or ordinal in chosen:
+            found.setdefault(attempt, []).append(ordinal)
+    return found
+
+
+def _forget(connection: sqlite3.Connection, doubted: dict[int, list[int]]) -> None:
+    connection.executemany(
+        "DELETE FROM doubt WHERE ordinal=?", [(o,) for each in doubted.values() for o in each]
+    )
     connection.execute(
         "UPDATE attempt SET outcome='resent'"
-        " WHERE outcome='doubt' AND id IN (SELECT attempt FROM doubt)"
+        " WHERE outcome='doubt' AND id NOT IN (SELECT attempt FROM doubt)"
     )
-    _put(connection, {"complete": False})
-    return connection.execute("DELETE FROM doubt").rowcount
 
 
 def _state(connection: sqlite3.Connection) -> State:
@@ -245,10 +365,13 @@ def _state(connection: sqlite3.Connection) -> State:
         spoken_for = "SELECT covers FROM attempt WHERE outcome='loaded' OR outcome IS NULL"
         for (covers,) in connection.execute(spoken_for):
             yield from ordinals.unpack_spans(covers)
-        for table in ("letter", "doubt"):
+        there = "SELECT existing_covers FROM attempt WHERE existing > 0"
+        for (covers,) in connection.execute(there):
+            yield from ordinals.unpack_spans(covers)
+        for table in ("letter", "doubt", "skip"):
             yield from (
                 (ordinal, ordinal)
-                for (ordinal,) in connection.execute(f"SELECT ordinal FROM {table}")  # noqa: S608  # two fixed names
+                for (ordinal,) in connection.execute(f"SELECT ordinal FROM {table}")  # noqa: S608  # fixed names
             )
 
     covered = ordinals.Covered(spans())
@@ -256,19 +379,20 @@ def _state(connection: sqlite3.Connection) -> State:
     seek = connection.execute(
         "SELECT first, source, at, number FROM attempt WHERE first<=:low UNION ALL "
         "SELECT ordinal, source, at, number FROM letter WHERE ordinal<=:low UNION ALL "
-        "SELECT ordinal, source, at, number FROM doubt WHERE ordinal<=:low "
+        "SELECT ordinal, source, at, number FROM doubt WHERE ordinal<=:low UNION ALL "
+        "SELECT ordinal, source, at, number FROM skip WHERE ordinal<=:low "
         "ORDER BY 1 DESC LIMIT 1",
         {"low": low},
     ).fetchone()
     opened = connection.execute(
-        "SELECT id, covers, first, source, at, number, nth, digest FROM attempt"
+        "SELECT id, covers, first, source, at, number, nth, digest, remote_since FROM attempt"
         " WHERE outcome IS NULL ORDER BY id"
     )
     return State(
         covered,
         [
-            Open(i, covers, first, source, Position(at, number), nth, digest)
-            for i, covers, first, source, at, number, nth, digest in opened
+            Open(i, covers, first, source, Position(at, number), nth, digest, since)
+            for i, covers, first, source, at, number, nth, digest, since in opened
         ],
         (seek[0], seek[1], Position(seek[2], seek[3])) if seek else (0, 0, None),
     )

@@ -22,7 +22,7 @@ class Projection:
     """Appends what was committed since the last call. Used by one thread at a time."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        self._path = path
+        self.path = path
         self.set_aside = restore(path, connection)
         (self._last,) = connection.execute("SELECT coalesce(max(id), 0) FROM letter").fetchone()
 
@@ -31,7 +31,7 @@ class Projection:
         rows = connection.execute(LINES, (self._last,)).fetchall()
         if not rows:
             return
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             size = os.fstat(descriptor).st_size
             try:
@@ -46,12 +46,12 @@ class Projection:
 
     def sync(self) -> None:
         """Make the file durable. Raises OSError where the disk refuses."""
-        descriptor = os.open(self._path, os.O_RDONLY)
+        descriptor = os.open(self.path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        sync_directory(self._path.parent)
+        sync_directory(self.path.parent)
 
 
 def restore(path: Path, connection: sqlite3.Connection) -> Path | None:

@@ -27,6 +27,7 @@ class Counts(NamedTuple):
     existing: int
     dead_lettered: int
     in_doubt: int
+    skipped: int
     batches: int
 
 
@@ -66,10 +67,15 @@ def counts(run: RunDir) -> Counts:
 
 
 def doubts(run: RunDir) -> list[dict[str, Any]]:
-    """Every record in doubt: ordinal, source (its index), position, and its attempt's history."""
+    """Every record in doubt: ordinal, source (its index), position, and its batch's history.
+
+    `batch`: the ordinals that went with it, packed; `doubtful_since`: when the first call was
+    made that may have made it; `sent_at`: the last one.
+    """
     rows = _ask(
         run,
-        "SELECT doubt.ordinal, doubt.source, doubt.at, doubt.number, sent_at, nth, status, note"
+        "SELECT doubt.ordinal, doubt.source, doubt.at, doubt.number, covers,"
+        " coalesce(doubtful_since, sent_at), sent_at, nth, status, note"
         " FROM doubt JOIN attempt ON attempt.id=doubt.attempt ORDER BY doubt.ordinal",
     )
     return [
@@ -77,13 +83,19 @@ def doubts(run: RunDir) -> list[dict[str, Any]]:
             "ordinal": ordinal,
             "source": source,
             "position": Position(at, number).as_json(),
-            "sent_at": datetime.fromtimestamp(sent_at, UTC).isoformat(timespec="milliseconds"),
+            "batch": covers,
+            "doubtful_since": _iso(since),
+            "sent_at": _iso(sent_at),
             "attempts": nth,
             "status": status,
             "note": note,
         }
-        for ordinal, source, at, number, sent_at, nth, status, note in rows
+        for ordinal, source, at, number, covers, since, sent_at, nth, status, note in rows
     ]
+
+
+def _iso(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
 
 
 def under_way(run: RunDir) -> int:
@@ -116,7 +128,8 @@ def counts_of(connection: sqlite3.Connection) -> Counts:
     row = connection.execute(
         "SELECT coalesce(sum(loaded),0), coalesce(sum(existing),0),"
         " (SELECT count(*) FROM letter), (SELECT count(*) FROM doubt),"
-        " count(*) FILTER (WHERE outcome IN ('loaded', 'doubt', 'rejected')) FROM attempt"
+        " (SELECT count(*) FROM skip),"
+        " count(*) FILTER (WHERE outcome NOT IN ('refused', 'resent')) FROM attempt"
     ).fetchone()
     return Counts(*row)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 PAGE_BYTES = 4096
 
 _DISK = frozenset(
@@ -46,11 +46,15 @@ CREATE TABLE attempt (
     digest   BLOB NOT NULL,       -- of the request's body
     sent_at  REAL NOT NULL,       -- our clock, seconds since the epoch
     doubtful_since REAL,          -- when the first doubtful attempt for them was made
-    outcome  TEXT,                -- NULL: open; loaded, rejected, doubt, refused, resent
+    remote_since REAL,            -- the remote's clock then, as a lower bound
+    outcome  TEXT,                -- NULL: open; loaded, existing, skipped, rejected, doubt,
+                                  -- refused, resent
     status   INTEGER,
     note     TEXT,
     loaded   INTEGER NOT NULL DEFAULT 0,
     existing INTEGER NOT NULL DEFAULT 0,
+    existing_covers TEXT,         -- the ordinals of those that the remote had already
+    existing_ids TEXT,            -- theirs, in that order
     ids      TEXT,                -- what the remote made, in the order of covers where tied
     tied     INTEGER NOT NULL DEFAULT 1
 );
@@ -70,9 +74,28 @@ CREATE TABLE doubt (
     at      NOT NULL,
     number  INTEGER NOT NULL
 );
+CREATE TABLE skip (               -- left out as a duplicate
+    ordinal INTEGER PRIMARY KEY,
+    source  INTEGER NOT NULL,
+    at      NOT NULL,
+    number  INTEGER NOT NULL,
+    first   INTEGER,              -- the record of this run that has its key, or
+    id      TEXT                  -- the remote's id of it
+);
 CREATE TABLE lineage (            -- in a replay: which letter of the parent each record was
     ordinal INTEGER PRIMARY KEY,
     parent_ordinal INTEGER NOT NULL
+);
+CREATE TABLE undone (             -- what an undo archives in one call: up to a hundred of `ids`
+    number  INTEGER PRIMARY KEY,  -- which hundred, counted from 0 through all attempts' ids
+    attempt INTEGER NOT NULL,     -- where its first id stands: the attempt, and
+    at      INTEGER NOT NULL,     -- its place among that one's ids
+    size    INTEGER NOT NULL,
+    gone    TEXT NOT NULL,        -- the places, of its own, that were not there before, packed
+    already_gone INTEGER NOT NULL,  -- how many
+    archived INTEGER,             -- NULL: open
+    failed   INTEGER,
+    intended_at REAL NOT NULL     -- our clock, seconds since the epoch
 );
 CREATE TABLE replay (path TEXT PRIMARY KEY) WITHOUT ROWID;  -- replays made of this run
 """

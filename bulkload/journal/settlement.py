@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from bulkload import ordinals
-    from bulkload.batching import Batch, Entry, Letter
+    from bulkload.batching import Batch, Entry, Letter, Skip
     from bulkload.model import Position
 
 
@@ -23,7 +23,8 @@ class Settlement:
     """What becomes of the records of one attempt; each of them is named once.
 
     `loaded` pairs an ordinal with its id at the remote ("" where a result could not be tied
-    to its input: then `loose_ids` holds those of the batch). Each of `resend` becomes a new
+    to its input: then `loose_ids` holds those of the batch); `existing` likewise, for what
+    another made. Each of `resend` becomes a new
     open attempt in the same transaction, so that its doubt is never forgotten.
     """
 
@@ -34,10 +35,22 @@ class Settlement:
     letters: tuple[Letter, ...] = ()
     doubtful: tuple[Entry, ...] = ()
     resend: tuple[Resend, ...] = ()
+    existing: tuple[tuple[int, str], ...] = ()
+    skipped: tuple[Skip, ...] = ()
+
+    @property
+    def counts(self) -> bool:
+        """Whether any record's outcome is settled by it."""
+        settled = (self.loaded, self.existing, self.letters, self.doubtful, self.skipped)
+        return any(settled)
 
 
 class Open(NamedTuple):
-    """An attempt whose answer was never recorded."""
+    """An attempt whose answer was never recorded.
+
+    `since`: the remote's clock when the first doubtful attempt for these records began, in
+    seconds since the epoch, as a lower bound; None where it is not known.
+    """
 
     id: int
     covers: str
@@ -46,6 +59,7 @@ class Open(NamedTuple):
     position: Position
     nth: int
     digest: bytes
+    since: float | None
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ import queue
 import sqlite3
 import threading
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from bulkload.errors import StoppedResumable
 
@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 
 GAP_S = 0.004
 """Least time between commits: fewer, larger groups cost the disk less and the run nothing."""
+
+
+class Writes(Protocol):
+    """What a journal writes through."""
+
+    async def write(self, write: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `write` in a transaction; return after its commit."""
+
+    async def stop(self) -> None:
+        """Commit what was asked for, and close."""
 
 
 class _Asked(NamedTuple):

@@ -9,6 +9,7 @@ from bulkload.report.progress import clock
 
 if TYPE_CHECKING:
     from bulkload.summary import Summary
+    from bulkload.undoplan import Undone
 
 
 def summary(ended: Summary) -> str:
@@ -52,4 +53,27 @@ def _next(ended: Summary, where: str) -> list[str]:
         steps.append(("Mend the dead letters, then send them again:", f"bulkload replay {where}"))
     if ended.in_doubt:
         steps.append(("List what is in doubt:", f"bulkload doubts {where}"))
+        steps.append(("Look for it in HubSpot, and settle it:", f"bulkload resolve {where}"))
     return [f"{what:<45} {command}" for what, command in steps]
+
+
+def undone(ended: Undone) -> str:
+    """What became of what a run created, and what comes next."""
+    left = ended.created - ended.archived - ended.already_gone - ended.failed
+    rows = [
+        ("archived", ended.archived, "by this undo"),
+        ("already gone", ended.already_gone, "archived or deleted before"),
+        ("failed", ended.failed, f"the remote refuses to archive them: {ended.run}/run.log"),
+        ("left", left, "not archived"),
+    ]
+    lines = [f"{ended.created:,} records created by {ended.run}"]
+    lines += [
+        f"  {count:>12,}  {name:<13} {meaning}"
+        for name, count, meaning in rows
+        if count or name == "archived"
+    ]
+    if ended.stopped:
+        lines.append(f"Stopped: {ended.stopped}")
+    if ended.resume:
+        lines.append(f"{'Go on with it:':<45} {ended.resume}")
+    return "\n".join(lines)

@@ -77,20 +77,23 @@ class Cli:
 
     def start(self, *words: object, **more: Any) -> subprocess.Popen[bytes]:
         before = UNPRIVILEGED if more.pop("unprivileged", False) else ()
+        through = more.pop("through", ())  # a command that runs another, strace
         return subprocess.Popen(
-            [*before, sys.executable, "-m", "bulkload", *map(str, words)],
+            [*before, *through, sys.executable, "-m", "bulkload", *map(str, words)],
             cwd=self.folder,
-            env=self.environment,
+            env=self.environment | more.pop("environment", {}),
             stdin=more.pop("stdin", subprocess.DEVNULL),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             **more,
         )
 
-    def __call__(self, *words: object, code: int | None = None, **more: Any) -> Ended:
+    def __call__(
+        self, *words: object, code: int | None = None, patience: float = 120, **more: Any
+    ) -> Ended:
         with self.start(*words, **more) as process:
             try:
-                out, err = process.communicate(timeout=120)
+                out, err = process.communicate(timeout=patience)
             finally:
                 process.kill()
         ended = Ended(process.returncode, out.decode(), err.decode())

@@ -164,7 +164,7 @@ def test_a_url_that_refuses_the_connection_stops_resumable(
 def test_lines_that_are_no_records_are_letters_with_their_place(
     cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
 ) -> None:
-    remote = sandbox("--rate-limit", "none")
+    remote = sandbox("--bare", "--rate-limit", "none")
     good = b'{"hs_timestamp":"1700000000000","hs_email_subject":"good"}'
     lines = [
         b"\xef\xbb\xbf" + good,
@@ -312,7 +312,7 @@ def test_options_that_may_not_change_are_refused_at_resume(
 def test_a_run_that_exists_offers_what_to_do(
     cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
 ) -> None:
-    remote = sandbox("--rate-limit", "none")
+    remote = sandbox("--bare", "--rate-limit", "none")
     ndjson(tmp_path / "in.ndjson", 5)
     words = ("load", "in.ndjson", "--base-url", remote.url, *FAST)
     assert cli(*words, code=0).summary()["run"] == "bulkload-runs/in.ndjson"

@@ -23,7 +23,7 @@ IN_FLIGHT, BATCH = 8, 50
 def test_twenty_kills_lose_nothing_and_make_nothing_twice(
     cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
 ) -> None:
-    remote = sandbox("--rate-limit", "none", "--latency", "30", "--seed", "5")
+    remote = sandbox("--bare", "--rate-limit", "none", "--latency", "30", "--seed", "5")
     source = ndjson(tmp_path / "in.ndjson", RECORDS)
     draw = random.Random(20)
     words: list[object] = ["load", source, "--run", "run", "--base-url", remote.url]
@@ -103,7 +103,7 @@ def test_a_resume_reads_on_from_where_it_was_in_every_format(
 def test_resend_sends_what_was_in_flight_again_and_loses_nothing(
     cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
 ) -> None:
-    remote = sandbox("--rate-limit", "none", "--fault", "stall=100%")
+    remote = sandbox("--bare", "--rate-limit", "none", "--fault", "stall=100%")
     source = ndjson(tmp_path / "in.ndjson", 1_000)
     with cli.start(
         "load", source, "--run", "run", "--base-url", remote.url, "--max-in-flight", 3
@@ -144,7 +144,7 @@ def test_the_intent_is_synced_before_the_request_leaves(
 def test_what_was_held_in_doubt_is_sent_again_at_the_users_word(
     cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
 ) -> None:
-    remote = sandbox("--rate-limit", "none", "--fault", "503=20%", "--seed", "4")
+    remote = sandbox("--bare", "--rate-limit", "none", "--fault", "503=20%", "--seed", "4")
     source = ndjson(tmp_path / "in.ndjson", 3_000)
     fast = ("--rate-limit", "100000/1s", "--json", "--no-progress")
     held = cli("load", source, "--run", "run", "--base-url", remote.url, *fast, code=1).summary()

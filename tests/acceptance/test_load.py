@@ -193,7 +193,7 @@ def test_a_signal_drains_and_prints_the_command_that_resumes(
 def test_a_second_signal_aborts_at_once(
     cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
 ) -> None:
-    remote = sandbox("--rate-limit", "none", "--fault", "stall=100%")
+    remote = sandbox("--bare", "--rate-limit", "none", "--fault", "stall=100%")
     source = ndjson(tmp_path / "in.ndjson", 500)
     with cli.start(
         "load", source, "--run", "run", "--base-url", remote.url, "--no-progress"
@@ -313,7 +313,7 @@ def test_the_token_is_not_in_the_process_list(
 def test_settings_files_come_after_flags_and_environment(
     cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
 ) -> None:
-    remote = sandbox("--rate-limit", "none")
+    remote = sandbox("--bare", "--rate-limit", "none")
     (tmp_path / "bulkload.toml").write_text(
         f'base-url = "{remote.url}"\nbatch-size = 50\nlimit = 40\n'
     )

@@ -18,6 +18,7 @@ from bulkload.journal import journal as journals
 from bulkload.journal import projection, readers, schema
 from bulkload.journal.journal import Journal
 from bulkload.journal.settlement import Resend, Settlement
+from bulkload.journal.writer import Writer
 from bulkload.model import Position
 from bulkload.rundir import RunDir
 from tests.making import batch, letter
@@ -39,7 +40,7 @@ def run(tmp_path: Path) -> RunDir:
 
 @asynccontextmanager
 async def opened(run: RunDir) -> AsyncIterator[Journal]:
-    journal = Journal(run, on_full=lambda _: None)
+    journal = Journal.of(run, on_full=lambda _: None)
     try:
         yield journal
     finally:
@@ -158,7 +159,7 @@ def test_what_a_crash_leaves_is_what_was_committed(run: RunDir, tmp_path: Path) 
             await journal.settle(hole, Settlement(400))
         async with opened(cut) as again:
             assert again.facts == {"run_id": "r", "portal": "7"}
-            assert again.counts == (14, 0, 1, 0, 2)
+            assert again.counts == (14, 0, 1, 0, 0, 2)
             state = await again.state()
             assert [(o.id, o.covers, o.first, o.digest) for o in state.open] == [
                 (hole, "10-14", 10, b"b")
@@ -186,13 +187,14 @@ def test_many_writes_share_a_commit(run: RunDir) -> None:
     async def crowds() -> int:
         async with opened(run) as journal:
             commits: list[int] = []
-            commit = journal._writer._commit
+            writer = threaded(journal)
+            commit = writer._commit
 
             def counted(group: Any) -> Any:
                 commits.append(len(group))
                 return commit(group)
 
-            journal._writer._commit = counted  # type: ignore[method-assign]
+            writer._commit = counted  # type: ignore[method-assign]
             await asyncio.gather(*(journal.intend(batch([n]), b"d") for n in range(200)))
             assert sum(commits) == 200
             return len(commits)
@@ -237,8 +239,9 @@ def test_a_full_disk_gets_one_second_chance(run: RunDir) -> None:
         sqlite_errorcode = sqlite3.SQLITE_FULL
 
     async def fills() -> None:
-        journal = Journal(run, on_full=freed.append)
-        commit = journal._writer._commit
+        journal = Journal.of(run, on_full=freed.append)
+        writer = threaded(journal)
+        commit = writer._commit
         failed: list[int] = []
 
         def once(group: Any) -> Any:
@@ -247,7 +250,7 @@ def test_a_full_disk_gets_one_second_chance(run: RunDir) -> None:
                 raise Full("full")
             return commit(group)
 
-        journal._writer._commit = once  # type: ignore[method-assign]
+        writer._commit = once  # type: ignore[method-assign]
         await journal.bury([letter(0)])
         await journal.close()
 
@@ -265,6 +268,12 @@ def bury(run: RunDir) -> bytes:
 
     asyncio.run(buries())
     return b"".join(line + b"\n" for line in LINES)
+
+
+def threaded(journal: Journal) -> Writer:
+    """The writer that a run's directory is written by."""
+    assert isinstance(journal._writer, Writer)
+    return journal._writer
 
 
 def restored(run: RunDir) -> Path | None:
@@ -326,7 +335,7 @@ def test_a_line_that_the_disk_cut_off_is_taken_back_before_it_is_written_again(
 
     async def fills() -> None:
         freed: list[str] = []
-        journal = Journal(run, on_full=freed.append)
+        journal = Journal.of(run, on_full=freed.append)
         monkeypatch.setattr(os, "write", write)
         await journal.bury([letter(0, LINES[0])])
         assert (run.letters.read_bytes(), freed) == (b"", ["is full"])

@@ -19,13 +19,15 @@ from bulkload.batching import Batch, Entry, batches
 from bulkload.errors import StoppedForGood, StoppedResumable
 from bulkload.hubspot import wire
 from bulkload.hubspot.client import Sent
+from bulkload.hubspot.remoteclock import RemoteClock
 from bulkload.hubspot.wire import Reply
 from bulkload.journal import journal as journals
 from bulkload.journal import readers, schema
 from bulkload.journal.journal import Journal
 from bulkload.letters import LetterWriter
 from bulkload.limiter import Limiter, RateLimit
-from bulkload.pipeline import Parts, Pipeline, Policy, Tally
+from bulkload.parts import Parts, Policy, Tally
+from bulkload.pipeline import Pipeline
 from bulkload.retry import Backoff
 from bulkload.rundir import RunDir
 from tests.making import entry, fault, letter, reply
@@ -144,7 +146,7 @@ def load(
         run = RunDir(path)
         run.create()
         journals.create(run, {"run_id": "r"})
-        journal = Journal(run, on_full=lambda _: None)
+        journal = Journal.of(run, on_full=lambda _: None)
         told: list[events.Event] = []
         tally = Tally()
 
@@ -159,6 +161,7 @@ def load(
             Random(1),
             events.Announcer((told.append,)),
             lambda: 0,
+            RemoteClock(asyncio.get_running_loop().time),
             offload,
         )
         listed = read if read is not None else (entry(n) for n in range(count))

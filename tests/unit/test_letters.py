@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkload import events
-from bulkload.letters import LetterWriter, input_of
+from bulkload.letters import LetterWriter
 from bulkload.mapping import map_record
-from bulkload.model import Input, Position, Record
+from bulkload.model import Position, Record
 from bulkload.runlog import RunLog
 from tests.making import entry
 
@@ -70,7 +70,7 @@ def test_a_letter_says_where_why_and_what_the_remote_said() -> None:
 
 def test_what_the_remote_did_not_say_is_left_out() -> None:
     read = orjson.loads(write(b"{}", status=0, category="", correlation_id="").line)
-    assert not read.keys() & {"status", "category", "correlation_id", "key"}
+    assert not read.keys() & {"status", "category", "correlation_id"}
 
 
 def test_a_record_too_large_to_read_is_named_by_its_position() -> None:
@@ -102,7 +102,6 @@ def test_a_letter_is_itself_a_source() -> None:
 def test_a_sent_message_is_kept_with_its_input_but_not_with_the_runs_trace_id() -> None:
     sent = entry(5)
     sent = sent._replace(record=sent.record._replace(kind="mail", raw=b"Subject: x\n\n"))
-    assert input_of(sent) == Input({"subject": "s5"}, [])
     read = orjson.loads(WRITER.of_entry(sent, "rejected", "no", attempts=1).line)
     assert read["input"] == {"properties": {"subject": "s5"}, "associations": []}
     assert read["record"] == "Subject: x\n\n"

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkload.retry import LONG_OUTAGE_S, LONG_PROBE, PROBE, TRIAL, Backoff, probe_delay
-from bulkload.verdict import decide
 
 SECONDS = st.floats(0.001, 1000)
 
@@ -48,9 +47,3 @@ def test_a_long_outage_is_asked_seldom(failures: int, down: float, random: Rando
 def test_trying_creates_again_gets_rare_fast() -> None:
     total = sum(TRIAL.delay(n, Random(n)) for n in range(1, 201))
     assert total > 3600, "an outage of creates alone costs one record a try"
-
-
-def test_only_the_users_word_sends_what_is_in_doubt_again() -> None:
-    assert decide("unknown", "hold") == "hold"
-    assert decide("unknown", "resend") == "send-again"
-    assert {decide(k, "hold") for k in ("not-sent", "refused")} == {"send-again"}

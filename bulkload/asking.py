@@ -1,0 +1,127 @@
+"""Questions to the remote: who has these keys? The answers settle what was in doubt.
+
+Law kept here: nothing twice. Nothing is decided by an answer that is not whole; a key that is
+called taken is looked for again and again, then among what was archived, before its record is
+given up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from bulkload import answering, events, hold
+from bulkload.errors import StoppedResumable
+from bulkload.hubspot import lookup, refusals, wire
+from bulkload.model import MAX_INPUTS
+from bulkload.retry import ASK_AGAIN
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from bulkload.hubspot.client import Sent
+    from bulkload.hubspot.lookup import Found
+    from bulkload.outage import Outage
+    from bulkload.parts import Parts, Tally
+    from bulkload.settling import Load, Rules, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """By key, for the workers of one run. `rules` have the marks."""
+
+    parts: Parts
+    outage: Outage
+    rules: Rules
+    tally: Tally
+
+    async def ask(self, load: Load, sent: Sent | None = None) -> Step | Load:
+        """What becomes of a load's records. `sent`: the answer, where the read was made already.
+
+        A load: ask again later. Raises Drained where the run ends meanwhile.
+        """
+        question, gate = load.question, self.outage.gate
+        assert question is not None
+        if sent is None and question.asked and not question.archived:
+            await gate.pause(ASK_AGAIN.delay(question.asked, self.parts.random))
+        while True:
+            if sent is None:
+                await gate.readable()
+                sent = await self.outage.read(partial(self.read, load))
+            found, sent = await self._judge(load, sent)
+            if found is not None:
+                ours = await self._made_here(load, found.found)
+                return answering.answered(load, found.found, ours, self.rules, gate.successes)
+
+    async def _made_here(self, load: Load, found: Mapping[str, Found]) -> Collection[str]:
+        """The ids that this run made, where nothing the records carry tells it.
+
+        Only of what was never in doubt, and is young enough: the journal is read for it.
+        """
+        assert load.question is not None
+        if self._marks.run or load.question.doubted:
+            return ()
+        began = self.rules.began
+        young = {
+            each.id
+            for each in found.values()
+            if began is None or each.created is None or each.created >= began
+        }
+        return await self.parts.journal.claimed(young)
+
+    async def _judge(self, load: Load, sent: Sent) -> tuple[lookup.Findings | None, Sent | None]:
+        """What an answer shows; else the next answer, where waiting for one brought it."""
+        outage = self.outage
+        judged = lookup.judge(self._names(load), sent.reply, self._marks)
+        completed = judged.completed if isinstance(judged, lookup.Findings) else ""
+        self.parts.remote.observe(sent.reply.headers, sent.sent_at, sent.ended_at, completed)
+        match judged:
+            case lookup.Findings():
+                return judged, None
+            case wire.TryLater():
+                self.tally.throttled += judged.throttled
+                outage.hold(judged, 1, trial=False)
+            case wire.Denied():
+                outage.drain(StoppedResumable(judged.reason))
+                raise hold.Drained
+            case wire.Doubtful() | wire.NotSent():
+                after = judged.after if isinstance(judged, wire.Doubtful) else None
+                if outage.begin(trial=False):
+                    return None, await outage.recover(
+                        judged.reason, after, partial(self.read, load)
+                    )
+                outage.check(judged.reason)
+        return None, None
+
+    async def read(self, load: Load) -> Sent:
+        """One call: the records of a load by their keys, or by ids among what was archived."""
+        assert load.question is not None
+        names, sink = self._names(load), self.parts.sink
+        if load.question.archived:
+            named = lookup.by_id if self._holders(load) else lookup.by_key
+            sent = await sink.read_archived(named(names, self._marks))
+        else:
+            sent = await sink.read(lookup.by_key(names, self._marks))
+        self.tally.requests += sent.sent_at > 0
+        self.parts.tell(events.Answered(sent.reply.status, sent.seconds))
+        return sent
+
+    def _names(self, load: Load) -> list[str]:
+        return self._holders(load) or [entry.key for entry in load.batch.entries]
+
+    def _holders(self, load: Load) -> list[str]:
+        """Among what was archived: the ids that the remote named as having the keys."""
+        assert load.question is not None
+        if not load.question.archived:
+            return []
+        said = [refusals.holders(why.message) for why in load.question.conflicts.values()]
+        # The likeliest of each conflict before any that is less so.
+        ranked = (holder for ids in zip_longest(*said) for holder in ids if holder is not None)
+        return list(dict.fromkeys(ranked))[:MAX_INPUTS]
+
+    @property
+    def _marks(self) -> lookup.Marks:
+        assert self.rules.marks is not None, "only a run with a key asks by it"
+        return self.rules.marks

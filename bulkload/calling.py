@@ -1,0 +1,108 @@
+"""Calls that may be made again: each is repeated until the remote answers it, or the run gives up.
+
+Laws kept here: the remote's trouble is not the record's: throttling and outages cost time, and
+one worker asks for all how the remote is; never over the limit: every call takes a slot.
+
+For calls that are reads, or whose second time does nothing (archiving). What creates goes
+through the pipeline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from bulkload import events, hold
+from bulkload.errors import BulkloadError, StoppedResumable
+from bulkload.hubspot import wire
+from bulkload.outage import Outage
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from random import Random
+
+    from bulkload.hubspot.client import Sent
+    from bulkload.hubspot.sink import Sink
+    from bulkload.limiter import Limiter
+
+    Trouble = wire.TryLater | wire.NotSent | wire.Doubtful | wire.Denied
+    V = TypeVar("V")
+
+
+class Caller:
+    """One gate and one limit for all who call. `most_s`: seconds of trouble, None for ever.
+
+    `stopped`: why nothing new is called any more, where that is so.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        limiter: Limiter,
+        random: Random,
+        tell: events.Announcer,
+        most_s: float | None,
+    ) -> None:
+        self.sink = sink
+        self.stopped: BulkloadError | None = None
+        self._limiter = limiter
+        self._tell = tell
+        self._clock = asyncio.get_running_loop().time
+        self._gate = hold.Gate(self._clock)
+        self._turnstile = asyncio.Lock()
+        self._outage = Outage(self._gate, sink, limiter, random, tell, most_s, self.drain)
+
+    def drain(self, why: BulkloadError) -> None:
+        """Finish what is in flight, start nothing new. The first reason given is kept."""
+        self.stopped = self.stopped or why
+        self._gate.shut()
+
+    def go_on(self) -> None:
+        """Raises Drained where nothing new may start."""
+        if self._gate.is_shut:
+            raise hold.Drained
+
+    async def ask(
+        self, send: Callable[[], Awaitable[Sent]], judge: Callable[[wire.Reply], V | Trouble]
+    ) -> V:
+        """Call until `judge` says something else than trouble. Raises Drained.
+
+        The answer of a call that was under way is judged also when a drain has begun.
+        """
+        tries = 0
+        while True:
+            trial = await self._enter()
+            try:
+                sent = await send()
+            except BaseException:
+                self._limiter.spend(self._clock())
+                if trial:
+                    self._gate.untried()
+                raise
+            self._limiter.end(sent.sent_at, sent.ended_at)
+            self._tell(events.Answered(sent.reply.status, sent.seconds, tries > 0))
+            tries += 1
+            match judged := judge(sent.reply):
+                case wire.TryLater():
+                    self._outage.hold(judged, tries, trial=trial)
+                case wire.Denied():
+                    self.drain(StoppedResumable(judged.reason))
+                    raise hold.Drained
+                case wire.Doubtful() | wire.NotSent():
+                    after = judged.after if isinstance(judged, wire.Doubtful) else None
+                    if self._outage.begin(trial=trial):
+                        await self._outage.recover(judged.reason, after)
+                    self._outage.check(judged.reason)
+                case _:
+                    self._outage.over(trial=trial)
+                    return judged
+
+    async def _enter(self) -> bool:
+        """One at a time: gate, slot and pace, gate again. True: this call tries the remote."""
+        async with self._turnstile:
+            while True:
+                await self._gate.wait()
+                self._tell(events.Waited(await self._limiter.acquire()))
+                if (passed := self._gate.enter()) is not None:
+                    return passed == "trial"
+                self._limiter.give_back()

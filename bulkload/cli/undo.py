@@ -1,0 +1,92 @@
+"""bulkload undo."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bulkload.cli.flags import output_options
+from bulkload.errors import RefusedToStart
+
+if TYPE_CHECKING:
+    from bulkload.events import Event, Observer
+    from bulkload.undoplan import Undone
+
+
+@click.command("undo")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--yes", is_flag=True, help="Archive without asking.")
+@click.option("--dry-run", is_flag=True, help="Say what would be archived, and archive nothing.")
+@click.option(
+    "--base-url",
+    envvar="BULKLOAD_BASE_URL",
+    help="Where HubSpot is [default: where the run was sent].",
+)
+@output_options
+@click.pass_context
+def command(
+    ctx: click.Context, /, run: Path, *, yes: bool, dry_run: bool, base_url: str | None, **_: Any
+) -> int:
+    """Archive what RUN created in HubSpot, and only that.
+
+    What the remote had already is not touched. It says how many records it will archive and in
+    which portal, and asks. Killed or stopped, the same command goes on. A run whose undo has
+    begun can't be resumed.
+
+    \b
+    bulkload undo bulkload-runs/mail.mbox --dry-run
+    bulkload undo bulkload-runs/mail.mbox --yes
+    """  # noqa: D301  # click reads the \b
+    from bulkload.cli.running import attend, tell
+    from bulkload.report import words
+    from bulkload.undoing import undo
+    from bulkload.undoplan import looked_at
+
+    params = ctx.params
+    changes = {"base_url": base_url} if base_url else {}
+    once = _Once()
+
+    def attended(*, dry_run: bool) -> Undone:
+        return attend(
+            lambda interrupt, progress: undo(
+                run,
+                dry_run=dry_run,
+                token_file=params["token_file"],
+                observers=(once.only(progress),),
+                interrupt=interrupt,
+                changes=changes,
+            ),
+            params,
+        )
+
+    if not (yes or dry_run) and not (planned := looked_at(run, changes)).done:
+        if not sys.stdin.isatty():
+            raise RefusedToStart(f"{planned.words()}. Nobody can be asked here: give --yes")
+        looked = attended(dry_run=True)
+        if looked.stopped:
+            return tell(looked, params, words.undone)
+        if not click.confirm("Archive them?", err=True):
+            raise RefusedToStart("nothing was archived")
+    return tell(attended(dry_run=dry_run), params, words.undone)
+
+
+class _Once:
+    """What was said before the question is not said again after it."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def only(self, observer: Observer) -> Observer:
+        def observe(event: Event) -> None:
+            from bulkload.events import Said
+
+            if isinstance(event, Said):
+                if event.text in self._said:
+                    return
+                self._said.add(event.text)
+            observer(event)
+
+        return observe

@@ -1,0 +1,135 @@
+"""Pure: reading records by their key: the request's bytes, and what an answer shows.
+
+Law kept here: nothing twice. A key counts as absent only where a whole answer says so; an
+answer that leaves a key unexplained shows nothing.
+
+Source: HubSpot's spec of `POST /crm/v3/objects/emails/batch/read` (`idProperty`, at most 100
+inputs; 207 with `errors[].context.ids` for those not found: hubspot-api-php #619).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from bulkload.hubspot import refusals, wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class Marks(NamedTuple):
+    """The properties that every record of a run carries. `run` "": the portal has none."""
+
+    key: str
+    run: str = ""
+
+
+class Found(NamedTuple):
+    """A record that the remote has. `created`: its clock, seconds since the epoch."""
+
+    id: str
+    run: str = ""
+    created: float | None = None
+    archived: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """A whole answer: what is there, by key. What was asked for and is not here is absent.
+
+    `completed`: the answer's own time, as it was written.
+    """
+
+    found: Mapping[str, Found]
+    completed: str = ""
+
+
+def by_key(keys: Iterable[str], marks: Marks) -> bytes:
+    """Ask for the records with these keys."""
+    return _request(keys, marks, idProperty=marks.key)
+
+
+def by_id(ids: Iterable[str], marks: Marks) -> bytes:
+    """Ask for records by their ids at the remote."""
+    return _request(ids, marks)
+
+
+def _request(names: Iterable[str], marks: Marks, **more: str) -> bytes:
+    shown = [name for name in marks if name]
+    return orjson.dumps({**more, "properties": shown, "inputs": [{"id": name} for name in names]})
+
+
+def judge(
+    asked: Iterable[str], reply: wire.Reply, marks: Marks
+) -> Findings | wire.TryLater | wire.NotSent | wire.Doubtful | wire.Denied:
+    """What the answer to a read of the names `asked` (keys or ids) shows; never raises."""
+    status = reply.status
+    if status == 0:
+        return wire.NotSent(reply.trouble)
+    answer = wire.parsed(reply)
+    if (later := wire.later(reply)) is not None:
+        return later
+    if status in (401, 403) or status in wire.NO_HANDLER:
+        return wire.Denied(refusals.denial(status, answer, reply.headers.get("Location", "")))
+    if 400 <= status < 500:
+        return wire.Denied(
+            f"the remote refuses to read by {marks.key} ({refusals.describe(status, answer)}), so "
+            "what it has can't be known. Is it still a property with unique values?"
+        )
+    results = answer.get("results")
+    if not (200 <= status < 300 and isinstance(results, list)):
+        return wire.Doubtful(refusals.describe(status, answer), wire.retry_after(reply.headers))
+    found = {}
+    for result in results:
+        if isinstance(result, dict) and (pair := _found(result, marks)) is not None:
+            found[pair[0]] = pair[1]
+    if answer.get("status", "COMPLETE") != "COMPLETE" or not _explained(answer, asked, found):
+        return wire.Doubtful(f"{status} that leaves out some of what was asked for")
+    completed = answer.get("completedAt")
+    return Findings(found, completed if isinstance(completed, str) else "")
+
+
+def _found(result: Mapping[str, Any], marks: Marks) -> tuple[str, Found] | None:
+    properties = result.get("properties")
+    if not isinstance(properties, dict) or not isinstance(result.get("id"), str | int):
+        return None
+    key, run = properties.get(marks.key), properties.get(marks.run) if marks.run else ""
+    if not isinstance(key, str):
+        return None
+    return key.strip(), Found(
+        str(result["id"]),
+        run if isinstance(run, str) else "",
+        moment(result.get("createdAt")),
+        archived=result.get("archived") is True,
+    )
+
+
+def _explained(answer: Mapping[str, Any], asked: Iterable[str], found: Mapping[str, Found]) -> bool:
+    """Whether the errors speak of what was not found, and of nothing else."""
+    errors = answer.get("errors") or []
+    if not isinstance(errors, list):
+        return False
+    missing: set[str] = set()
+    for error in errors:
+        context = error.get("context") if isinstance(error, dict) else None
+        ids = context.get("ids") if isinstance(context, dict) else None
+        if not isinstance(ids, list) or "NOT_FOUND" not in str(error.get("category", "NOT_FOUND")):
+            return False
+        missing.update(map(str, ids))
+    shown = missing | found.keys() | {each.id for each in found.values()}
+    return not errors or shown.issuperset(asked)
+
+
+def moment(text: object) -> float | None:
+    """An ISO 8601 time as seconds since the epoch; None where it is none."""
+    if not isinstance(text, str):
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+        return at.timestamp() if at.tzinfo is not None else None
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,70 @@
+"""What a pipeline is made of and how it is to behave, as values; life.py owns their lives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from random import Random
+
+    from bulkload import events, verdict
+    from bulkload.batching import Batch
+    from bulkload.hubspot.lookup import Marks
+    from bulkload.hubspot.remoteclock import RemoteClock
+    from bulkload.hubspot.sink import Sink
+    from bulkload.journal.journal import Journal
+    from bulkload.letters import LetterWriter
+    from bulkload.limiter import Limiter
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a run behaves. `max_outage_s` None: never give up.
+
+    `marks` are set where `means` is "key"; `run` is its id, and `began` the remote's clock when
+    it began, where that is known. `quiet_s`: how long after its beginning a call may still be
+    carried out.
+    """
+
+    in_flight: int = 20
+    means: verdict.Means = "hold"
+    max_attempts: int = 5
+    max_outage_s: float | None = 3600.0
+    max_dead_share: float | None = 0.2
+    max_dead_count: int | None = None
+    marks: Marks | None = None
+    run: str = ""
+    began: float | None = None
+    quiet_s: float = 120.0
+
+
+class Tally:
+    """What is settled, counted after it is durable."""
+
+    def __init__(self) -> None:
+        self.loaded = self.existing = self.dead = self.doubt = self.skipped = 0
+        self.batches = self.requests = self.retries = self.throttled = 0
+        self.first_request: float | None = None
+        self.last_settled: float | None = None
+        self.loaded_now = 0
+
+    @property
+    def read(self) -> int:
+        return self.loaded + self.existing + self.dead + self.doubt + self.skipped
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The rooms that a pipeline joins."""
+
+    sink: Sink
+    journal: Journal
+    limiter: Limiter
+    letters: LetterWriter
+    random: Random
+    tell: events.Announcer
+    consumed: Callable[[], int]
+    remote: RemoteClock
+    offload: Callable[[Callable[[], Batch | None]], Awaitable[Batch | None]]

@@ -1,0 +1,205 @@
+"""`undo`: archives what a run created, and only that.
+
+Laws kept here: same account, or nothing is archived; what is about to happen is told first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from contextlib import AsyncExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from bulkload import events, hold
+from bulkload.archiving import Archiving
+from bulkload.calling import Caller
+from bulkload.errors import StoppedForGood, StoppedResumable
+from bulkload.hubspot import account, archive, wire
+from bulkload.hubspot.client import Client
+from bulkload.hubspot.sink import Sink
+from bulkload.journal import undo as journals
+from bulkload.life import Call
+from bulkload.limiter import Limiter, RateLimit
+from bulkload.loader import existing
+from bulkload.runlog import RunLog
+from bulkload.undoplan import Plan, Undone, plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from bulkload.events import Observer
+    from bulkload.hubspot.account import Account
+    from bulkload.hubspot.auth import Token
+    from bulkload.hubspot.client import Sent
+    from bulkload.hubspot.wire import Reply
+
+MOST_IN_FLIGHT = 20
+
+
+async def undo(
+    run: str | Path,
+    *,
+    dry_run: bool = False,
+    token: str | None = None,
+    token_file: Path | None = None,
+    observers: Sequence[Observer] = (),
+    interrupt: asyncio.Event | None = None,
+    changes: dict[str, Any] | None = None,
+) -> Undone:
+    """Archive what a run created. Asks nobody: what it will do is told to `observers` first.
+
+    `dry_run`: told, and nothing else; the remote is asked whose portal the token is for, where
+    there is one. `changes`: options of the run that are given again.
+
+    Returns an Undone, also where it stopped early (`stopped`, `exit_code` 3 or 4), and for a run
+    that is undone already. Raises RefusedToStart where nothing was sent.
+    """
+    call = Call.of(token, token_file, observers, interrupt)
+    directory = existing(run)
+    with directory.locked():
+        planned = plan(directory, changes)
+        tell = events.Announcer(call.observers)
+        if planned.done:
+            if not planned.created:
+                _warn(planned, tell)
+            return planned.result(planned.settled)
+        if dry_run and _tokenless(call):
+            _announce(planned, tell, planned.portal, " (by its journal: no token to ask with)")
+            return planned.result(planned.settled)
+        return await _Life(planned, call, call.secret(), dry_run=dry_run).live()
+
+
+class _Life:
+    """One process's work on one run's undo. The lock is held."""
+
+    def __init__(self, planned: Plan, call: Call, token: Token, *, dry_run: bool) -> None:
+        self._plan = planned
+        self._token = token
+        self._dry = dry_run
+        self._interrupt = call.interrupt or asyncio.Event()
+        self._log = RunLog(planned.directory.log)
+        self._tell = events.Announcer(call.observers if dry_run else (self._log, *call.observers))
+        self._settled = planned.settled
+
+    async def live(self) -> Undone:
+        options, plan = self._plan.options, self._plan
+        in_flight = min(options.max_in_flight, MOST_IN_FLIGHT)
+        limiter = Limiter(RateLimit.parse(options.rate_limit))
+        async with AsyncExitStack() as stack:
+            client = await stack.enter_async_context(
+                Client(
+                    options.base_url, self._token, timeout=options.timeout, connections=in_flight
+                )
+            )
+            caller = Caller(
+                Sink(client), limiter, random.Random(),  # noqa: S311  # jitter, no secret
+                self._tell, options.max_outage,
+            )  # fmt: skip
+            stack.enter_context(self._drained_when_told(caller))
+            try:
+                _announce(plan, self._tell, await self._portal(caller, client))
+                if not self._dry:
+                    await self._archive(caller, limiter, in_flight, stack)
+            except hold.Drained:
+                pass
+            except (StoppedResumable, StoppedForGood) as error:
+                caller.drain(error)
+        result = plan.result(self._settled, caller.stopped)
+        if not self._dry:
+            told = result.stopped or "settled"
+            self._log.write(f"the undo ended with exit code {result.exit_code}: {told}")
+        return result
+
+    async def _archive(
+        self, caller: Caller, limiter: Limiter, in_flight: int, stack: AsyncExitStack
+    ) -> None:
+        directory = self._plan.directory
+        with suppress(OSError):  # a full disk: what it was for has happened
+            directory.lay_ballast()
+        journal = journals.UndoJournal(directory, on_full=self._disk_trouble(caller))
+        stack.push_async_callback(journal.close)
+        window = limiter.limit.window_s
+        recent = await journal.sent_since(time.time() - window)
+        limiter.take_recent(recent, asyncio.get_running_loop().time() + window)
+        # Its bytes are ids here: the share that is done tells how long it takes.
+        self._tell(
+            events.Started(
+                self._plan.facts["run_id"], str(directory.path), self._plan.created,
+                sum(self._settled),
+            )
+        )  # fmt: skip
+        archiving = Archiving(caller, journal, self._settled, self._tell, self._log)
+        try:
+            await archiving.run(in_flight)
+        finally:
+            self._settled = archiving.settled
+
+    async def _portal(self, caller: Caller, client: Client) -> str | None:
+        """The portal of this token. Raises where it is not, or may not be, the run's."""
+        bound = self._plan.portal
+
+        async def ask() -> Sent:
+            return (await account.ask(client))[1]
+
+        found = await caller.ask(ask, _judge_account)
+        if bound and not found.portal:
+            raise StoppedResumable(
+                f"the remote did not say which portal this token is for ({found.trouble}), and "
+                f"the run was begun on portal {bound}: nothing was archived"
+            )
+        if bound not in (None, found.portal):
+            raise StoppedForGood(
+                f"this token is for portal {found.portal}, the run was begun on portal {bound}. "
+                "Use a token of that portal to undo it"
+            )
+        return found.portal or None
+
+    @contextmanager
+    def _drained_when_told(self, caller: Caller) -> Iterator[None]:
+        async def wait() -> None:
+            await self._interrupt.wait()
+            caller.drain(StoppedResumable("interrupted; what was in flight is settled"))
+
+        watch = asyncio.create_task(wait())
+        try:
+            yield
+        finally:
+            watch.cancel()
+
+    def _disk_trouble(self, caller: Caller) -> Callable[[str], None]:
+        """Called in the journal's thread, with what the disk is."""
+        loop, directory = asyncio.get_running_loop(), self._plan.directory
+
+        def give_room(what: str) -> None:
+            directory.drop_ballast()
+            told = f"the disk of {directory.path} {what}. Make room or mend it, then go on"
+            loop.call_soon_threadsafe(caller.drain, StoppedResumable(told))
+
+        return give_room
+
+
+def _judge_account(reply: Reply) -> Account | archive.Trouble:
+    found = account.read(reply)
+    if found.denied:
+        return wire.Denied(found.denied)
+    if reply.status in wire.NO_HANDLER:
+        return found  # it does not say
+    return archive.trouble(reply) or found
+
+
+def _announce(planned: Plan, tell: events.Announcer, portal: str | None, whence: str = "") -> None:
+    tell(events.Said(planned.words(portal, whence)))
+    _warn(planned, tell)
+
+
+def _warn(planned: Plan, tell: events.Announcer) -> None:
+    for warning in planned.warnings():
+        tell(events.Said(warning))
+
+
+def _tokenless(call: Call) -> bool:
+    there = call.token or call.token_file or os.environ.get("HUBSPOT_ACCESS_TOKEN", "").strip()
+    return not there

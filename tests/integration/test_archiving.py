@@ -1,0 +1,218 @@
+"""The moving part of an undo on a real journal: refusals, failures, and what a cut leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from contextlib import closing
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from bulkload import events
+from bulkload.archiving import Archiving
+from bulkload.calling import Caller
+from bulkload.hubspot.client import Sent
+from bulkload.hubspot.wire import Reply
+from bulkload.journal import journal as journals
+from bulkload.journal import readers, schema, undo
+from bulkload.limiter import Limiter, RateLimit
+from bulkload.rundir import RunDir
+from bulkload.runlog import RunLog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bulkload.errors import BulkloadError
+    from bulkload.hubspot.sink import Sink
+
+
+@dataclass
+class Remote:
+    """Archives ids. `bad`: refused, alone or with others. `gone`: not there."""
+
+    bad: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
+    archived: list[str] = field(default_factory=list)
+    read_ids: list[str] = field(default_factory=list)
+    calls: int = 0
+    most: int = 10**9
+
+    async def read(self, request: bytes) -> Sent:
+        ids = [each["id"] for each in json.loads(request)["inputs"]]
+        self.read_ids += ids
+        missing = [each for each in ids if each in self.gone]
+        errors = [{"category": "OBJECT_NOT_FOUND", "context": {"ids": missing}}]
+        body = {"results": [{"id": each} for each in ids if each not in self.gone]}
+        return answer(200, body | ({"errors": errors} if missing else {}))
+
+    async def archive(self, request: bytes) -> Sent:
+        ids = [each["id"] for each in json.loads(request)["inputs"]]
+        assert 0 < len(ids) <= 100
+        self.calls += 1
+        await asyncio.sleep(0)
+        if self.calls > self.most:
+            return answer(401, {})
+        if self.bad & set(ids):
+            return answer(400, {"category": "VALIDATION_ERROR", "message": "secret"})
+        self.archived += ids
+        return answer(204)
+
+    async def probe(self) -> Sent:
+        return answer(200, {})
+
+
+def answer(status: int, body: Any = None) -> Sent:
+    raw = b"" if body is None else json.dumps(body).encode()
+    now = asyncio.get_running_loop().time()
+    return Sent(Reply(status, MappingProxyType({}), raw), now, now)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDir:
+    made = RunDir(tmp_path / "run")
+    made.create()
+    journals.create(made, {"run_id": "r"})
+    return made
+
+
+def fill(run: RunDir, *batches: int) -> list[str]:
+    """Attempts that made so many records each; between them ones that made none."""
+    ids = iter(range(10**6))
+    made = []
+    with schema.opened(run.journal, writable=True) as connection:
+        for size in batches:
+            part = [str(next(ids)) for _ in range(size)]
+            made += part
+            for packed, outcome in ((",".join(part), "loaded"), (None, "refused")):
+                connection.execute(
+                    "INSERT INTO attempt(covers, first, source, at, number, nth, digest, sent_at,"
+                    " outcome, ids) VALUES ('',0,0,0,0,1,x'',0,?,?)",
+                    (outcome, packed),
+                )
+    return made
+
+
+def archive(run: RunDir, remote: Remote, in_flight: int = 5) -> tuple[undo.Settled, Any]:
+    async def work() -> tuple[undo.Settled, BulkloadError | None]:
+        tell = events.Announcer(())
+        limiter = Limiter(RateLimit(1_000_000, 1.0))
+        caller = Caller(cast("Sink", remote), limiter, random.Random(1), tell, 5.0)
+        journal = undo.UndoJournal(run, on_full=lambda _: None)
+        archiving = Archiving(caller, journal, undo.settled(run), tell, RunLog(run.log))
+        try:
+            await archiving.run(in_flight)
+        finally:
+            await journal.close()
+        assert archiving.settled == undo.settled(run)
+        return archiving.settled, caller.stopped
+
+    return asyncio.run(work())
+
+
+def test_ids_are_packed_across_attempts(run: RunDir) -> None:
+    made = fill(run, 1, 99, 100, 37, 100, 100, 1, 1, 1)
+    remote = Remote()
+    assert archive(run, remote) == ((440, 0, 0), None)
+    assert sorted(remote.archived) == sorted(made)
+    assert remote.calls == 5
+    assert undo.created(run) == 440
+
+
+def test_small_attempts_fill_more_than_a_page(run: RunDir) -> None:
+    made = fill(run, *[1] * 450, 100)
+    remote = Remote()
+    assert archive(run, remote)[0] == (550, 0, 0)
+    assert sorted(remote.archived) == sorted(made)
+    assert remote.calls == 6
+
+
+def test_the_refused_ones_alone_fail_and_are_logged_without_the_remotes_words(run: RunDir) -> None:
+    made = fill(run, 100, 100, 50)
+    remote = Remote(bad={"7", "120", "121"}, gone={"8", "249"})
+    assert archive(run, remote) == ((245, 2, 3), None)
+    assert set(made) - set(remote.archived) == remote.bad
+    log = run.log.read_text()
+    assert [f"record {each}: " in log for each in ("7", "120", "121", "8")] == [True] * 3 + [False]
+    assert "400 VALIDATION_ERROR" in log
+    assert "secret" not in log
+    assert readers.facts(run)["undo"] == "done"
+
+
+def test_an_unknown_id_that_is_refused_is_gone_and_no_failure(run: RunDir) -> None:
+    fill(run, 100)
+    assert archive(run, Remote(bad={"3"}, gone={"3"})) == ((99, 1, 0), None)
+
+
+def test_a_remote_that_refuses_everything_stops_it_and_nothing_is_called_failed(
+    run: RunDir,
+) -> None:
+    made = fill(run, 100, 100, 100, 100)
+    settled, stopped = archive(run, Remote(bad=set(made)), 1)
+    assert settled == (0, 0, 0)
+    assert "refuses to archive any of 100 records (400 VALIDATION_ERROR)" in str(stopped)
+    assert archive(run, Remote()) == ((400, 0, 0), None)
+
+
+def test_cut_anywhere_the_sum_is_exact_and_nothing_settled_is_read_again(run: RunDir) -> None:
+    made = fill(run, *[70] * 30)
+    gone = set(made[::9])
+    read: list[str] = []
+    archived: list[str] = []
+    for most in (3, 1, 0, 7, 2, 10**9):
+        remote = Remote(gone=gone | set(archived), most=most)
+        settled, _ = archive(run, remote, 4)
+        assert not set(remote.read_ids) & set(read) & set(archived)
+        read += remote.read_ids
+        archived += remote.archived
+        assert sum(settled) <= len(made)
+    assert settled == (len(made) - len(gone), len(gone), 0)
+    assert set(archived) == set(made)
+
+
+def test_a_portion_has_a_row_before_it_is_archived_and_an_end_only_after(run: RunDir) -> None:
+    fill(run, 100)
+
+    class Looking(Remote):
+        async def archive(self, request: bytes) -> Sent:
+            with closing(schema.read_only(run.journal)) as connection:
+                rows = connection.execute("SELECT size, archived, failed FROM undone").fetchall()
+            assert rows == [(100, None, None)]
+            assert readers.facts(run)["undo"] == "begun"
+            return await super().archive(request)
+
+    assert archive(run, Looking())[0] == (100, 0, 0)
+
+
+def test_ten_thousand_portions_that_are_settled_are_passed_over(run: RunDir) -> None:
+    with schema.opened(run.journal, writable=True) as connection:
+        connection.execute("BEGIN")
+        connection.executemany(
+            "INSERT INTO attempt(id, covers, first, source, at, number, nth, digest, sent_at,"
+            " outcome, ids) VALUES (?,'',0,0,0,0,1,x'',0,'loaded',?)",
+            ((n, ",".join(str(n * 100 + k) for k in range(100))) for n in range(1, 10_001)),
+        )
+        connection.executemany(
+            "INSERT INTO undone VALUES (?,?,0,100,'',0,100,0,0)",
+            ((n - 1, n) for n in range(1, 10_001) if n not in (3, 9_990)),
+        )
+        connection.execute("COMMIT")
+    remote = Remote()
+    assert archive(run, remote)[0] == (1_000_000, 0, 0)
+    assert remote.calls == 2
+
+
+def test_an_id_that_stands_twice_is_archived_once(run: RunDir) -> None:
+    with schema.opened(run.journal, writable=True) as connection:
+        for ids in ("1,2,3", "3,4"):
+            connection.execute(
+                "INSERT INTO attempt(covers, first, source, at, number, nth, digest, sent_at,"
+                " outcome, ids) VALUES ('',0,0,0,0,1,x'',0,'loaded',?)",
+                (ids,),
+            )
+    remote = Remote()
+    assert archive(run, remote)[0] == (4, 1, 0)
+    assert remote.archived == ["1", "2", "3", "4"]

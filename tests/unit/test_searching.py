@@ -1,0 +1,255 @@
+"""A search's requests, what its answer shows, and whether what it found is what was sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkload.hubspot import searching, wire
+from bulkload.hubspot.searching import Page, Result, judge, like, milliseconds, same
+from bulkload.sandbox.answers import iso
+from bulkload.sandbox.objects import normalised
+from tests.making import reply
+
+MS = "1700000000123"
+ISO = "2023-11-14T22:13:20.123Z"
+
+
+def filters(body: bytes) -> list[list[dict[str, Any]]]:
+    return [group["filters"] for group in orjson.loads(body)["filterGroups"]]
+
+
+def test_a_request_asks_for_each_timestamp_once_and_what_was_made_since() -> None:
+    stamps = [MS, ISO, "soon", "", " 5 ", "1970-01-01"]
+    body = searching.request(stamps, ["a", "hs_timestamp", "a"], 1000.9996, "200")
+    assert orjson.loads(body) == {
+        "filterGroups": [
+            {
+                "filters": [
+                    {"propertyName": "hs_timestamp", "operator": "IN", "values": ["0", "5", MS]},
+                    {"propertyName": "hs_createdate", "operator": "GTE", "value": "999999"},
+                ]
+            }
+        ],
+        "properties": ["a", "hs_timestamp", "hs_email_subject"],
+        "sorts": [{"propertyName": "hs_createdate", "direction": "ASCENDING"}],
+        "limit": 200,
+        "after": "200",
+    }
+
+
+def test_without_a_clock_or_a_page_before_neither_is_asked_for() -> None:
+    body = searching.request([MS], [], None)
+    assert "after" not in orjson.loads(body)
+    assert [one["propertyName"] for one in filters(body)[0]] == ["hs_timestamp"]
+
+
+def test_there_is_nothing_to_ask_by_without_a_timestamp() -> None:
+    assert searching.request(["", "soon", "2023-13-01"], ["a"], 5.0) == b""
+
+
+@pytest.mark.parametrize("count", [1, 100, 101, 500])
+def test_a_filter_names_at_most_a_hundred_values(count: int) -> None:
+    asked = filters(searching.request(map(str, range(count)), [], 5.0))
+    values = [each[0]["values"] for each in asked]
+    assert all(len(each) <= 100 for each in values)
+    assert sorted(int(ms) for each in values for ms in each) == list(range(count))
+    assert {each[1]["propertyName"] for each in asked} == {"hs_createdate"}
+
+
+def test_more_timestamps_than_a_search_takes_are_refused() -> None:
+    with pytest.raises(ValueError, match="501 timestamps"):
+        searching.request(map(str, range(501)), [], None)
+
+
+def test_the_newest_is_one_record_that_is_no_older_than_asked() -> None:
+    asked = orjson.loads(searching.newest(1.0001))
+    assert asked["limit"] == 1
+    assert asked["filterGroups"][0]["filters"] == [
+        {"propertyName": "hs_createdate", "operator": "GTE", "value": "1001"}
+    ]
+    assert asked["sorts"][0]["direction"] == "DESCENDING"
+
+
+def found(number: int, **properties: Any) -> dict[str, Any]:
+    return {"id": str(number), "properties": properties, "createdAt": "1970-01-01T00:00:01.500Z"}
+
+
+def test_a_page_shows_its_records_and_where_the_next_begins() -> None:
+    body = {
+        "total": 9,
+        "results": [found(1, a="x", b=None, c=5, d=True), {"id": 2, "properties": {}}],
+        "paging": {"next": {"after": "2", "link": "?"}},
+    }
+    records = (
+        Result("1", {"a": "x", "c": "5", "d": "true"}, 1.5),
+        Result("2", {}, None),
+    )
+    assert judge(reply(200, body)) == Page(records, "2", 9)
+
+
+@pytest.mark.parametrize("more", [{}, {"paging": None}, {"paging": {}}, {"paging": {"next": None}}])
+def test_the_last_page_says_so(more: dict[str, Any]) -> None:
+    assert judge(reply(200, {"total": 0, "results": [], **more})) == Page((), "", 0)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        [],
+        {},
+        {"total": 1},
+        {"results": []},
+        {"total": "1", "results": []},
+        {"total": True, "results": []},
+        {"total": 0, "results": [found(1)]},
+        {"total": 1, "results": {}},
+        {"total": 1, "results": [None]},
+        {"total": 1, "results": [{"properties": {}}]},
+        {"total": 1, "results": [{"id": "", "properties": {}}]},
+        {"total": 1, "results": [{"id": True, "properties": {}}]},
+        {"total": 1, "results": [{"id": "1"}]},
+        {"total": 1, "results": [{"id": "1", "properties": []}]},
+        {"total": 1, "results": [], "paging": []},
+        {"total": 1, "results": [], "paging": {"next": {}}},
+        {"total": 1, "results": [], "paging": {"next": {"after": None}}},
+        {"total": 1, "results": [], "paging": {"next": {"after": ""}}},
+    ],
+)
+def test_what_is_not_wholly_readable_shows_nothing(body: Any) -> None:
+    assert isinstance(judge(reply(200, body)), wire.Doubtful)
+
+
+def test_a_torn_answer_shows_nothing() -> None:
+    torn = reply(200, {"total": 0, "results": []})._replace(whole=False, trouble="cut off")
+    assert judge(torn) == wire.Doubtful("200: cut off")
+    assert judge(wire.Reply(0, {}, b"", trouble="no answer in time")) == wire.Doubtful(
+        "no answer in time"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (423, wire.TryLater), (429, wire.TryLater), (477, wire.TryLater),
+        (302, wire.Denied), (400, wire.Denied), (401, wire.Denied), (403, wire.Denied),
+        (404, wire.Denied), (405, wire.Denied), (413, wire.Denied),
+        (409, wire.Doubtful), (500, wire.Doubtful), (502, wire.Doubtful), (504, wire.Doubtful),
+    ],
+)  # fmt: skip
+def test_what_else_an_answer_can_be(status: int, kind: type) -> None:
+    error = {"category": "VALIDATION_ERROR", "message": "the secret value", "total": 0}
+    shown = judge(reply(status, error, Retry_After="7"))
+    assert isinstance(shown, kind)
+    assert "secret" not in repr(shown)
+    if status not in (302, 404, 405):
+        assert "VALIDATION_ERROR" in repr(shown)
+    if isinstance(shown, wire.TryLater | wire.Doubtful):
+        assert shown.after == 7.0
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "1", "x", ISO]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["results", "total", "paging", "next", "after", "id", "properties", "createdAt"]
+            ),
+            inner,
+            max_size=5,
+        )
+        | st.fixed_dictionaries({"total": inner, "results": st.lists(inner), "paging": inner})
+        | st.fixed_dictionaries({"id": inner, "properties": inner, "createdAt": inner})
+    ),
+    max_leaves=20,
+)
+
+
+@given(
+    st.sampled_from([0, 100, 200, 204, 207, 301, 400, 401, 403, 418, 429, 500, 599]),
+    st.binary(max_size=30) | _json.map(orjson.dumps),
+    st.booleans(),
+)
+def test_any_answer_is_judged(status: int, body: bytes, whole: bool) -> None:
+    shown = judge(wire.Reply(status, {}, body, whole=whole))
+    if isinstance(shown, Page):
+        assert status in (200, 204, 207)
+        assert whole
+        assert all(isinstance(value, str) for r in shown.results for value in r.properties.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"),
+    [
+        (MS, int(MS)), (ISO, int(MS)), ("-1", -1), (" 7 ", 7),
+        ("2023-11-14T23:13:20.1239+01:00", int(MS)), ("2023-11-14T22:13:20.123456", int(MS)),
+        ("1970-01-02", 86_400_000), ("1970-01-01 00:01", 60_000), ("1970-01-01T00:00:01Z", 1000),
+        ("", None), ("soon", None), ("1.5", None), ("1970-13-01", None),
+        ("1970-01-01T24:61", None), ("1" * 16, None), ("٣", None), ("1970-01-01T00:00+99:99", None),
+    ],
+)  # fmt: skip
+def test_dates_are_read_as_the_remote_reads_them(text: str, ms: int | None) -> None:
+    assert milliseconds(text) == ms
+
+
+@given(st.integers(0, 4_000_000_000_000))
+def test_a_date_is_read_to_the_millisecond_however_it_is_written(ms: int) -> None:
+    assert milliseconds(str(ms)) == milliseconds(iso(ms / 1000)) == ms
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("x", " x \n"), ("a\r\nb\rc", "a\nb\nc"), ("", None), (" ", None), ("1.10", "1.1"),
+        ("1E2", "100"), ("-0", "0"), ("5", "5.0"), ("TRUE", "true"), (MS, ISO), (ISO, MS),
+        ("2023-11-14", "2023-11-14T00:00:00Z"),
+    ],
+)  # fmt: skip
+def test_the_same_value_written_otherwise(sent: str, shown: str | None) -> None:
+    there = {"other": "set by the remote"} | ({} if shown is None else {"p": shown})
+    assert same({"p": sent}, there)
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "shown"),
+    [
+        ("p", "x", "X"), ("p", "x", None), ("p", "007", "7"), ("p", "a  b", "a b"),
+        ("p", "1", "true"), ("p", "nan", "NaN"), ("hs_email_subject", "1.0", "1"),
+        ("hs_email_text", "TRUE", "true"), ("p", "1" * 64 + ".0", "1" * 64),
+        ("p", "1" * 40, "1" * 39 + "2"),
+    ],
+)  # fmt: skip
+def test_values_that_are_not_the_same(name: str, sent: str, shown: str | None) -> None:
+    assert not same({name: sent}, {} if shown is None else {name: shown})
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["hs_timestamp", "hs_email_subject", "hs_email_text", "p"]),
+        st.text(max_size=8)
+        | st.sampled_from([MS, ISO, "1.50", "a\r\nb ", "TRUE", "-", "1e999", "1e9999", " \t"]),
+    )
+)
+def test_what_the_remote_stores_is_what_was_sent(sent: dict[str, str]) -> None:
+    stored = {"hs_object_id": "1", **normalised(sent)}
+    assert same(sent, stored)
+    assert same(sent, sent)
+    if milliseconds(sent.get("hs_timestamp", "")) is not None:
+        assert like(sent, stored)
+
+
+def test_a_record_that_the_remote_changed_is_like_the_one_sent() -> None:
+    sent = {"hs_timestamp": MS, "hs_email_subject": "Re:  Straße ", "hs_email_html": "<p>x"}
+    kept = {"hs_timestamp": ISO, "hs_email_subject": "re: STRASSE", "hs_email_html": "<p>x</p>"}
+    assert like(sent, kept)
+    assert not same(sent, kept)
+    assert not like(sent, {**kept, "hs_timestamp": "5"})
+    assert not like(sent, {**kept, "hs_email_subject": "other"})
+    assert not like({"hs_timestamp": "soon"}, {"hs_timestamp": "soon"})
