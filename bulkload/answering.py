@@ -38,8 +38,8 @@ def answered(
 ) -> Step | Load:
     """What the remote has, by key: what becomes of the records that were asked for.
 
-    `made_here`: ids that this run is known to have made. Returns a load where nothing is settled
-    and it is asked again.
+    `made_here`: ids that are known to be of other records of this run. Returns a load where
+    nothing is settled and it is asked again.
     """
     question = load.question
     assert question is not None
@@ -48,17 +48,21 @@ def answered(
     for entry in load.batch.entries:
         conflict = entry.ordinal in question.conflicts
         holder = found.get(entry.key)
-        known: verdict.Known = "unknown" if question.doubted else "refused"
-        if conflict or (holder is not None and not question.doubted):
+        # Of a holder that is another record of this run the doubt explains nothing.
+        doubted = question.doubted and not (holder is not None and holder.id in made_here)
+        known: verdict.Known = "unknown" if doubted else "refused"
+        if conflict or (holder is not None and not doubted):
             known = "conflict"
         decision = verdict.decide(
             known, rules.means, _whose(holder, load, made_here, rules),
-            doubted=question.doubted, last=last or (holder is not None and holder.archived),
+            doubted=doubted, last=last or (holder is not None and holder.archived),
         )  # fmt: skip
         settled.setdefault(decision, []).append(entry)
     absent = settled.get("send again", [])
-    if len(load.batch.entries) == 1 and absent and question.enough and not last:
-        settled = {"ask": absent}  # what was made may be shown late
+    if len(absent) == 1 and question.enough and not last:
+        # Once more, when no call can be under way: what is called undeliverable must not appear.
+        settled["ask"] = [*settled.get("ask", ()), *settled.pop("send again")]
+        question, absent = replace(question, asked=ASKS - 2), []
     if len(settled.get("ask", ())) == len(load.batch.entries):
         return replace(load, question=replace(question, asked=question.asked + 1))
 
@@ -139,9 +143,10 @@ def _whose(
         return "absent"
     if rules.marks is not None and rules.marks.run:
         return "ours" if holder.run == rules.run else "another's"
-    if load.question is not None and not load.question.doubted:
-        return "ours" if holder.id in made_here else "another's"
-    if load.since is None or holder.created is None:
+    if holder.id in made_here:
+        return "ours"
+    doubted = load.question is not None and load.question.doubted
+    if not doubted or load.since is None or holder.created is None:
         return "another's"  # what can't be told is never undone
     return "ours" if holder.created >= load.since else "another's"
 

@@ -27,15 +27,21 @@ if TYPE_CHECKING:
     from bulkload.parts import Parts, Tally
     from bulkload.settling import Load, Rules, Step
 
+SHOWN_S = 15.0
+"""So long after it was made a record is shown to a read by key, at the latest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """By key, for the workers of one run. `rules` have the marks."""
+    """By key, for the workers of one run. `rules` have the marks; `quiet_s`: so long after its
+    answer was lost a call may still be carried out.
+    """
 
     parts: Parts
     outage: Outage
     rules: Rules
     tally: Tally
+    quiet_s: float
 
     async def ask(self, load: Load, sent: Sent | None = None) -> Step | Load:
         """What becomes of a load's records. `sent`: the answer, where the read was made already.
@@ -45,7 +51,8 @@ class Asking:
         question, gate = load.question, self.outage.gate
         assert question is not None
         if sent is None and question.asked and not question.archived:
-            await gate.pause(ASK_AGAIN.delay(question.asked, self.parts.random))
+            delay = ASK_AGAIN.delay(question.asked, self.parts.random)
+            await gate.pause(self.quiet_s + SHOWN_S if question.enough else delay)
         while True:
             if sent is None:
                 await gate.readable()
@@ -56,20 +63,29 @@ class Asking:
                 return answering.answered(load, found.found, ours, self.rules, gate.successes)
 
     async def _made_here(self, load: Load, found: Mapping[str, Found]) -> Collection[str]:
-        """The ids that this run made, where nothing the records carry tells it.
+        """Of the ids found, those that another record of this run has, as the journal knows.
 
-        Only of what was never in doubt, and is young enough: the journal is read for it.
+        Those of whom the record itself tells that another run made them are not looked for. What
+        was made after the doubt began can only be of a call from about then on.
         """
         assert load.question is not None
-        if self._marks.run or load.question.doubted:
-            return ()
-        began = self.rules.began
-        young = {
-            each.id
-            for each in found.values()
-            if began is None or each.created is None or each.created >= began
-        }
-        return await self.parts.journal.claimed(young)
+        began, since = self.rules.began, load.since if load.question.doubted else None
+        older: set[str] = set()
+        newer: set[str] = set()
+        for each in found.values():
+            if self._marks.run and each.run != self.rules.run:
+                continue
+            if each.created is None or since is None or each.created < since:
+                if each.created is None or began is None or each.created >= began:
+                    older.add(each.id)
+            else:
+                newer.add(each.id)
+        claimed, journal = set(), self.parts.journal
+        if older:
+            claimed |= await journal.claimed(older)
+        if newer and since is not None:
+            claimed |= await journal.claimed(newer, since - self.quiet_s)
+        return claimed
 
     async def _judge(self, load: Load, sent: Sent) -> tuple[lookup.Findings | None, Sent | None]:
         """What an answer shows; else the next answer, where waiting for one brought it."""

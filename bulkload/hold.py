@@ -36,6 +36,7 @@ class Gate:
         self._since: float | None = None
         self._changed = asyncio.Event()
         self.successes = 0
+        self.falls = 0
 
     async def wait(self) -> None:
         """Until a create may go. Raises Drained."""
@@ -75,11 +76,18 @@ class Gate:
 
     @property
     def closed(self) -> bool:
-        """Whether an intent that is written but not sent yet must be withdrawn.
-
-        Not the intent of the create that tries: it is what the gate waits for.
-        """
+        """Whether an intent that is written but not sent yet must be withdrawn."""
         return self._shut or self._state != "open" or self._until > self._clock()
+
+    def tries(self, falls: int) -> bool:
+        """Whether the create that was let through as a trial, when the gate had fallen so often,
+        is still the one that tries the remote.
+        """
+        return self._state == "trying" and self.falls == falls
+
+    def withdrawn(self, falls: int) -> bool:
+        """What `closed` is for others: the gate fell again since, or was told to wait."""
+        return self._shut or not self.tries(falls) or self._until > self._clock()
 
     def hold(self, seconds: float, *, trial: bool = False) -> bool:
         """Everybody waits. True where this made the wait longer.
@@ -101,6 +109,7 @@ class Gate:
         if self._state == "down":
             return False
         self._state = "down"
+        self.falls += 1
         self._notify()
         return True
 

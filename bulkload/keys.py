@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import re
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -22,16 +21,13 @@ from bulkload.mail.headers import as_written
 from bulkload.mail.read import without_envelope
 from bulkload.mapping import FORMATS, letter_of
 from bulkload.sources.ndjson import BOM
+from bulkload.written import member
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from bulkload.model import Record
 
 _NAMED_BY = ("message-id", "date", "from")
 _KINDS = {form: kind for kind, form in FORMATS.items()}
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{}\],:]', re.DOTALL)
-_OPENING, _CLOSING = (b"{", b"["), (b"}", b"]")
 
 
 def key_of(record: Record, field: str | None = None) -> str:
@@ -92,7 +88,7 @@ def _of_value(obj: dict[str, Any], raw: bytes, field: str) -> str:
     if isinstance(value, bool):
         text = "true" if value else "false"
     elif isinstance(value, int | float):
-        text = reduce(_member, path, raw).decode()  # as written: a parsed number forgets 1.10
+        text = reduce(member, path, raw).decode()  # as written: a parsed number forgets 1.10
     else:
         text = value.strip() if value else ""
     if not text:
@@ -110,13 +106,13 @@ def _of_letter(record: Record, raw: bytes, field: str | None) -> str:
     kind = _KINDS.get(str(letter.get("format", "ndjson")), "json")
     content = letter.get("record")
     if isinstance(content, dict):
-        return _of_object(kind, content, _member(raw, "record"), field)
+        return _of_object(kind, content, member(raw, "record"), field)
     if isinstance(content, str):
         return _of_bytes(kind, content.encode(), field)
     if (held := _decoded(letter.get("record_base64"))) is not None:
         return _of_bytes(kind, held, field)
     if isinstance(letter.get("input"), dict):
-        return _of_object("json", letter["input"], _member(raw, "input"), field)
+        return _of_object("json", letter["input"], member(raw, "input"), field)
     # It holds no record, so it can't be sent: its own line is all there is to know it by.
     return _of_bytes("json", raw, field)
 
@@ -135,39 +131,6 @@ def _object(raw: bytes, field: str) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
     raise UnmappableRecord(f"it is no JSON object, so it has no {field!r} to be known by")
-
-
-def _member(raw: bytes, name: str) -> bytes:
-    """The value of one member of the JSON object in `raw`, as it is written there.
-
-    `raw` is known to be valid and to have the member; where it has it twice the last one
-    counts, as it does when it is parsed.
-    """
-    found = b""
-    for key, value in _members(raw):
-        if orjson.loads(key) == name:
-            found = value
-    return found
-
-
-def _members(raw: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(name with its quotes, value) of each member of the object in `raw`, as written."""
-    depth = 0
-    key = last = b""
-    start = 0
-    for token in _TOKEN.finditer(raw):
-        mark = token[0]
-        if depth == 1 and mark in (b",", b"}"):
-            if key:
-                yield key, raw[start : token.start()].strip()
-            key = b""
-        elif depth == 1 and mark == b":":
-            key, start = last, token.end()
-        if mark in _OPENING:
-            depth += 1
-        elif mark in _CLOSING:
-            depth -= 1
-        last = mark
 
 
 def _trimmed(raw: bytes) -> bytes:

@@ -149,6 +149,7 @@ class _Life:
         self._began = time.monotonic()
         self._interrupt = call.interrupt or asyncio.Event()
         self._pipeline: Pipeline | None = None
+        self._full: StoppedResumable | None = None
         # One thread reads: in a pool each would grow an arena of its own for the bodies.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
 
@@ -258,6 +259,8 @@ class _Life:
             overhead=wire.ENVELOPE_BYTES,
         )
         pipeline = self._pipeline = Pipeline(parts, policy, read, self._tally, doubted)
+        if self._full is not None:
+            pipeline.drain(self._full)
         watch = asyncio.create_task(self._drain_when_told(pipeline))
         try:
             await pipeline.run()
@@ -367,13 +370,12 @@ class _Life:
         """Called in the journal's thread, with what the disk is."""
 
         def drain(what: str) -> None:
+            self._full = self._full or StoppedResumable(
+                f"the disk of {self._directory.path} {what}. What was in flight is settled; make "
+                "room or mend it, then resume"
+            )
             if self._pipeline is not None:
-                self._pipeline.drain(
-                    StoppedResumable(
-                        f"the disk of {self._directory.path} {what}. What was in flight is "
-                        "settled; make room or mend it, then resume"
-                    )
-                )
+                self._pipeline.drain(self._full)
 
         def give_room(what: str) -> None:
             self._directory.drop_ballast()

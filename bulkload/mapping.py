@@ -18,6 +18,7 @@ import orjson
 from bulkload.errors import RecordError, UnmappableRecord, UnreadableRecord
 from bulkload.hubspot.properties import as_json, from_email, from_object, from_row, json_type
 from bulkload.mail.read import read_email
+from bulkload.written import member
 
 if TYPE_CHECKING:
     from bulkload.model import Input, Record
@@ -55,7 +56,13 @@ def letter_fields(record: Record, value: Input | None) -> dict[str, Any]:
     if record.kind == "letter":
         letter = _parsed_letter(record.raw)
         if letter is not None:
-            fields = {name: letter[name] for name in _CARRIED if name in letter}
+            raw = record.raw or b""
+            # As written: parsed and written again, a number might be another.
+            fields: dict[str, Any] = {
+                name: orjson.Fragment(member(raw, name)) if isinstance(held, dict) else held
+                for name in _CARRIED
+                if (held := letter.get(name)) is not None
+            }
             if "record_base64" not in fields:
                 fields.setdefault("record", None)
             fields["origin"] = _origin(letter)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from bulkload import events, hold, settling, verdict
 from bulkload.asking import Asking
 from bulkload.batching import Batch
+from bulkload.counting import Ledger
 from bulkload.errors import BulkloadError, StoppedResumable
 from bulkload.hubspot import wire
 from bulkload.outage import Outage
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from bulkload.hubspot.client import Sent
-    from bulkload.journal.settlement import Settlement
     from bulkload.parts import Parts, Policy, Tally
 
 
@@ -65,7 +65,8 @@ class Pipeline:
             parts.letters, policy.means, policy.max_attempts, policy.marks, policy.run, policy.began
         )
         self._asks = verdict.decide("unknown", policy.means, doubted=True) == "ask"
-        self._asking = Asking(parts, self._outage, self._rules, tally)
+        self._ledger = Ledger(tally, policy, parts.tell, parts.consumed, self.drain)
+        self._asking = Asking(parts, self._outage, self._rules, tally, policy.quiet_s)
         self._under_way: dict[int, Batch] = {}
         self._aside = Aside(
             parts, self._outage, self._rules, self._settle_step, self._under_way.values,
@@ -80,7 +81,7 @@ class Pipeline:
                 for _ in range(self._policy.in_flight):
                     group.create_task(self._work())
                 if self._policy.means == "verify":
-                    group.create_task(self._aside.run())
+                    group.create_task(self._search())
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
 
@@ -89,6 +90,17 @@ class Pipeline:
         self.stopped = self.stopped or why
         self._gate.shut()
         self._aside.notify()
+
+    async def _search(self) -> None:
+        try:
+            await self._aside.run()
+        except BulkloadError as error:
+            self._fail(error)
+
+    def _fail(self, error: BulkloadError) -> None:
+        """The journal's disk, the source: what is in flight is settled, as far as that goes."""
+        self.stopped = None  # worse than what it may be drained for already
+        self.drain(error)
 
     async def _work(self) -> None:
         try:
@@ -103,8 +115,8 @@ class Pipeline:
                         left.extendleft(reversed(other))
         except hold.Drained:
             return
-        except BulkloadError as error:  # the journal's disk, the source: the others still settle
-            self.drain(error)
+        except BulkloadError as error:
+            self._fail(error)
 
     async def _next(self, *, last: bool = True) -> deque[Load] | None:
         """What the worker carries next; None where everything is read.
@@ -129,7 +141,7 @@ class Pipeline:
             return None if more is None else deque([more])
         if batch.letters or batch.skips:
             await self._parts.journal.bury(batch.letters, batch.skips)
-            self._count(dead=len(batch.letters), skipped=len(batch.skips))
+            self._ledger.count(dead=len(batch.letters), skipped=len(batch.skips))
         if not batch.entries:
             return deque()
         load = Load(Batch(batch.entries))
@@ -160,24 +172,28 @@ class Pipeline:
                 self._parts.limiter.give_back()
 
     async def _try(self, load: Load, *, trial: bool) -> list[Load]:
-        request = wire.body(load.batch)
+        request, falls = wire.body(load.batch), self._gate.falls
         journal = self._parts.journal
         attempt = load.attempt
         try:
             if attempt is None:
                 load = replace(load, since=self._parts.remote.at_least())
                 attempt = await journal.intend(load.batch, wire.digest(request), load.since)
-            if self._gate.is_shut or (self._gate.closed and not trial):
+            if self._gate.withdrawn(falls) if trial else self._gate.closed:
                 self._parts.limiter.give_back()
+                if trial and self._gate.tries(falls):
+                    self._gate.untried()
                 if load.attempt is None:
                     await journal.withdraw(attempt)
                 return [load]
             self._under_way[attempt] = load.batch
             sent, judged = await self._send(request, load)
         except BaseException:
-            if trial:
+            if trial and self._gate.tries(falls):
                 self._gate.untried()
             raise
+        # Where the gate fell meanwhile, another one tries: this one's answer opens nothing.
+        trial = trial and self._gate.tries(falls)
         times = load.batch.attempt + (not isinstance(judged, wire.NotSent))
         load = replace(load, batch=replace(load.batch, attempt=times), tries=load.tries + 1)
         try:
@@ -285,58 +301,5 @@ class Pipeline:
         attempt = of.attempt if attempt is None else attempt
         at = of.batch if attempt is None else attempt
         opened = await self._parts.journal.settle(at, step.settlement)
-        self._count_settled(step.settlement)
+        self._ledger.settled(step.settlement)
         return step.left(opened)
-
-    def _count_settled(self, settled: Settlement) -> None:
-        if settled.counts:
-            self._count(
-                loaded=len(settled.loaded),
-                existing=len(settled.existing),
-                dead=len(settled.letters),
-                doubt=len(settled.doubtful),
-                skipped=len(settled.skipped),
-                batches=1,
-            )
-
-    def _count(
-        self,
-        *,
-        loaded: int = 0,
-        existing: int = 0,
-        dead: int = 0,
-        doubt: int = 0,
-        skipped: int = 0,
-        batches: int = 0,
-    ) -> None:
-        """Durable by now: counted, then shown."""
-        tally = self._tally
-        tally.loaded += loaded
-        tally.loaded_now += loaded
-        tally.existing += existing
-        tally.dead += dead
-        tally.doubt += doubt
-        tally.skipped += skipped
-        tally.batches += batches
-        tally.last_settled = time.monotonic()
-        self._parts.tell(
-            events.Settled(loaded, existing, dead, doubt, skipped, batches, self._parts.consumed())
-        )
-        if dead:
-            self._check_letters()
-
-    def _check_letters(self) -> None:
-        tally, policy = self._tally, self._policy
-        too_many = (policy.max_dead_count is not None and tally.dead > policy.max_dead_count) or (
-            policy.max_dead_share is not None
-            and tally.read >= 1000
-            and tally.dead > policy.max_dead_share * tally.read
-        )
-        if too_many:
-            self.drain(
-                StoppedResumable(
-                    f"{tally.dead:,} of {tally.read:,} records became dead letters "
-                    "(--max-dead-letters): look at dead-letters.ndjson; a wrong mapping or a "
-                    "missing property does this. Resume with a higher limit, or start anew"
-                )
-            )

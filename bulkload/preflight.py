@@ -97,6 +97,13 @@ class Preflight:
                 "that was made with unique values, or leave the option out"
             )
         elif not found.unique:
+            if found.trouble:
+                self.tell(
+                    events.Said(
+                        f"the remote did not say whether it has {KEY} ({found.trouble}): this run "
+                        "goes without. To have lost answers settled by it, begin anew later"
+                    )
+                )
             return None
         run = await self._property(RUN)
         marks = Marks(name, RUN if run.exists else "")
@@ -127,7 +134,7 @@ class Preflight:
                 )
 
     async def _property(self, name: str) -> Property:
-        found, _ = await self._patient(partial(account.ask_property, self.client, name), TRIES)
+        found, _ = await self._patient(partial(account.ask_property, self.client, name), 2 * TRIES)
         return found
 
     async def _ask(self, *, patient: bool) -> Account:

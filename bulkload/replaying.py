@@ -84,6 +84,7 @@ async def replay(
             if parent is not None:
                 facts = readers.facts(parent)
                 refuse_undone(parent, facts)
+                journals.check(parent)
                 parent_id = facts["run_id"]
                 options = Options.from_json(facts["options"])
                 settled = _settled_by_replays(parent)

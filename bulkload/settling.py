@@ -118,6 +118,17 @@ class Step:
         settled = replace(self.settlement, resend=self.settlement.resend + resend)
         return Step(settled, self.fresh, self.again + doubted)
 
+    def parted(self) -> Step:
+        """One record of what goes on being in doubt stands last, with an attempt of its own."""
+        for at, load in enumerate(self.again):
+            if len(load.batch.entries) > 1:
+                rest, last = load.batch.split(len(load.batch.entries) - 1)
+                others = self.again[:at] + self.again[at + 1 :]
+                settled = replace(self.settlement, resend=())
+                loads = (*others, replace(load, batch=rest), replace(load, batch=last))
+                return Step(settled, self.fresh).then(loads)
+        return self
+
     def next(self, loads: tuple[Load, ...], *, doubted: bool) -> Step:
         """These are sent next; `doubted`: an earlier attempt may have made them."""
         return self.then(loads) if doubted else replace(self, fresh=self.fresh + loads)

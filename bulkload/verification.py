@@ -234,9 +234,12 @@ class Aside:
                 each.due = self._clock() + LOOK_AGAIN_S
                 continue
             step = answering.sighted(each.load, seen, self._rules, self._outage.gate.successes)
-            self._waiting.remove(each)
-            for left in await self._settle(each.load, step):
-                self._ready.extend(self.keep_back(left) if self._waiting else [left])
+            kept_back = self._canary is None and len(self._waiting) > 1
+            left = await self._settle(each.load, step.parted() if kept_back else step)
+            self._waiting.remove(each)  # not before: it would look as if nothing could come
+            if kept_back and self._canary is None and left:
+                self._canary = left.pop()
+            self._ready.extend(left)
             self.notify()
 
     def _in_vain(self, each: _Waiting) -> bool:
@@ -259,7 +262,10 @@ class Aside:
 
     async def _look(self, group: list[_Waiting]) -> list[list[Sighting]]:
         results, whole = await self._results(group)
-        claimed = await self._parts.journal.claimed({result.id for result in results})
+        begun = [each.load.since for each in group if each.load.since is not None]
+        claimed = await self._parts.journal.claimed(
+            {result.id for result in results}, min(begun) - self._quiet_s if begun else None
+        )
         flying = [_sent(entry) for batch in self._in_flight() for entry in batch.entries]
         doubted: dict[int | None, list[tuple[_Waiting, Entry]]] = {}
         for each in self._waiting:

@@ -17,13 +17,28 @@ if TYPE_CHECKING:
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
-def entry(ordinal: int, properties: dict[str, str] | None = None, trace: str = "") -> Entry:
-    """Record `ordinal` of source 0; its trace id is t0, t1, …"""
+def entry(
+    ordinal: int, properties: dict[str, str] | None = None, trace: str = "", key: str = ""
+) -> Entry:
+    """Record `ordinal` of source 0; its trace id is t0, t1, … `key`: its key property's value."""
     trace = trace or f"t{ordinal}"
     position = Position(ordinal * 10, ordinal + 1)
     properties = {"subject": f"s{ordinal}"} if properties is None else properties
+    if key:
+        properties = {**properties, "bulkload_key": key}
     body = orjson.dumps({"properties": properties, "associations": [], "objectWriteTraceId": trace})
-    return Entry(ordinal, 0, position, trace, body, Record(position, "json", body))
+    return Entry(ordinal, 0, position, trace, body, Record(position, "json", body), key)
+
+
+def key_of(ordinal: int) -> str:
+    """As long as the real ones are, and none a part of another."""
+    return f"{ordinal:064x}"
+
+
+def keyed(ordinal: int, run: str = "", key: str = "") -> Entry:
+    """Record `ordinal` as a run with a key property sends it; `run` where it marks that too."""
+    properties = {"subject": f"s{ordinal}", **({"bulkload_run": run} if run else {})}
+    return entry(ordinal, properties, key=key or key_of(ordinal))
 
 
 def letter(ordinal: int, line: bytes = b"{}") -> Letter:

@@ -139,15 +139,16 @@ def _show(console: Console, run_dir: Path, ended: dict[str, Any], verdict: Verdi
         console.print(f"            {len(alike)} × {alike[0]}", markup=False, soft_wrap=True)
     colour = "green" if verdict.holds else "red"
     console.print(
-        f"\n[bold {colour}]{verdict.lost} lost, {verdict.twice} twice[/]: every message is loaded, "
-        "a dead letter, or on the list of doubts\n",
+        f"\n[bold {colour}]{verdict.lost} lost, {verdict.twice} twice[/], {ended['in_doubt']} in "
+        "doubt: every message is loaded, or a dead letter with its reason. What was under way at "
+        "the kill was looked up by its key\n",
         soft_wrap=True,
     )
     console.print("What a person would type next:")
     for command, what in (
         (f"bulkload status {where}", "how the run stands"),
         (f"less {where}/dead-letters.ndjson", "each refused record, with the reason"),
-        (f"bulkload doubts {where}", "what is in doubt, and since when"),
+        (f"bulkload undo {where} --dry-run", "what it would take to undo it all"),
         ("bulkload load YOUR.mbox --limit 100", "a pilot on your own account"),
     ):
         console.print(f"  {command}\n      {what}", markup=False, highlight=False, soft_wrap=True)

@@ -293,6 +293,11 @@ def _in_order(entries: Sequence[Entry], errors: list[dict[str, Any]]) -> list[di
 def _judge_refusal(batch: Batch, answer: dict[str, Any], status: int, key_property: str) -> Verdict:
     because = refusals.read(answer, status)
     named = _conflicts(batch, because, key_property)
+    if not answer and key_property:
+        # It may have said that a key is taken: that is asked before a record is blamed.
+        alone = len(batch.entries) == 1
+        named = ((batch.entries[0].ordinal, because),) if alone else ()
+        return Refused(because, conflicts=named, taken=not alone)
     if named or (key_property and refusals.is_conflict(because, key_property)):
         return Refused(because, conflicts=named, taken=not named)
     if len(batch.entries) == 1:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
-import sqlite3
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from bulkload.model import Position
 from bulkload.rundir import private, sync_directory
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
@@ -66,6 +66,12 @@ def restore_letters(run: RunDir) -> None:
         restore(run.letters, connection)
 
 
+def check(run: RunDir) -> None:
+    """Raises StoppedForGood where a run's journal is damaged. The lock of `run` is held."""
+    with schema.opened(run.journal) as connection:
+        schema.check(connection)
+
+
 def register_replay(run: RunDir, path: Path) -> None:
     """Remember a replay before it sends anything. The lock of `run` is held."""
     with schema.opened(run.journal, writable=True) as connection:
@@ -96,9 +102,7 @@ class Journal:
     def of(cls, run: RunDir, *, on_full: Callable[[str], None]) -> Journal:
         """The journal of a run's directory. `on_full` is told what the disk is, by any thread."""
         with schema.opened(run.journal, writable=True) as connection:
-            (sound,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            if sound != "ok":
-                raise sqlite3.DatabaseError(str(sound))
+            schema.check(connection)
             facts, counts = facts_of(connection), counts_of(connection)
             projection = Projection(run.letters, connection)
 
@@ -129,14 +133,12 @@ class Journal:
         )
         return int(count)
 
-    async def claimed(self, ids: set[str]) -> set[str]:
-        """Which of these ids of the remote this run has, tied to a record or to a batch."""
+    async def claimed(self, ids: set[str], since: float | None = None) -> set[str]:
+        """Which of these ids of the remote are those of records that are settled as loaded.
 
-        def find(connection: sqlite3.Connection) -> set[str]:
-            known = connection.execute("SELECT ids FROM attempt WHERE ids IS NOT NULL")
-            return {made for (row,) in known for made in ids.intersection(row.split(","))}
-
-        return await self._writer.write(find) if ids else set()
+        `since`: only of attempts that began after that, by the remote's clock.
+        """
+        return await self._writer.write(lambda c: _claimed(c, ids, since)) if ids else set()
 
     async def note(self, facts: dict[str, Any]) -> None:
         """Set facts of the run."""
@@ -357,6 +359,21 @@ def _forget(connection: sqlite3.Connection, doubted: dict[int, list[int]]) -> No
         "UPDATE attempt SET outcome='resent'"
         " WHERE outcome='doubt' AND id NOT IN (SELECT attempt FROM doubt)"
     )
+
+
+def _claimed(connection: sqlite3.Connection, ids: set[str], since: float | None) -> set[str]:
+    found: set[str] = set()
+    rows = connection.execute(
+        "SELECT ids, loaded, doubtful_since, remote_since FROM attempt ORDER BY id DESC"
+    )
+    for made, loaded, doubtful, began in rows:
+        if made:
+            # Behind those of loaded records stand the ids that fit no input: they may be anyone's.
+            found |= ids.intersection(made.split(",")[:loaded])
+        # What carries a doubt has the time of that; the others began in their order.
+        if since is not None and doubtful is None and began is not None and began < since:
+            break
+    return found
 
 
 def _state(connection: sqlite3.Connection) -> State:

@@ -6,6 +6,7 @@ A reader that stayed open would let the write-ahead log grow without end.
 from __future__ import annotations
 
 import json
+import sqlite3
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,8 +16,6 @@ from bulkload.journal import schema
 from bulkload.model import Position
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from bulkload.rundir import RunDir
 
 
@@ -34,6 +33,10 @@ class Counts(NamedTuple):
 def is_committed(run: RunDir) -> bool:
     """Whether the directory holds a run; a process killed too early leaves none."""
     if not run.journal.exists() or run.journal.stat().st_size == 0:
+        # The first page is written before anything goes into the log, or becomes a letter.
+        log = run.journal.with_name(f"{run.journal.name}-wal")
+        if any(path.exists() and path.stat().st_size for path in (log, run.letters)):
+            raise schema.damaged(run.journal, sqlite3.DatabaseError("it is empty, its log is not"))
         return False
     # SQLite makes an empty file a write-ahead log's by a rollback journal, and never uses one
     # again: where it stands beside a single page, the process was killed within that step, and

@@ -140,6 +140,13 @@ def opened(path: Path, *, writable: bool = False) -> Iterator[sqlite3.Connection
         raise damaged(path, error) from None
 
 
+def check(connection: sqlite3.Connection) -> None:
+    """Raises sqlite3.DatabaseError where a page does not hold what it should."""
+    (sound,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if sound != "ok":
+        raise sqlite3.DatabaseError(str(sound))
+
+
 def damaged(path: Path, error: Exception) -> BulkloadError:
     """What a failure to read the journal means: the disk's trouble is not the journal's."""
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK:

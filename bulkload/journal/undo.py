@@ -13,7 +13,6 @@ to cut on.
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections import deque
 from functools import partial
@@ -25,6 +24,7 @@ from bulkload.journal.writer import Writer
 from bulkload.model import MAX_INPUTS
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Iterator
 
     from bulkload.rundir import RunDir
@@ -88,9 +88,7 @@ class UndoJournal:
 
     def __init__(self, run: RunDir, *, on_full: Callable[[str], None]) -> None:
         with schema.opened(run.journal, writable=True) as connection:
-            (sound,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            if sound != "ok":
-                raise sqlite3.DatabaseError(str(sound))
+            schema.check(connection)
             self._from = _begin(connection)
             self._open = deque(_left_open(connection))
         self._cut: deque[Portion] = deque()

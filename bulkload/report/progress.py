@@ -37,6 +37,7 @@ class Meter:
     loaded: int = 0
     dead: int = 0
     doubt: int = 0
+    skipped: int = 0
     retries: int = 0
     held: str = ""
     began: float = 0.0
@@ -57,7 +58,8 @@ class Meter:
                 self.loaded += event.loaded + event.existing
                 self.dead += event.dead_lettered
                 self.doubt += event.in_doubt
-                self.read = self.loaded + self.dead + self.doubt
+                self.skipped += event.skipped
+                self.read = self.loaded + self.dead + self.doubt + self.skipped
                 self.consumed = max(self.consumed, event.consumed)
                 if self.already and not self.base:
                     # Where an earlier life stopped: this one's speed says nothing of before.
@@ -112,6 +114,8 @@ class Meter:
             parts.append(f"{self.dead:,} dead letters")
         if self.doubt:
             parts.append(f"{self.doubt:,} in doubt")
+        if self.skipped:
+            parts.append(f"{self.skipped:,} skipped")
         parts.append(f"held: {_ID.sub('', self.held).strip()}" if self.held else self.limit)
         if self.retries:
             parts.append(f"{self.retries:,} retries")

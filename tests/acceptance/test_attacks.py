@@ -172,7 +172,8 @@ def test_a_lone_poison_record_does_not_keep_the_only_worker_from_all_others(
     source = ndjson(tmp_path / "in.ndjson", 30)
     ended = cli(
         "load", source, "--run", "run", "--base-url", remote.url, "--json", "--in-doubt", "resend",
-        "--max-in-flight", 1, "--batch-size", 1, "--max-attempts", 3, "--max-outage", 15, code=1,
+        "--max-in-flight", 1, "--batch-size", 1, "--max-attempts", 3, "--max-outage", 15,
+        "--timeout", 1, code=1,
     )  # fmt: skip
     assert ended.summary()["loaded"] == 29
     if portal == "--bare":

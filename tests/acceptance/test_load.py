@@ -132,7 +132,9 @@ def test_every_throttle_is_waited_out_and_nothing_is_blamed_on_a_record(
 def test_an_outage_dead_letters_nothing_and_doubts_no_more_than_was_in_flight(
     cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path, kind: str
 ) -> None:
-    remote = sandbox("--rate-limit", "none", "--latency", "20", "--outage", f"0.4+2.5:{kind}")
+    remote = sandbox(
+        "--bare", "--rate-limit", "none", "--latency", "20", "--outage", f"0.4+2.5:{kind}"
+    )
     source = ndjson(tmp_path / "in.ndjson", 12_000)
     ended = cli(
         "load", source, "--run", "run", "--base-url", remote.url, "--max-in-flight", "4",

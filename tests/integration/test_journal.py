@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bulkload.batching import Letter
+from bulkload.batching import Letter, Skip
 from bulkload.errors import BulkloadError, StoppedForGood, StoppedResumable
 from bulkload.journal import journal as journals
 from bulkload.journal import projection, readers, schema
@@ -20,6 +20,7 @@ from bulkload.journal.journal import Journal
 from bulkload.journal.settlement import Resend, Settlement
 from bulkload.journal.writer import Writer
 from bulkload.model import Position
+from bulkload.ordinals import Covered
 from bulkload.rundir import RunDir
 from tests.making import batch, letter
 
@@ -414,3 +415,300 @@ def test_a_process_that_was_killed_too_early_leaves_no_run(tmp_path: Path) -> No
     journals.create(run, {"run_id": "r"}, [(0, 7)])
     assert readers.is_committed(run)
     assert readers.lineage(run) == {0: 7}
+
+
+def skip(ordinal: int, first: int | None = None, made: str = "") -> Skip:
+    return Skip(ordinal, 0, Position(ordinal * 10, ordinal + 1), first, made)
+
+
+async def doubted(journal: Journal, numbers: range, since: float | None = None) -> int:
+    """A batch that is held in doubt. Returns its attempt."""
+    sent = batch(numbers)
+    attempt = await journal.intend(sent, b"whole", since)
+    await journal.settle(attempt, Settlement(503, "503", doubtful=sent.entries))
+    return attempt
+
+
+def test_a_settlement_says_who_exists_and_who_is_skipped(run: RunDir) -> None:
+    async def settles() -> None:
+        async with opened(run) as journal:
+            attempt = await journal.intend(batch(range(6)), b"d")
+            outcome = Settlement(
+                207,
+                loaded=((0, "10"),),
+                letters=(letter(1),),
+                existing=((4, "40"), (2, "20")),
+                skipped=(skip(3, 0), skip(5, made="10")),
+            )
+            assert await journal.settle(attempt, outcome) == []
+        assert readers.counts(run) == (1, 2, 1, 0, 2, 1)
+        rows = seen(run, "SELECT outcome, covers, ids, existing_covers, existing_ids FROM attempt")
+        assert rows == [("loaded", "0", "10", "2,4", "20,40")]
+        assert seen(run, "SELECT ordinal, first, id FROM skip") == [(3, 0, None), (5, None, "10")]
+
+    asyncio.run(settles())
+
+
+@pytest.mark.parametrize(
+    ("outcome", "name", "counted"),
+    [
+        (Settlement(409, existing=((0, "1"), (1, "2"))), "existing", 1),
+        (Settlement(409, skipped=(skip(0, 7), skip(1, 8))), "skipped", 1),
+        (Settlement(409, existing=((0, "1"),), skipped=(skip(1),)), "existing", 1),
+        (Settlement(409, existing=((0, "1"),), letters=(letter(1),)), "existing", 1),
+        (Settlement(409, skipped=(skip(0),), letters=(letter(1),)), "rejected", 1),
+        (Settlement(400), "refused", 0),
+    ],
+)
+def test_an_attempt_that_loaded_nothing_covers_who_is_settled_and_nobody_else(
+    run: RunDir, outcome: Settlement, name: str, counted: int
+) -> None:
+    async def settles() -> None:
+        async with opened(run) as journal:
+            attempt = await journal.intend(batch(range(3)), b"d")
+            await journal.settle(attempt, outcome)
+            covered = (await journal.state()).covered
+            assert 2 not in covered
+            assert len(covered) == (2 if outcome.counts else 0)
+        assert seen(run, "SELECT outcome FROM attempt") == [(name,)]
+        assert readers.counts(run).batches == counted
+
+    asyncio.run(settles())
+
+
+def test_what_was_asked_for_without_an_open_attempt_is_settled_by_one_of_its_own(
+    run: RunDir,
+) -> None:
+    async def settles() -> None:
+        async with opened(run) as journal:
+            attempt = await journal.intend(batch(range(3)), b"d")
+            await journal.settle(attempt, Settlement(409, "its key is taken"))
+            left = batch(range(1, 3))
+            outcome = Settlement(409, existing=((1, "5"),), skipped=(skip(2, made="9"),))
+            assert await journal.settle(left, outcome) == []
+            assert (await journal.state()).open == []
+        rows = seen(run, "SELECT outcome, covers, nth, remote_since FROM attempt ORDER BY id")
+        assert rows == [("refused", "0-2", 1, None), ("existing", "1-2", 1, None)]
+        assert readers.counts(run)[:5] == (0, 1, 0, 0, 1)
+
+    asyncio.run(settles())
+
+
+def test_a_crash_forgets_neither_who_exists_nor_who_is_skipped(run: RunDir, tmp_path: Path) -> None:
+    async def lives() -> None:
+        async with opened(run) as journal:
+            await journal.bury([letter(0)], [skip(1, 0)])
+            done = await journal.intend(batch(range(2, 8)), b"a")
+            outcome = Settlement(
+                207,
+                loaded=((2, "2"), (3, "3")),
+                existing=((5, "50"),),
+                skipped=(skip(6, made="2"),),
+            )
+            await journal.settle(done, outcome)
+            await journal.settle(batch([4]), Settlement(409, existing=((4, "40"),)))
+            cut = crashed(run, tmp_path / "cut")
+            await journal.bury([letter(7)])
+        async with opened(cut) as again:
+            assert again.counts == (2, 2, 1, 0, 2, 2)
+            state = await again.state()
+            assert [n for n in range(10) if n not in state.covered] == [7, 8, 9]
+            assert state.covered.low_water == 7
+            assert state.seek == (6, 0, Position(60, 7))
+            assert state.open == []
+
+    asyncio.run(lives())
+
+
+def test_one_record_is_never_skipped_twice(run: RunDir) -> None:
+    async def skips() -> None:
+        async with opened(run) as journal:
+            await journal.bury([], [skip(1, 0)])
+            with pytest.raises(StoppedResumable):
+                await journal.bury([], [skip(1, 0)])
+        assert readers.counts(run).skipped == 1
+
+    asyncio.run(skips())
+
+
+def test_the_remotes_clock_at_the_first_doubt_is_kept_through_all_that_follow(
+    run: RunDir,
+) -> None:
+    async def resends() -> None:
+        async with opened(run) as journal:
+            sent = batch(range(4))
+            attempt = await journal.intend(sent, b"0", 1234.5)
+            for number in range(3):
+                again = Resend(sent, b"%d" % number)
+                (attempt,) = await journal.settle(attempt, Settlement(503, resend=(again,)))
+            halves = [Resend(half, b"half") for half in sent.split(2)]
+            both = await journal.settle(attempt, Settlement(503, resend=tuple(halves)))
+            found = (await journal.state()).open
+            assert [each.id for each in found] == both
+            assert [(each.covers, each.since, each.nth) for each in found] == [
+                ("0-1", 1234.5, 1),
+                ("2-3", 1234.5, 1),
+            ]
+            later = await journal.intend(batch([9]), b"9")
+            assert [each.since for each in (await journal.state()).open if each.id == later] == [
+                None
+            ]
+        first = seen(run, "SELECT sent_at FROM attempt ORDER BY id")[0]
+        rows = seen(run, "SELECT doubtful_since, remote_since FROM attempt WHERE outcome IS NULL")
+        assert rows == [(*first, 1234.5), (*first, 1234.5), (None, None)]
+
+    asyncio.run(resends())
+
+
+def test_doubts_that_are_reopened_are_open_with_all_that_was_known_of_them(run: RunDir) -> None:
+    async def reopens() -> None:
+        async with opened(run) as journal:
+            await journal.note({"complete": True})
+            first = await doubted(journal, range(3), 1234.5)
+            second = await doubted(journal, range(3, 6))
+            assert await journal.reopen_doubts() == 6
+            state = await journal.state()
+            assert [(o.covers, o.first, o.digest, o.since, o.nth) for o in state.open] == [
+                ("0-2", 0, b"whole", 1234.5, 1),
+                ("3-5", 3, b"whole", None, 1),
+            ]
+            assert [o.position for o in state.open] == [Position(0, 1), Position(30, 4)]
+            assert state.covered.low_water == 6, "what is open is spoken for"
+            assert await journal.reopen_doubts() == 0
+        assert readers.doubts(run) == []
+        assert readers.facts(run)["complete"] is False
+        assert readers.counts(run)[:5] == (0, 0, 0, 0, 0)
+        rows = seen(run, "SELECT id, outcome FROM attempt ORDER BY id LIMIT 2")
+        assert rows == [(first, "resent"), (second, "resent")]
+        since = seen(run, "SELECT sent_at, doubtful_since FROM attempt ORDER BY id")
+        assert since[2][1] == since[0][0]
+        assert since[3][1] == since[1][0]
+
+    asyncio.run(reopens())
+
+
+def test_of_doubts_only_the_chosen_are_reopened_and_a_part_has_no_digest(run: RunDir) -> None:
+    async def reopens() -> None:
+        async with opened(run) as journal:
+            await doubted(journal, range(4))
+            await doubted(journal, range(4, 8))
+            assert await journal.reopen_doubts(Covered([(1, 2), (4, 99)])) == 6
+            found = [(o.covers, o.first, o.digest) for o in (await journal.state()).open]
+            # The digest is that of all who went together.
+            assert found == [("1-2", 1, b""), ("4-7", 4, b"whole")]
+            assert [d["ordinal"] for d in readers.doubts(run)] == [0, 3]
+            assert seen(run, "SELECT outcome FROM attempt ORDER BY id")[:2] == [
+                ("doubt",), ("resent",),
+            ]  # fmt: skip
+            assert await journal.reopen_doubts(Covered([(50, 60)])) == 0
+            assert await journal.reopen_doubts() == 2
+            assert [o.covers for o in (await journal.state()).open] == ["1-2", "4-7", "0,3"]
+
+    asyncio.run(reopens())
+
+
+def test_doubts_of_an_attempt_that_loaded_the_others_are_reopened_by_themselves(
+    run: RunDir,
+) -> None:
+    async def reopens() -> None:
+        async with opened(run) as journal:
+            sent = batch(range(4))
+            attempt = await journal.intend(sent, b"whole", 5.0)
+            outcome = Settlement(
+                207, loaded=((0, "10"),), existing=((1, "11"),), doubtful=sent.entries[2:]
+            )
+            await journal.settle(attempt, outcome)
+            assert await journal.reopen_doubts() == 2
+            (found,) = (await journal.state()).open
+            assert (found.covers, found.digest, found.since) == ("2-3", b"", 5.0)
+            assert (await journal.state()).covered.low_water == 4
+        assert readers.counts(run)[:4] == (1, 1, 0, 0)
+
+    asyncio.run(reopens())
+
+
+def test_what_the_user_says_is_there_is_loaded_and_in_doubt_no_more(run: RunDir) -> None:
+    async def believes() -> None:
+        async with opened(run) as journal:
+            await doubted(journal, range(4))
+            await doubted(journal, range(4, 6))
+            assert await journal.believe(Covered([(1, 1), (3, 4)])) == 3
+            assert await journal.believe(Covered([(1, 1)])) == 0
+            state = await journal.state()
+            assert (state.open, state.covered.low_water) == ([], 6)
+        assert [d["ordinal"] for d in readers.doubts(run)] == [0, 2, 5]
+        assert readers.counts(run)[:5] == (3, 0, 0, 3, 0)
+        rows = seen(run, "SELECT covers, loaded, ids, tied FROM attempt WHERE outcome='loaded'")
+        assert rows == [("1,3", 2, None, 0), ("4", 1, None, 0)]
+
+    asyncio.run(believes())
+
+
+def test_what_is_believed_outlives_a_crash(run: RunDir, tmp_path: Path) -> None:
+    async def lives() -> None:
+        async with opened(run) as journal:
+            await doubted(journal, range(3))
+            await journal.believe(Covered([(0, 2)]))
+            cut = crashed(run, tmp_path / "cut")
+        async with opened(cut) as again:
+            assert again.counts[:4] == (3, 0, 0, 0)
+            assert (await again.state()).covered.low_water == 3
+
+    asyncio.run(lives())
+
+
+def test_an_id_is_claimed_where_a_record_that_is_loaded_has_it(run: RunDir) -> None:
+    async def claims() -> None:
+        async with opened(run) as journal:
+            first = await journal.intend(batch(range(4)), b"d")
+            await journal.settle(
+                first,
+                Settlement(
+                    207,
+                    loaded=((0, "10"), (1, "11")),
+                    loose_ids=("99",),
+                    existing=((2, "20"),),
+                    skipped=(skip(3, made="10"),),
+                ),
+            )
+            untied = await journal.intend(batch(range(4, 6)), b"d")
+            everyone = Settlement(201, loaded=((4, ""), (5, "")), loose_ids=("30", "31"))
+            await journal.settle(untied, everyone)
+            asked = {"10", "11", "20", "30", "31", "99", "1", "0", "10,11"}
+            assert await journal.claimed(asked) == {"10", "11", "30", "31"}
+            assert await journal.claimed({"20", "99"}) == set()
+            assert await journal.claimed(set()) == set()
+
+    asyncio.run(claims())
+
+
+def test_who_asks_for_what_was_made_since_a_moment_is_told_of_no_less(run: RunDir) -> None:
+    async def claims() -> None:
+        async with opened(run) as journal:
+            for number in range(5):
+                attempt = await journal.intend(batch([number]), b"d", 100.0 + number)
+                await journal.settle(attempt, Settlement(201, loaded=((number, str(number)),)))
+            unknown = await journal.intend(batch([5]), b"d")
+            await journal.settle(unknown, Settlement(201, loaded=((5, "5"),)))
+            everything = {str(n) for n in range(6)}
+            assert await journal.claimed(everything) == everything
+            for number in range(5):
+                since = {str(n) for n in range(number, 6)}
+                assert await journal.claimed(everything, 100.0 + number) >= since
+
+    asyncio.run(claims())
+
+
+def test_a_doubt_that_was_settled_late_is_claimed_though_it_began_before(run: RunDir) -> None:
+    async def claims() -> None:
+        async with opened(run) as journal:
+            sent = batch([0])
+            early = await journal.intend(sent, b"d", 100.0)
+            again = Resend(sent, b"d")
+            (resent,) = await journal.settle(early, Settlement(503, resend=(again,)))
+            other = await journal.intend(batch([1]), b"d", 200.0)
+            await journal.settle(other, Settlement(201, loaded=((1, "1"),)))
+            await journal.settle(resent, Settlement(201, loaded=((0, "0"),)))
+            assert await journal.claimed({"0", "1"}, 150.0) == {"0", "1"}
+
+    asyncio.run(claims())

@@ -148,3 +148,25 @@ def test_architecture_names_what_exists() -> None:
 def test_the_decisions_are_numbered_without_a_gap() -> None:
     numbers = [path.name[:4] for path in sorted((ROOT / "docs" / "decisions").glob("*.md"))]
     assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
+
+
+def _promises() -> list[tuple[str, str]]:
+    """(sentence, the test that it names) of each promise."""
+    text = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
+    promised = [line.removeprefix("- ") for line in text.splitlines() if line.startswith("- ")]
+    return [
+        (sentence, test.rstrip("`"))
+        for sentence, _, test in (line.rpartition(" `") for line in promised)
+    ]
+
+
+@pytest.mark.parametrize(("sentence", "test"), _promises())
+def test_each_promise_names_a_test_that_is_there(sentence: str, test: str) -> None:
+    assert sentence.endswith(".")
+    path, _, name = test.partition("::")
+    source = (ROOT / path).read_text(encoding="utf-8")
+    assert re.search(rf"^def {name or 'test_'}", source, re.MULTILINE), test
+
+
+def test_there_are_promises_for_each_way() -> None:
+    assert len(_promises()) > 20

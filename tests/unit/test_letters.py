@@ -105,3 +105,14 @@ def test_a_sent_message_is_kept_with_its_input_but_not_with_the_runs_trace_id() 
     read = orjson.loads(WRITER.of_entry(sent, "rejected", "no", attempts=1).line)
     assert read["input"] == {"properties": {"subject": "s5"}, "associations": []}
     assert read["record"] == "Subject: x\n\n"
+
+
+def test_a_letter_of_a_letter_holds_its_numbers_as_they_were_written() -> None:
+    exact = b'{"a":1.10,"b":-0,"c":123456789012345678901234567890,"d":"1e5"}'
+    first = write(exact)
+    record = Record(Position(0, 1), "letter", first.line)
+    second = WRITER.write(5, 1, record.position, record, "rejected", "again")
+    assert exact in second.line
+    again = map_record(Record(Position(0, 1), "letter", second.line))
+    assert again.properties == map_record(Record(Position(0, 1), "json", exact)).properties
+    assert orjson.loads(second.line)["origin"]["ordinal"] == 5

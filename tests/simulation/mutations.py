@@ -1,0 +1,188 @@
+"""Breaks the product on purpose, one line at a time: `python -m tests.simulation.mutations`.
+
+A law that no broken product breaks is not tested. Each mutation is made on a copy, and has to
+be found within the first so many seeds; one whose text is not there any more counts as not
+found. A seed that the unbroken product fails too proves nothing and is passed over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).resolve().parents[2]
+SEEDS = 2_000
+
+
+class Mutation(NamedTuple):
+    """`changes`: (old, new), each of which must stand in `file` exactly once."""
+
+    name: str
+    modes: str
+    file: str
+    changes: tuple[tuple[str, str], ...]
+
+
+def _m(name: str, modes: str, file: str, *changes: tuple[str, str]) -> Mutation:
+    return Mutation(name, modes, file, changes)
+
+
+INTEND = "attempt = await journal.intend(load.batch, wire.digest(request), load.since)"
+SETTLE = "opened = await self._parts.journal.settle(at, step.settlement)"
+WRITE = "return await self._writer.write(lambda connection: _settle(connection, attempt, outcome))"
+APART = "await self._writer.write(lambda connection: _bury(connection, outcome.letters))"
+BARE = WRITE.replace("attempt, outcome", "attempt, __import__('dataclasses').replace("
+                     "outcome, letters=())")  # fmt: skip
+
+MUTATIONS = (
+    _m("the intent is written after the call left", "hold,key", "pipeline.py",
+       (INTEND, "early = asyncio.ensure_future(self._send(request, load))\n"
+                "                await asyncio.sleep(0)\n                " + INTEND),
+       ("sent, judged = await self._send(request, load)",
+        "sent, judged = await (early if load.attempt is None else self._send(request, load))")),
+    _m("told before it is durable", "hold,key+run", "pipeline.py",
+       (SETTLE, "self._ledger.settled(step.settlement)\n        " + SETTLE),
+       ("\n        self._ledger.settled(step.settlement)\n        return", "\n        return")),
+    _m("letters in a transaction before the outcome's", "hold,resend", "journal/journal.py",
+       (WRITE, f"{APART}\n        {BARE}")),
+    _m("letters in a transaction after the outcome's", "hold,resend", "journal/journal.py",
+       (WRITE, BARE.replace("return await", "opened = await") + f"\n        {APART}\n"
+               "        return opened")),
+    _m("results tied by their place", "hold,key+run", "hubspot/tying.py",
+       ("    by_trace = {e.trace_id: e.ordinal for e in batch.entries}\n    tied:",
+        ("    return {e.ordinal: str(r['id']) for e, r in zip(batch.entries, made)}, []\n"
+         "    by_trace = {e.trace_id: e.ordinal for e in batch.entries}\n    tied:"))),
+    _m("a 504 is sent again", "hold", "hubspot/wire.py",
+       ("477: None}", "477: None, 504: None}")),
+    _m("a reset is taken for not sent", "hold,verify", "hubspot/wire.py",
+       ("return Doubtful(reply.trouble) if reply.left else", "return")),
+    _m("a doubt does not shut the gate", "hold,resend", "hold.py",
+       ('        self._state = "down"\n        self._notify()\n        return True',
+        "        return False")),
+    _m("what waits behind the gate is sent all the same", "hold,resend", "pipeline.py",
+       ("if self._gate.is_shut or (self._gate.closed and not trial):", "if self._gate.is_shut:")),
+    _m("a whole batch tries the remote", "hold", "pipeline.py",
+       ("if careful and load.attempt is None", "if not careful and load.attempt is None")),
+    _m("Retry-After is not read", "hold,key", "hubspot/wire.py",
+       ('headers.get("Retry-After", "").strip()', '""')),
+    _m("a slot comes back early", "hold,key", "limiter.py",
+       ("arrived_by + self.limit.window_s", "arrived_by + self.limit.window_s * 0.7")),
+    _m("a call is taken to arrive when it leaves", "hold,resend", "limiter.py",
+       ("self.spend(max(sent_at, arrived_by))", "self.spend(sent_at)")),
+    _m("a slot is lost where nothing was sent", "hold", "limiter.py",
+       ("max(sent_at, arrived_by))\n        else:\n            self.give_back()",
+        "max(sent_at, arrived_by))")),
+    _m("slots of an earlier life are forgotten", "hold,resend", "life.py",
+       ("limiter.take_recent(recent,", "limiter.take_recent(0 * recent,")),
+    _m("an intent is not withdrawn", "hold", "pipeline.py",
+       ("                if load.attempt is None:\n                    await journal.withdraw",
+        "                if load.attempt == -1:\n                    await journal.withdraw")),
+    _m("a resume does not look at what is open", "hold,resend,key+run,key,verify", "life.py",
+       ("self._look_at_doubts(state.open,", "self._look_at_doubts(state.open[:0],")),
+    _m("a resume reads again what is open", "hold,key+run", "journal/journal.py",
+       ("WHERE outcome='loaded' OR outcome IS NULL", "WHERE outcome='loaded'")),
+    _m("a resume reads again what is in doubt", "hold", "journal/journal.py",
+       ('("letter", "doubt", "skip")', '("letter", "skip")')),
+    _m("a resume reads on behind a gap", "hold,key+run", "journal/journal.py",
+       ("low = covered.low_water", "low = covered.low_water + 1")),
+    _m("the rest of a refused batch is lost", "hold,key", "settling.py",
+       ("return [batch.only(everyone - blamed)]", "return []")),
+    _m("half of a batch is lost", "resend,key+run", "settling.py",
+       ("return list(batch.split(len(batch.entries) // 2))",
+        "return list(batch.split(len(batch.entries) // 2))[:1]")),
+    _m("silence counts as refused", "hold,resend", "hubspot/wire.py",
+       ("tuple(e.ordinal for e in rest if e.ordinal not in refused)", "()")),
+    _m("a 429 ends an earlier doubt", "resend,key+run,key", "settling.py",
+       ("next((load,), doubted=load.attempt is not None)", "next((load,), doubted=False)")),
+    _m("a resend forgets when the doubt began", "key", "journal/journal.py",
+       ("since or sent_at, remote_since)", "since or sent_at, now + 9e9)")),
+    _m("another's is taken for ours", "key+run", "answering.py",
+       ('return "ours" if holder.run == rules.run else', 'return "ours" if holder.run else')),
+    _m("ours by the clock, the wrong way round", "key", "answering.py",
+       ("holder.created >= load.since", "holder.created < load.since")),
+    _m("a conflict is a dead letter", "key+run,key", "hubspot/refusals.py",
+       ("return key in refusal.message or is_conflict(refusal, key_property)", "return False")),
+    _m("a key that is not shown at once is given up", "key+run,key", "answering.py",
+       ("ASKS = 9", "ASKS = 1")),
+    _m("ours is a duplicate though it was in doubt", "key+run", "verdict.py",
+       ('return "loaded" if doubted else "duplicate"', 'return "duplicate"')),
+    _m("a duplicate counts as loaded", "key+run", "verdict.py",
+       ('return "loaded" if doubted else "duplicate"', 'return "loaded"')),
+    _m("search is asked before the call can be over", "verify", "verification.py",
+       ("self._clock() + self._quiet_s", "self._clock()")),
+    _m("search is taken to be fresh", "verify", "verification.py",
+       ("fresh=whole and since is not None and self._fresh(each)", "fresh=True")),
+    _m("what is set aside is forgotten at the end", "verify", "verification.py",
+       ("if self._is_idle and not self._waiting:", "if self._is_idle:")),
+)  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutations")
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", default="", help="those whose name holds this")
+    asked = parser.parse_args()
+    chosen = [m for m in MUTATIONS if asked.only in m.name]
+    lost = 0
+    with ThreadPoolExecutor(asked.jobs) as pool:
+        for mutation, told in zip(
+            chosen, pool.map(partial(hunt, seeds=asked.seeds), chosen), strict=True
+        ):
+            lost += not told.startswith("killed")
+            print(f"{mutation.name:52} {told}", flush=True)
+    print(f"{len(chosen) - lost} of {len(chosen)} were killed")
+    return 1 if lost else 0
+
+
+def hunt(mutation: Mutation, seeds: int) -> str:
+    """Run the mutated product until a law breaks that the product as it is keeps."""
+    with tempfile.TemporaryDirectory() as name:
+        tree = Path(name)
+        shutil.copytree(HERE / "bulkload", tree / "bulkload")
+        shutil.copytree(HERE / "tests" / "simulation", tree / "tests" / "simulation")
+        shutil.copy(HERE / "tests" / "clock.py", tree / "tests")
+        mutated = tree / "bulkload" / mutation.file
+        text = mutated.read_text()
+        for old, new in mutation.changes:
+            if text.count(old) != 1:
+                return f"STALE: {text.count(old)} times in {mutation.file}: {old[:50]!r}"
+            text = text.replace(old, new)
+        mutated.write_text(text)
+        first = 0
+        while first < seeds:
+            broken = _first_broken(tree, mutation.modes, first, seeds - first)
+            if broken is None:
+                break
+            if broken[0] == "?":
+                return f"STALE: it does not run: {broken[2]}"
+            mode, seed, law = broken
+            if _first_broken(HERE, mode, seed, 1) is None:
+                return f"killed by --mode {mode} --seed {seed}: {law[:70]}"
+            first = seed + 1
+    return f"SURVIVED {seeds} seeds"
+
+
+def _first_broken(tree: Path, modes: str, first: int, seeds: int) -> tuple[str, int, str] | None:
+    found = subprocess.run(
+        [
+            sys.executable, "-m", "tests.simulation", "--until-broken", "--jobs", "1",
+            "--mode", modes, "--from", str(first), "--seeds", str(seeds),
+        ],
+        cwd=tree, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if match := re.search(r"BROKEN --mode (\S+) --seed (\d+): (.*)", found.stdout):
+        return match[1], int(match[2]), match[3]
+    return None if found.returncode == 0 else ("?", first, found.stderr.strip()[-200:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
