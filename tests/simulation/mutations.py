@@ -42,6 +42,20 @@ APART = "await self._writer.write(lambda connection: _bury(connection, outcome.l
 BARE = WRITE.replace("attempt, outcome", "attempt, __import__('dataclasses').replace("
                      "outcome, letters=())")  # fmt: skip
 
+DOWN = """        self._state = "down"
+        self.falls += 1
+        self._notify()
+        return True"""
+SHARED = """step)
+            if kept_back and left:
+                left = [*left[:-1], *_cut(left[-1])]"""
+CUT = """def _cut(load: Load) -> list[Load]:
+    rest, last = load.batch.split(len(load.batch.entries) - 1)
+    return [replace(load, batch=b) for b in (rest, last) if b.entries]
+
+
+def _sent("""
+
 MUTATIONS = (
     _m("the intent is written after the call left", "hold,key", "pipeline.py",
        (INTEND, "early = asyncio.ensure_future(self._send(request, load))\n"
@@ -65,10 +79,17 @@ MUTATIONS = (
     _m("a reset is taken for not sent", "hold,verify", "hubspot/wire.py",
        ("return Doubtful(reply.trouble) if reply.left else", "return")),
     _m("a doubt does not shut the gate", "hold,resend", "hold.py",
-       ('        self._state = "down"\n        self._notify()\n        return True',
-        "        return False")),
+       (DOWN, "        return False")),
     _m("what waits behind the gate is sent all the same", "hold,resend", "pipeline.py",
-       ("if self._gate.is_shut or (self._gate.closed and not trial):", "if self._gate.is_shut:")),
+       ("if self._gate.withdrawn(falls) if trial else self._gate.closed:",
+        "if self._gate.is_shut:")),
+    _m("a trial leaves though the gate fell again", "hold,resend", "hold.py",
+       ("return self._shut or not self.tries(falls) or self._until > self._clock()",
+        "return self._shut")),
+    _m("a trial of before reopens the gate", "hold,key", "pipeline.py",
+       ("trial = trial and self._gate.tries(falls)", "pass")),
+    _m("a refusal that can't be read blames a record", "key,key+run", "hubspot/wire.py",
+       ("if not answer and key_property:", "if False:")),
     _m("a whole batch tries the remote", "hold", "pipeline.py",
        ("if careful and load.attempt is None", "if not careful and load.attempt is None")),
     _m("Retry-After is not read", "hold,key", "hubspot/wire.py",
@@ -122,6 +143,12 @@ MUTATIONS = (
        ("fresh=whole and since is not None and self._fresh(each)", "fresh=True")),
     _m("what is set aside is forgotten at the end", "verify", "verification.py",
        ("if self._is_idle and not self._waiting:", "if self._is_idle:")),
+    _m("two loads share an attempt", "verify", "verification.py",
+       ("step.parted() if kept_back else step)", SHARED), ("def _sent(", CUT)),
+    _m("ids that fit no input are another's", "verify", "journal/journal.py",
+       ('made.split(",")[:loaded]', 'made.split(",")')),
+    _m("what is undeliverable is not asked again", "key,key+run", "answering.py",
+       ("if len(absent) == 1 and question.enough and not last:", "if False:")),
 )  # fmt: skip
 
 

@@ -296,6 +296,8 @@ def cases(draw: st.DrawFn) -> Case:
     if kind == "lost" or (kind == "somebody's" and size == 1):
         enough = draw(st.booleans())
         narrow = size > 1 and (enough or draw(st.booleans()))
+        # Only one alone that failed often enough is asked for a second time.
+        asked = asked if size == 1 and enough else 0
         question = lost(asked=asked, narrow=narrow, enough=enough)
     elif kind == "taken":
         conflicts = draw(st.sets(st.sampled_from(everyone), min_size=1))
