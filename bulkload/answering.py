@@ -48,6 +48,8 @@ def answered(
     for entry in load.batch.entries:
         conflict = entry.ordinal in question.conflicts
         holder = found.get(entry.key)
+        if holder is not None and holder.archived and not conflict:
+            holder = None  # whether it keeps the key, the remote says when the record is sent
         # Of a holder that is another record of this run the doubt explains nothing.
         doubted = question.doubted and not (holder is not None and holder.id in made_here)
         known: verdict.Known = "unknown" if doubted else "refused"

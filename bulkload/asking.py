@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from bulkload.parts import Parts, Tally
     from bulkload.settling import Load, Rules, Step
 
+GUESSED_WRONG = (400, 404, 422)
+"""Numbers in a message that are no ids."""
+
 SHOWN_S = 15.0
 """So long after it was made a record is shown to a read by key, at the latest."""
 
@@ -90,7 +93,10 @@ class Asking:
     async def _judge(self, load: Load, sent: Sent) -> tuple[lookup.Findings | None, Sent | None]:
         """What an answer shows; else the next answer, where waiting for one brought it."""
         outage = self.outage
-        judged = lookup.judge(self._names(load), sent.reply, self._marks)
+        ids = self._holders(load)
+        if ids and sent.reply.status in GUESSED_WRONG:
+            return lookup.Findings({}), None
+        judged = lookup.judge(self._names(load), sent.reply, self._marks, by_id=bool(ids))
         completed = judged.completed if isinstance(judged, lookup.Findings) else ""
         self.parts.remote.observe(sent.reply.headers, sent.sent_at, sent.ended_at, completed)
         match judged:

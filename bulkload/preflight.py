@@ -106,6 +106,13 @@ class Preflight:
                 )
             return None
         run = await self._property(RUN)
+        if run.trouble:
+            self.tell(
+                events.Said(
+                    f"the remote did not say whether it has {RUN} ({run.trouble}): this run goes "
+                    "without, and tells its records by the remote's clock"
+                )
+            )
         marks = Marks(name, RUN if run.exists else "")
         if not marks.run:
             await self._read_the_clock(marks)

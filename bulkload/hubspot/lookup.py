@@ -64,9 +64,12 @@ def _request(names: Iterable[str], marks: Marks, **more: str) -> bytes:
 
 
 def judge(
-    asked: Iterable[str], reply: wire.Reply, marks: Marks
+    asked: Iterable[str], reply: wire.Reply, marks: Marks, *, by_id: bool = False
 ) -> Findings | wire.TryLater | wire.NotSent | wire.Doubtful | wire.Denied:
-    """What the answer to a read of the names `asked` (keys or ids) shows; never raises."""
+    """What the answer to a read of the names `asked` shows; never raises.
+
+    `by_id`: they are ids, which may be those of records without a key.
+    """
     status = reply.status
     if status == 0:
         return wire.NotSent(reply.trouble)
@@ -83,19 +86,22 @@ def judge(
     results = answer.get("results")
     if not (200 <= status < 300 and isinstance(results, list)):
         return wire.Doubtful(refusals.describe(status, answer), wire.retry_after(reply.headers))
-    found = {}
-    for result in results:
-        if isinstance(result, dict) and (pair := _found(result, marks)) is not None:
-            found[pair[0]] = pair[1]
-    if answer.get("status", "COMPLETE") != "COMPLETE" or not _explained(answer, asked, found):
+    pairs = [_found(result, marks) for result in results]
+    found = dict(pair for pair in pairs if pair is not None)
+    shown = {each.id for each in found.values()} if by_id else set(found)
+    unread = None in pairs and not by_id
+    unfinished = answer.get("status", "COMPLETE") != "COMPLETE"
+    if unread or unfinished or not _explained(answer, asked, shown):
         return wire.Doubtful(f"{status} that leaves out some of what was asked for")
     completed = answer.get("completedAt")
     return Findings(found, completed if isinstance(completed, str) else "")
 
 
-def _found(result: Mapping[str, Any], marks: Marks) -> tuple[str, Found] | None:
-    properties = result.get("properties")
-    if not isinstance(properties, dict) or not isinstance(result.get("id"), str | int):
+def _found(result: object, marks: Marks) -> tuple[str, Found] | None:
+    properties = result.get("properties") if isinstance(result, dict) else None
+    if not isinstance(result, dict) or not isinstance(properties, dict):
+        return None
+    if not isinstance(result.get("id"), str | int):
         return None
     key, run = properties.get(marks.key), properties.get(marks.run) if marks.run else ""
     if not isinstance(key, str):
@@ -108,11 +114,13 @@ def _found(result: Mapping[str, Any], marks: Marks) -> tuple[str, Found] | None:
     )
 
 
-def _explained(answer: Mapping[str, Any], asked: Iterable[str], found: Mapping[str, Found]) -> bool:
+def _explained(answer: Mapping[str, Any], asked: Iterable[str], shown: set[str]) -> bool:
     """Whether the errors speak of what was not found, and of nothing else."""
     errors = answer.get("errors") or []
     if not isinstance(errors, list):
         return False
+    if not errors:
+        return not answer.get("numErrors")
     missing: set[str] = set()
     for error in errors:
         context = error.get("context") if isinstance(error, dict) else None
@@ -120,8 +128,7 @@ def _explained(answer: Mapping[str, Any], asked: Iterable[str], found: Mapping[s
         if not isinstance(ids, list) or "NOT_FOUND" not in str(error.get("category", "NOT_FOUND")):
             return False
         missing.update(map(str, ids))
-    shown = missing | found.keys() | {each.id for each in found.values()}
-    return not errors or shown.issuperset(asked)
+    return missing.union(shown).issuperset(asked)
 
 
 def moment(text: object) -> float | None:

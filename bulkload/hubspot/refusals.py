@@ -19,6 +19,9 @@ MESSAGE_LIMIT = 4_000
 """Longest message kept of a refusal, in characters."""
 
 
+LONG_KEY = 32
+"""A key of so many characters is quoted on purpose; "17" stands in any message."""
+
 _TAKEN = re.compile(
     r"already (?:has|have|exist|in use|used|taken|been)|duplicat|unique", re.IGNORECASE
 )
@@ -153,11 +156,19 @@ def is_conflict(refusal: Refusal, key_property: str) -> bool:
     return said and (not named or key_property in named)
 
 
+def quotes_key(refusal: Refusal, key: str, key_property: str) -> bool:
+    """Whether a refusal quotes this key, as one that is taken or without another reason."""
+    if len(key) < LONG_KEY:
+        return False
+    quoted = re.search(rf"(?<!\w){re.escape(key)}(?!\w)", refusal.message) is not None
+    return quoted and (is_conflict(refusal, key_property) or not flaws(refusal.message))
+
+
 def names_key(refusal: Refusal, key: str, key_property: str) -> bool:
     """Whether a refusal of the one input with this key says that its key is taken."""
     if not key or not key_property:
         return False
-    return key in refusal.message or is_conflict(refusal, key_property)
+    return is_conflict(refusal, key_property) or quotes_key(refusal, key, key_property)
 
 
 def holders(message: str) -> list[str]:

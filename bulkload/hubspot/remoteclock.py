@@ -10,6 +10,7 @@ an attempt began was not made by that attempt.
 from __future__ import annotations
 
 import email.utils
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from bulkload.hubspot.lookup import moment
@@ -28,6 +29,7 @@ class RemoteClock:
         self._clock = clock
         self._least: float | None = None
         self._most: float | None = None
+        self._fine = False
 
     def observe(
         self, headers: Mapping[str, str], sent: float, received: float, completed: str = ""
@@ -37,10 +39,13 @@ class RemoteClock:
         `completed`: its `completedAt`; else its `Date` counts.
         """
         shown, grain = moment(completed), GRAIN_S
-        if shown is None:
+        if shown is None and not self._fine:
             shown, grain = _date(headers.get("Date", "")), 1.0
         if shown is None or not sent:
             return
+        if completed and not self._fine:
+            # From here on only the clock that dates records counts: `Date` may be the edge's.
+            self._fine, self._least, self._most = True, None, None
         # Bounds from whole seconds and from milliseconds: the tightest that was shown holds.
         self._least = max(
             shown - received, shown - received if self._least is None else self._least
@@ -61,6 +66,7 @@ def _date(text: str) -> float | None:
     if not text:
         return None
     try:
-        return email.utils.parsedate_to_datetime(text).timestamp()
+        shown = email.utils.parsedate_to_datetime(text)
+        return shown.replace(tzinfo=shown.tzinfo or UTC).timestamp()  # HTTP's are GMT
     except (ValueError, TypeError, OverflowError, IndexError):
         return None

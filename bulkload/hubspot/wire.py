@@ -336,7 +336,9 @@ def _conflicts(
     entries = batch.entries
     if len(entries) == 1 and refusals.names_key(because, entries[0].key, key_property):
         return ((entries[0].ordinal, because),)
-    return tuple((e.ordinal, because) for e in entries if e.key and e.key in because.message)
+    return tuple(
+        (e.ordinal, because) for e in entries if refusals.quotes_key(because, e.key, key_property)
+    )
 
 
 def _at_column(batch: Batch, column: int) -> frozenset[int]:

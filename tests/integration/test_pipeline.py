@@ -1077,7 +1077,6 @@ def test_a_read_that_is_denied_stops_resumable_and_the_doubt_is_open(
     assert readers.under_way(ran.run) == 10
 
 
-@pytest.mark.xfail(strict=True, reason="a short key stands in any message, and counts as taken")
 def test_a_refusal_of_another_costs_no_record_with_a_short_key_of_its_own(tmp_path: Path) -> None:
     def answer(traces: Traces) -> Reply:
         if "t7" in traces:
@@ -1098,7 +1097,6 @@ def test_a_refusal_of_another_costs_no_record_with_a_short_key_of_its_own(tmp_pa
     assert ran.letters.keys() == {7}
 
 
-@pytest.mark.xfail(strict=True, reason="a guessed id that the remote refuses stops every life")
 def test_an_id_that_was_guessed_from_a_message_stops_no_run(tmp_path: Path) -> None:
     remote = Keyed(words="{}: {} already has that value. Object 98765432109876543210")
     remote.hold(7, shown=inf)

@@ -213,7 +213,6 @@ def test_where_somebodys_is_there_the_others_go_together() -> None:
     assert [sent((each,)) for each in step.fresh] == [[0, 1, 2]]
 
 
-@pytest.mark.xfail(strict=True, raises=KeyError, reason="no refusal to make the letter of")
 @pytest.mark.parametrize("question", [somebodys(), taken(0), lost()], ids=["s", "t", "l"])
 def test_an_archived_record_that_a_plain_read_shows_holds_a_key_that_nobody_named(
     question: Question,

@@ -116,7 +116,6 @@ def test_without_a_key_there_is_nothing_to_be_taken() -> None:
     assert not names_key(said, KEY, "")
 
 
-@pytest.mark.xfail(strict=True, reason="a key that stands in any message counts as taken")
 @pytest.mark.parametrize(
     ("own", "message"),
     [
@@ -287,7 +286,6 @@ def test_a_409_that_is_no_error_body_may_have_made_them() -> None:
     assert isinstance(judge(THREE, reply(409, b"<html>"), PROPERTY), wire.Doubtful)
 
 
-@pytest.mark.xfail(strict=True, reason="a short key stands in any message, and counts as taken")
 def test_a_short_key_is_not_taken_because_the_refusal_of_another_has_its_digit() -> None:
     sent = Batch(tuple(keyed(n, str(n)) for n in range(1, 4)))
     body = {"message": "Invalid input JSON on line 1, column 99: no"}
