@@ -28,6 +28,7 @@ def killed_often(
     kills: int = KILLS,
     seed: int = 7,
     calm: bool = False,
+    patience: float = 300,
 ) -> dict[str, Any]:
     """Load, killed at random so many times and resumed each time; the last summary.
 
@@ -49,7 +50,7 @@ def killed_often(
             words = ["resume", "run"]
     if calm:
         remote.faults(faults={})
-    return cli(*words, *FAST, patience=300).summary()
+    return cli(*words, *FAST, patience=patience).summary()
 
 
 @pytest.mark.parametrize(
@@ -195,3 +196,20 @@ def test_an_outage_with_a_key_leaves_no_doubt(
     assert ended["loaded"] == 30_000
     assert remote.subjects().total() == 30_000
     assert remote.books()["faults"]["outage-503"] < 60, "it is asked by one read at a time"
+
+
+def test_without_a_key_each_record_that_is_missing_is_listed(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--bare", "--rate-limit", "none", "--latency", "50", "--seed", "3", *FAULTS)
+    source = ndjson(tmp_path / "in.ndjson", RECORDS)
+    words: list[object] = ["load", source, "--run", "run", "--base-url", remote.url]
+    summary = killed_often(cli, remote, words)
+    created = remote.subjects()
+    assert max(created.values()) == 1, "made twice"
+    listed = [json.loads(line) for line in cli("doubts", "run", "--json", code=1).out.splitlines()]
+    doubtful = {f"s {doubt['ordinal']}" for doubt in listed}
+    assert len(doubtful) == len(listed) == summary["in_doubt"]
+    assert {f"s {n}" for n in range(RECORDS)} - created.keys() <= doubtful, "lost"
+    assert summary["loaded"] == len(created.keys() - doubtful)
+    assert {"batch", "doubtful_since", "sent_at", "attempts", "note"} <= listed[0].keys()
