@@ -16,9 +16,10 @@ from bulkload.version import __version__
 
 if TYPE_CHECKING:
     from bulkload.errors import BulkloadError, RefusedToStart, StoppedForGood, StoppedResumable
-    from bulkload.loader import load, resolve, resume, status
+    from bulkload.loader import load, resume, status
     from bulkload.options import Options
     from bulkload.replaying import replay
+    from bulkload.resolving import resolve
     from bulkload.summary import Summary
     from bulkload.undoing import undo
     from bulkload.undoplan import Undone
@@ -43,7 +44,7 @@ __all__ = [
 _HOMES = {
     "Summary": "summary",
     "load": "loader",
-    "resolve": "loader",
+    "resolve": "resolving",
     "resume": "loader",
     "status": "loader",
     "replay": "replaying",

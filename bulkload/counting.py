@@ -57,7 +57,7 @@ class Ledger:
         """Records by outcome."""
         tally = self.tally
         tally.loaded += loaded
-        tally.loaded_now += loaded
+        tally.settled_now += loaded + existing
         tally.existing += existing
         tally.dead += dead
         tally.doubt += doubt

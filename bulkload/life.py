@@ -401,7 +401,7 @@ class _Life:
             retries=tally.retries,
             throttled=tally.throttled,
             elapsed_s=round(time.monotonic() - self._began, 3),
-            records_per_s=round(tally.loaded_now / busy, 1) if busy > 0 else 0.0,
+            records_per_s=round(tally.settled_now / busy, 1) if busy > 0 else 0.0,
             exit_code=code,
             resume=resume_command(self._directory) if code == 3 else None,
             stopped=str(stopped) if stopped is not None else None,

@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Any
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.journal import journal as journals
 from bulkload.journal import readers
-from bulkload.life import Call, Word, believe, carry_on
+from bulkload.life import Call, carry_on
 from bulkload.options import Options
-from bulkload.ordinals import Covered
 from bulkload.rundir import RunDir
 from bulkload.sources.catalogue import describe, reopen
 from bulkload.sources.detect import open_sources
@@ -126,55 +125,10 @@ async def resume(
         if facts.get("complete") and not (stands.in_doubt and settles):
             return stands
         call.secret()
-        return await carry_on(directory, await _reopened(facts), options, call)
+        return await carry_on(directory, await reopened(facts), options, call)
 
 
-async def resolve(
-    run: str | Path,
-    *,
-    there: bool | None = None,
-    chosen: Covered | None = None,
-    changes: dict[str, Any] | None = None,
-    token: str | None = None,
-    token_file: Path | None = None,
-    observers: Sequence[Observer] = (),
-    interrupt: asyncio.Event | None = None,
-) -> Summary:
-    """Settle what a run holds in doubt: by its key property, else by search.
-
-    What is not at the remote is sent again. `there`: by the user's word instead: the records
-    `chosen` (ordinals) are at the remote, or are not and are sent again. Nothing new is read.
-    Raises RefusedToStart where there is nothing to settle, and as `resume` does.
-    """
-    directory = existing(run)
-    call = Call.of(token, token_file, observers, interrupt)
-    with directory.locked():
-        facts = readers.facts(directory)
-        refuse_undone(directory, facts)
-        options = Options.from_json(facts["options"]).changed(changes or {})
-        if options.in_doubt == "hold" and there is None:
-            options = options.changed({"in_doubt": "verify"})
-        held = {doubt["ordinal"] for doubt in readers.doubts(directory)}
-        if there is not None:
-            named = {ordinal for ordinal in held if chosen is not None and ordinal in chosen}
-            if not named:
-                raise RefusedToStart(
-                    f"{directory.path}: none of these records is in doubt; list those that are: "
-                    f"bulkload doubts {shlex.quote(str(directory.path))}"
-                )
-            chosen = Covered((ordinal, ordinal) for ordinal in named)
-            if there:
-                await believe(directory, chosen)
-                return standing(directory, readers.facts(directory))
-        elif not held and not readers.under_way(directory):
-            return standing(directory, facts)
-        call.secret()
-        word = None if there is None or chosen is None else Word(there, chosen)
-        opened = await _reopened(facts)
-        return await carry_on(directory, opened, options, call, resolving=True, word=word)
-
-
-async def _reopened(facts: dict[str, Any]) -> list[Source]:
+async def reopened(facts: dict[str, Any]) -> list[Source]:
     """A run's sources, as they were when it began. Raises StoppedForGood where they are not."""
     opened = [reopen(kept) for kept in facts["sources"]]
     for source, bound in zip(opened, facts["fingerprints"], strict=True):

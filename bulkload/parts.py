@@ -48,7 +48,7 @@ class Tally:
         self.batches = self.requests = self.retries = self.throttled = 0
         self.first_request: float | None = None
         self.last_settled: float | None = None
-        self.loaded_now = 0
+        self.settled_now = 0
 
     @property
     def read(self) -> int:

@@ -37,8 +37,8 @@ def command(ctx: click.Context, /, run: Path, records: tuple[str, ...], **_: Any
     """  # noqa: D301  # click reads the \b
     from bulkload.cli.running import carry_out
     from bulkload.errors import RefusedToStart
-    from bulkload.loader import resolve
     from bulkload.options import MAY_CHANGE
+    from bulkload.resolving import resolve
 
     params = ctx.params
     word, everything = params["word"], params["everything"]
