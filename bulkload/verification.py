@@ -211,7 +211,10 @@ class Aside:
             if each.due > now or (room < 0 and group):
                 break
             if each.ended is None:
-                each.ended, each.newer_than = now, self._parts.remote.at_most()
+                # As of when it was due, however late it is looked at: what was made since counts.
+                most = self._parts.remote.at_most()
+                each.ended = each.due
+                each.newer_than = None if most is None else most - (now - each.due)
             group.append(each)
         return group
 
