@@ -60,14 +60,23 @@ Fault kinds (--fault KIND=RATE, repeatable; RATE is 0.02 or 2%, of create calls)
 
 \b
 Outages (--outage START+LENGTH:KIND, repeatable; seconds from the first call):
-    503, html, reset, stall, 477 (Retry-After says what is left), refuse
+    503, 423      as JSON
+    477           as JSON; Retry-After says what is left
+    502 (or html), 504, 521, 522, 523, 524
+                  an HTML page from the edge
+    reset         connection reset once the call was read
+    stall         taken, never answered, cut when the outage ends
+    refuse        the port is closed (the control calls below too), then open again
 
 \b
 What it saw, for scripts (no token, no limits, no faults):
     GET  /_sandbox/books      counts, as one JSON object
     GET  /_sandbox/emails     every email, one JSON line each
-    GET  /_sandbox/arrivals   {"t","path","status"}, one JSON line a call
+    GET  /_sandbox/arrivals   {"t","ended","method","path","status"}, one JSON line a call
     POST /_sandbox/faults     {"faults":{"503":0.1},"outages":["0+5:503"]}
+    POST /_sandbox/outage     {"kind":"503","seconds":45,"after":2} adds one
+    POST /_sandbox/limits     {"rate_limit":"100/10s","search_limit":"5/1s","others":6,
+                              "daily_limit":200,"daily_reset":30} what is named changes
     POST /_sandbox/contacts   {"emails":["a@b.c"]} gives their ids
     POST /_sandbox/expire     ends every token
     POST /_sandbox/reset      an empty portal again
@@ -84,6 +93,8 @@ Examples:
 @click.command("sandbox", epilog=EPILOG)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes any free port.")
+@click.option("--tls-cert", metavar="FILE", help="Serve https with this certificate (PEM).")
+@click.option("--tls-key", metavar="FILE", help="Its key. Default: in the same file.")
 @click.option("--token", help="The only bearer token that is accepted. Default: any.")
 @click.option(
     "--token-life",
@@ -96,10 +107,26 @@ Examples:
     show_default=True,
     help="The refresh token that is accepted.",
 )
+@click.option(
+    "--rotate-refresh-tokens",
+    is_flag=True,
+    help="Each refresh gives a new refresh token and ends the old one.",
+)
+@click.option("--client-id", metavar="TEXT", help="The only client id for a refresh. Default: any.")
+@click.option(
+    "--client-secret", metavar="TEXT", help="The only client secret for a refresh. Default: any."
+)
 @click.option("--missing-scope", is_flag=True, help="Every write is refused with MISSING_SCOPES.")
 @click.option("--portal-id", type=int, default=62515, show_default=True, help="The account's id.")
 @click.option(
     "--time-zone", default="Europe/Berlin", show_default=True, help="Where its midnight is."
+)
+@click.option(
+    "--clock-skew",
+    type=float,
+    default=0.0,
+    metavar="SECONDS",
+    help="How far the portal's own clock is ahead; less than 0: behind.",
 )
 @click.option("--bare", is_flag=True, help="Neither bulkload_key nor bulkload_run exists.")
 @click.option("--only-key", is_flag=True, help="bulkload_key exists, bulkload_run does not.")
@@ -135,12 +162,20 @@ Examples:
     help="The same for search, or none.",
 )
 @click.option(
+    "--others",
+    type=click.FloatRange(min=0, max=200),
+    default=0.0,
+    show_default=True,
+    metavar="CALLS/S",
+    help="Somebody else makes so many calls a second under the same limits.",
+)
+@click.option(
     "--daily-limit", default="650000", show_default=True, callback=_daily, help="Calls, or none."
 )
 @click.option(
     "--daily-reset",
     type=click.FloatRange(min=0, min_open=True),
-    help="Seconds until the day's quota is new. Default: at midnight.",
+    help="Seconds until the day's quota is new, and again and again. Default: at midnight.",
 )
 @click.option(
     "--max-body",
@@ -155,6 +190,13 @@ Examples:
     default=0.0,
     metavar="MS",
     help="Median of the answer time (lognormal).",
+)
+@click.option(
+    "--jitter",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="MS",
+    help="At most so long is a call on its way, by chance, before it arrives.",
 )
 @click.option(
     "--search-lag",
@@ -183,6 +225,11 @@ Examples:
 )
 @click.option("--poison", metavar="REGEX", help="A batch with a matching value always fails.")
 @click.option(
+    "--poison-as",
+    type=click.Choice(["500", "503", "reset", "stall", "any"]),
+    help="How it fails; any: by turns. Default: 500 or reset.",
+)
+@click.option(
     "--outage",
     "outages",
     multiple=True,
@@ -208,6 +255,7 @@ def command(
     host: str,
     port: int,
     latency: float,
+    jitter: float,
     faults: tuple[tuple[str, float], ...],
     poison: str | None,
     **options: Any,
@@ -233,6 +281,7 @@ def command(
         raise click.BadParameter(str(wrong), param_hint="--poison") from None
     config = SandboxConfig(
         latency=latency / 1000,
+        jitter=jitter / 1000,
         faults=dict(faults),
         poison=poison,
         unique_allowed=not options.pop("no_unique"),
@@ -243,5 +292,7 @@ def command(
     )
     try:
         serve(config, host, port)
+    except ValueError as wrong:
+        raise click.UsageError(str(wrong)) from None
     except OSError as wrong:
         raise click.ClickException(f"cannot listen on {host}:{port}: {wrong}") from None

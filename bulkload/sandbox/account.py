@@ -1,4 +1,4 @@
-"""The account: its id and time zone, today's use, its owners, association labels, OAuth.
+"""The account: its id and time zone, today's use, its owners, association labels, tokens.
 
 Law: these answers follow the portal's own state; none of them changes it, tokens aside.
 """
@@ -10,11 +10,22 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from bulkload.sandbox.answers import Answer, Call, error, iso, reply
+from bulkload.sandbox.answers import Answer, Call, error, iso, parse, reply, validation
+from bulkload.sandbox.judging import LINK_KINDS
 
 if TYPE_CHECKING:
     from bulkload.sandbox.portal import Portal
 
+_SCOPES = (
+    "crm.objects.contacts.read",
+    "crm.objects.contacts.write",
+    "crm.objects.owners.read",
+    "crm.schemas.contacts.read",
+    "crm.schemas.contacts.write",
+    "sales-email-read",
+)
+_USER = 1234567
+_APP = 314159
 _OWNERS = (("41629779", "ada@example.com", "Ada"), ("60158084", "grace@example.com", "Grace"))
 
 
@@ -66,8 +77,13 @@ def usage(portal: Portal, call: Call) -> Answer:
 
 
 def labels(portal: Portal, call: Call) -> Answer:
-    del portal, call
-    return reply(200, {"results": [{"category": "HUBSPOT_DEFINED", "typeId": 198, "label": None}]})
+    del portal
+    other = call.match["other"]
+    types = [type_id for type_id, kind in LINK_KINDS.items() if kind == other]
+    if not types:
+        return error(404, "OBJECT_NOT_FOUND", f"Unable to infer object type from: {other}")
+    results = [{"category": "HUBSPOT_DEFINED", "typeId": one, "label": None} for one in types]
+    return reply(200, {"results": results})
 
 
 def owners(portal: Portal, call: Call) -> Answer:
@@ -97,3 +113,56 @@ def refresh(portal: Portal, call: Call) -> Answer:
     except ValueError:
         return error(400, "BAD_REQUEST", "the body is no form")
     return portal.tokens.refresh(form, call.now)
+
+
+def _scopes(portal: Portal) -> list[str]:
+    """Without the right to write where that is what the portal refuses."""
+    return [
+        scope for scope in _SCOPES if not (portal.config.missing_scope and scope.endswith(".write"))
+    ]
+
+
+def private_app_token(portal: Portal, call: Call) -> Answer:
+    """Whose token is this? It stands in the body; the call needs no other."""
+    token = parse(call.raw).get("tokenKey")
+    if not isinstance(token, str) or not token:
+        return validation(
+            "Invalid input JSON on line 1, column 1: Some required fields were not set: [tokenKey]"
+        )
+    if portal.tokens.oauth or portal.tokens.left(token, call.now) is None:
+        return error(404, "OBJECT_NOT_FOUND", "no private app has this token")
+    return reply(
+        200,
+        {
+            "userId": _USER,
+            "hubId": portal.config.portal_id,
+            "appId": _APP,
+            "scopes": _scopes(portal),
+        },
+    )
+
+
+def access_token(portal: Portal, call: Call) -> Answer:
+    """The same for the token of an OAuth app, which stands in the path."""
+    token = call.match["token"]
+    left = portal.tokens.left(token, call.now)
+    if not portal.tokens.oauth or left is None:
+        return error(404, "OBJECT_NOT_FOUND", "this access token is unknown or has expired")
+    scopes = _scopes(portal)
+    return reply(
+        200,
+        {
+            "token": token,
+            "user": "ada@example.com",
+            "hub_domain": "sandbox.example.com",
+            "scopes": scopes,
+            "scope_to_scope_group_pks": list(range(1, len(scopes) + 1)),
+            "trial_scopes": [],
+            "trial_scope_to_scope_group_pks": [],
+            "hub_id": portal.config.portal_id,
+            "app_id": _APP,
+            "expires_in": int(left),
+            "user_id": _USER,
+            "token_type": "access",
+        },
+    )

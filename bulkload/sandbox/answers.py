@@ -63,10 +63,12 @@ def error(
     *,
     context: Mapping[str, list[str]] | None = None,
     headers: Mapping[str, str] | None = None,
+    said: str = "error",
     **more: Any,
 ) -> Answer:
+    """`said` is the body's `status`, which is no number: OAuth's errors have a name there."""
     body: Body = {
-        "status": "error",
+        "status": said,
         "message": message,
         "correlationId": str(uuid.uuid4()),
         "category": category,

@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-OUTAGE_KINDS = ("503", "html", "reset", "stall", "477", "refuse")
+OUTAGE_KINDS = (
+    "503", "html", "reset", "stall", "477", "423", "refuse",
+    "502", "504", "521", "522", "523", "524",
+)  # fmt: skip
+POISON_KINDS = ("500", "503", "reset", "stall")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +29,6 @@ class Outage:
     length: float
     kind: str
 
-    def covers(self, since_first: float) -> bool:
-        return self.start <= since_first < self.start + self.length
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxConfig:
@@ -35,6 +36,9 @@ class SandboxConfig:
     token: str | None = None  # None: any non-empty bearer token
     token_life: float | None = None  # seconds; set: an OAuth app, tokens expire
     refresh_token: str = "sandbox-refresh"  # noqa: S105  # a sandbox has no secrets
+    rotate_refresh_tokens: bool = False  # each refresh ends the refresh token that it used
+    client_id: str | None = None  # None: any that is not empty
+    client_secret: str | None = None
     missing_scope: bool = False
     # the portal
     portal_id: int = 62515
@@ -46,9 +50,15 @@ class SandboxConfig:
     conflict_category: str = "VALIDATION_ERROR"  # or CONFLICT
     normalise: bool = False  # trailing blanks go, dates come back as ISO 8601
     contacts: int = 0  # contact1@example.com ... exist from the start
+    clock_skew: float = 0.0  # seconds that the portal's own clock is ahead
+    # the wire
+    tls_cert: str | None = None  # PEM file; set: https
+    tls_key: str | None = None  # None: the key is in the same file
+    jitter: float = 0.0  # seconds at most that a call is on its way, before it arrives
     # how much and how fast
     rate_limit: tuple[int, float] | None = (190, 10.0)
     search_limit: tuple[int, float] | None = (5, 1.0)
+    others: float = 0.0  # calls a second that somebody else makes
     daily_limit: int | None = 650_000
     daily_reset: float | None = None  # seconds; None: midnight in the portal's time zone
     max_body: int = 16 * 1024 * 1024
@@ -64,6 +74,7 @@ class SandboxConfig:
     seed: int = 0
     faults: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     poison: str | None = None
+    poison_as: str | None = None  # POISON_KINDS or any; None: 500 or reset, by the toss of a coin
     outages: tuple[Outage, ...] = ()
     late_after: float = 3.0
     slow_by: float = 2.0
@@ -81,6 +92,11 @@ def parse_rate(text: str) -> tuple[int, float] | None:
     if seconds <= 0:
         raise ValueError(f"{text!r} is no rate: the window must be longer than 0 s")
     return int(match[1]), seconds
+
+
+def written_rate(rate: tuple[int, float] | None) -> str:
+    """As `parse_rate` reads it."""
+    return "none" if rate is None else f"{rate[0]}/{rate[1]:g}s"
 
 
 def parse_share(text: str) -> float:
@@ -106,9 +122,14 @@ def parse_fault(text: str) -> tuple[str, float]:
 def parse_outage(text: str) -> Outage:
     """`30+60:503` → an outage of 60 s, 30 s after the first request, answering 503."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\+(\d+(?:\.\d+)?):(\S+)", text.strip())
-    if not match or match[3] not in OUTAGE_KINDS:
-        raise ValueError(
-            f"{text!r} is no outage: write START+LENGTH:KIND, as 30+60:503; "
-            f"KIND is one of {', '.join(OUTAGE_KINDS)}"
-        )
-    return Outage(float(match[1]), float(match[2]), match[3])
+    if not match:
+        raise ValueError(f"{text!r} is no outage: write START+LENGTH:KIND, as 30+60:503")
+    return Outage(float(match[1]), float(match[2]), outage_kind(match[3]))
+
+
+def outage_kind(text: str) -> str:
+    """A kind by its name; `refused` is `refuse`."""
+    kind = "refuse" if text == "refused" else text
+    if kind not in OUTAGE_KINDS:
+        raise ValueError(f"{text!r} is no outage: write one of {', '.join(OUTAGE_KINDS)}")
+    return kind

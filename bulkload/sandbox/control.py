@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from aiohttp import web
 
+from bulkload.sandbox import changing
 from bulkload.sandbox.config import parse_outage
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 
 def books(portal: Portal) -> dict[str, Any]:
+    limits = portal.limits
+    limits.catch_up(portal.clock(), portal.wall())
     return {
         "portal": portal.config.portal_id,
         "emails": portal.emails.live,
@@ -30,11 +33,16 @@ def books(portal: Portal) -> dict[str, Any]:
         "statuses": {str(code): number for code, number in portal.arrivals.statuses.items()},
         "faults": dict(portal.struck),
         "duplicates_of": dict(portal.emails.duplicates),
+        "others": limits.others.admitted,
+        "others_refused": limits.others.refused,
+        "refreshes": portal.tokens.refreshes,
+        "unauthorized": portal.arrivals.statuses[401],
     }
 
 
 class Control:
     def __init__(self, door: Door) -> None:
+        self._door = door
         self._portal = door.portal
 
     def add_to(self, app: web.Application) -> None:
@@ -42,6 +50,8 @@ class Control:
         app.router.add_get("/_sandbox/emails", self._emails)
         app.router.add_get("/_sandbox/arrivals", self._arrivals)
         app.router.add_post("/_sandbox/faults", self._faults)
+        app.router.add_post("/_sandbox/outage", self._outage)
+        app.router.add_post("/_sandbox/limits", self._limits)
         app.router.add_post("/_sandbox/contacts", self._contacts)
         app.router.add_post("/_sandbox/expire", self._expire)
         app.router.add_post("/_sandbox/reset", self._reset)
@@ -68,9 +78,28 @@ class Control:
         except (ValueError, AttributeError, TypeError) as wrong:
             return _json({"message": str(wrong)}, 400)
         if "outages" in body:
-            portal.plan.first_request = portal.clock()
-            portal.plan.outages = outages
-        return _json({"faults": portal.plan.rates, "outages": len(portal.plan.outages)})
+            portal.plan.replace(outages, portal.clock())
+            self._door.on_outages()
+        return _json({"faults": portal.plan.rates, "outages": portal.plan.outages})
+
+    async def _outage(self, request: web.Request) -> web.StreamResponse:
+        """One outage more, counted from now."""
+        portal = self._portal
+        try:
+            one = changing.outage_of(orjson.loads(await request.read()))
+        except ValueError as wrong:
+            return _json({"message": str(wrong)}, 400)
+        portal.plan.add(one, portal.clock())
+        self._door.on_outages()
+        return _json({"kind": one.kind, "seconds": one.length, "after": one.start})
+
+    async def _limits(self, request: web.Request) -> web.StreamResponse:
+        """Other limits from now on; what is not named stays."""
+        try:
+            changing.change_limits(self._portal, orjson.loads(await request.read()))
+        except ValueError as wrong:
+            return _json({"message": str(wrong)}, 400)
+        return _json(changing.limits_held(self._portal))
 
     async def _contacts(self, request: web.Request) -> web.StreamResponse:
         try:

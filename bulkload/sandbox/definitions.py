@@ -29,6 +29,17 @@ def list_all(portal: Portal, call: Call, kind: str) -> Answer:
     return reply(200, {"results": [prop.public() for prop in schema.properties.values()]})
 
 
+def groups(portal: Portal, call: Call, kind: str) -> Answer:
+    del call
+    _, schema = of(portal, kind)
+    names = dict.fromkeys(prop.group for prop in schema.properties.values())
+    results = [
+        {"name": name, "label": name, "displayOrder": place, "archived": False}
+        for place, name in enumerate(names)
+    ]
+    return reply(200, {"results": results})
+
+
 def read(portal: Portal, call: Call, kind: str) -> Answer:
     _, schema = of(portal, kind)
     prop = schema.properties.get(call.match["name"])

@@ -1,13 +1,15 @@
 """The way in: a call arrives, is admitted or refused, then struck by a fault or carried out.
 
 Law: a call is counted against the limits when it arrives, before its body is read, and one
-that is refused there changes nothing. Endpoints are plain functions: nothing can await
-between their checks and their writes.
+that is refused there changes nothing. It has ended when its answer is written out or its
+connection is cut, not before. Endpoints are plain functions: nothing can await between their
+checks and their writes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -37,7 +39,7 @@ class Route:
 class Door:
     def __init__(self, portal: Portal) -> None:
         self.portal = portal
-        self.on_first: Callable[[], None] | None = None  # called once, by the first call
+        self.on_outages: Callable[[], None] = lambda: None  # called when they have changed
         self._strikes = Strikes(portal)
 
     async def close(self) -> None:
@@ -48,28 +50,38 @@ class Door:
 
         async def enter(request: web.Request) -> web.StreamResponse:
             portal = self.portal
+            if portal.config.jitter:
+                await asyncio.sleep(portal.way.random() * portal.config.jitter)
             now, wall = portal.clock(), portal.wall()
-            if self.on_first is not None:
-                self.on_first()
-                self.on_first = None
-            arrival = portal.arrivals.open(route.path, now)
+            if portal.plan.begin(now):
+                self.on_outages()
+            arrival = portal.arrivals.open(route.path, now, request.method)
             status = 0
             try:
                 response = await self._pass(request, route, now, wall)
-                status = 0 if isinstance(response, Silence) else response.status
+                if not isinstance(response, Silence):
+                    status = response.status
+                    await self._write_out(request, response)
                 return response
             finally:
-                portal.arrivals.close(arrival, status)
+                portal.arrivals.close(arrival, status, portal.clock())
 
         return enter
+
+    async def _write_out(self, request: web.Request, response: web.StreamResponse) -> None:
+        """What aiohttp would do after this; here the end of it can be told."""
+        if not response.prepared:
+            response.headers["Date"] = self.portal.date()
+        with contextlib.suppress(ConnectionError):  # the caller went away
+            await response.prepare(request)
+            await response.write_eof()
 
     async def _pass(
         self, request: web.Request, route: Route, now: float, wall: float
     ) -> web.StreamResponse:
         portal, strikes = self.portal, self._strikes
         if (outage := portal.plan.outage(now)) is not None:
-            left = outage.start + outage.length - (now - (portal.plan.first_request or now))
-            return await strikes.outage(request, outage.kind, left)
+            return await strikes.outage(request, outage.kind, outage.end - now)
         refusal = self._admit(request, route, now, wall)
         headers = {} if route.search else portal.limits.headers(now, wall)
         number = portal.creates_seen
@@ -94,7 +106,7 @@ class Door:
             await asyncio.sleep(pause * 0.6)
         if route.create:
             if strikes.poisoned(raw):
-                return strikes.poison(request, number, headers)
+                return await strikes.poison(request, number, headers)
             if (fault := portal.plan.fault(number)) is not None:
                 return await strikes.fault(request, fault, headers, carry_out)
         answer = carry_out()

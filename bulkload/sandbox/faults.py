@@ -1,7 +1,7 @@
 """The fault plan: what goes wrong with create call number n, and when all calls fail. Pure.
 
 Law: a fault depends on the seed, the rates and n alone, never on timing or on what other
-calls did, so a run that failed can be run again.
+calls did, so a run that failed can be run again. An outage depends on the clock alone.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,11 +46,20 @@ class Fault:
     coin: bool  # where a kind has two ways of happening
 
 
+class Span(NamedTuple):
+    """An outage on the clock: from `begin` on, to just before `end`."""
+
+    begin: float
+    end: float
+    kind: str
+
+
 class FaultPlan:
     def __init__(self, seed: int, faults: Mapping[str, float], outages: Sequence[Outage]) -> None:
         self._seed = seed
-        self.first_request: float | None = None
-        self.outages = list(outages)
+        self._waiting = list(outages)  # for the first call
+        self._begun = False
+        self._spans: list[Span] = []
         self.rates: dict[str, float] = {}
         self.change(faults)
 
@@ -78,11 +87,45 @@ class FaultPlan:
     def coin(self, number: int) -> bool:
         return random.Random(f"{self._seed}:coin:{number}").random() < 0.5
 
-    def outage(self, now: float) -> Outage | None:
-        """The outage that covers `now`; the first call that asks starts the clock."""
-        if self.first_request is None:
-            self.first_request = now
-        if not self.outages:
-            return None
-        since = now - self.first_request
-        return next((outage for outage in self.outages if outage.covers(since)), None)
+    @property
+    def outages(self) -> int:
+        """How many are planned, the past ones included."""
+        return len(self._spans) + len(self._waiting)
+
+    def begin(self, now: float) -> bool:
+        """A call came: the first one starts the clock of the outages. True: it was this one."""
+        if self._begun:
+            return False
+        self._begun = True
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            self.add(one, now)
+        return True
+
+    def add(self, outage: Outage, now: float) -> None:
+        """One more, counted from now."""
+        begin = now + outage.start
+        self._spans.append(Span(begin, begin + outage.length, outage.kind))
+
+    def replace(self, outages: Sequence[Outage], now: float) -> None:
+        """These and no others, counted from now."""
+        self._begun = True
+        self._waiting.clear()
+        self._spans.clear()
+        for one in outages:
+            self.add(one, now)
+
+    def outage(self, now: float) -> Span | None:
+        """The outage that covers `now`: the earliest planned of several."""
+        self.begin(now)
+        return next((span for span in self._spans if span.begin <= now < span.end), None)
+
+    def refusing(self, now: float) -> tuple[bool, float | None]:
+        """Is the port to be closed now, and after how many seconds is it to be looked at again.
+
+        None: nothing more is planned.
+        """
+        spans = [span for span in self._spans if span.kind == "refuse"]
+        edges = [edge for span in spans for edge in (span.begin, span.end) if edge > now]
+        closed = any(span.begin <= now < span.end for span in spans)
+        return closed, min(edges) - now if edges else None

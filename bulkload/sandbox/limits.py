@@ -1,7 +1,7 @@
 """The rolling window and the daily quota, counted when a call arrives. Pure: time is handed in.
 
 Law: in no window of `seconds` are more than `calls` admitted, and a call that is refused
-uses up nothing.
+uses up nothing. What others use is counted as ours is, each call at its own time.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import deque
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from bulkload.sandbox.others import Others
 
 
 class RollingWindow:
@@ -26,7 +28,15 @@ class RollingWindow:
 
     def remaining(self, now: float) -> int:
         self._forget(now)
-        return self.calls - len(self._admitted)
+        return max(0, self.calls - len(self._admitted))
+
+    def change(self, calls: int, seconds: float) -> None:
+        """Another limit from the next call on; what was admitted stays counted.
+
+        Calls that an old, shorter window has forgotten are not in a longer one.
+        """
+        self.calls = calls
+        self.seconds = seconds
 
     def _forget(self, now: float) -> None:
         admitted = self._admitted
@@ -56,7 +66,12 @@ class DailyQuota:
 
     def remaining(self, wall: float) -> int:
         self.turn(wall)
-        return self.calls - self.used
+        return max(0, self.calls - self.used)
+
+    def reset_every(self, seconds: float, wall: float) -> None:
+        """The day ends in so many seconds, and the next ones last as long; what is used stays."""
+        self._reset = seconds
+        self.resets_at = wall + seconds
 
     def turn(self, wall: float) -> None:
         if wall >= self.resets_at:
@@ -81,23 +96,43 @@ class Limits:
         rolling: RollingWindow | None,
         search: RollingWindow | None,
         daily: DailyQuota | None,
+        others: Others | None = None,
     ) -> None:
         self.rolling = rolling
         self.search = search
         self.daily = daily
+        self.others = others or Others(0.0, 0.0)
+
+    def catch_up(self, now: float, wall: float) -> None:
+        """Count the calls of others that have come by now; those over a limit take no room."""
+        for at in self.others.until(now):
+            if self._admit(self.rolling, at, wall - (now - at)):
+                self.others.admitted += 1
+            else:
+                self.others.refused += 1
 
     def refuse(self, now: float, wall: float, *, search: bool) -> str | None:
         """The policy that refuses the call, or None: then it is counted."""
+        self.catch_up(now, wall)
         window = self.search if search else self.rolling
+        if self._admit(window, now, wall):
+            return None
         if self.daily is not None and self.daily.remaining(wall) <= 0:
             return "DAILY"
+        return "SECONDLY" if search else "TEN_SECONDLY_ROLLING"
+
+    def _admit(self, window: RollingWindow | None, now: float, wall: float) -> bool:
+        """The day is asked first: a call that it refuses must take no room in the window."""
+        if self.daily is not None and self.daily.remaining(wall) <= 0:
+            return False
         if window is not None and not window.admit(now):
-            return "SECONDLY" if search else "TEN_SECONDLY_ROLLING"
+            return False
         if self.daily is not None:
             self.daily.admit(wall)
-        return None
+        return True
 
     def headers(self, now: float, wall: float) -> dict[str, str]:
+        self.catch_up(now, wall)
         out: dict[str, str] = {}
         if self.rolling is not None:
             out["X-HubSpot-RateLimit-Max"] = str(self.rolling.calls)

@@ -9,12 +9,14 @@ import random
 import re
 import time
 from collections import Counter
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from bulkload.sandbox.arrivals import Arrivals
 from bulkload.sandbox.books import Books
 from bulkload.sandbox.faults import FaultPlan
 from bulkload.sandbox.limits import DailyQuota, Limits, RollingWindow
+from bulkload.sandbox.others import Others
 from bulkload.sandbox.properties import contact_schema, email_schema
 from bulkload.sandbox.tokens import Tokens
 
@@ -27,6 +29,10 @@ FIRST_EMAIL = 80_000_000_001
 FIRST_CONTACT = 1001
 
 
+def _ahead(wall: Callable[[], float], seconds: float) -> Callable[[], float]:
+    return lambda: wall() + seconds
+
+
 class Portal:
     def __init__(
         self,
@@ -36,21 +42,33 @@ class Portal:
     ) -> None:
         self.config = config
         self.clock = clock
-        self.wall = wall
+        # Every time that the portal tells comes from here, so all are off by the same.
+        self.wall = _ahead(wall, config.clock_skew) if config.clock_skew else wall
         self.dice = random.Random(config.seed)
+        self.way = random.Random(f"{config.seed}:jitter")  # apart: it leaves the answers alone
         self.poison = re.compile(config.poison) if config.poison else None
         self.plan = FaultPlan(config.seed, config.faults, config.outages)
-        self.tokens = Tokens(config.token, config.token_life, config.refresh_token, clock())
+        self.tokens = Tokens(
+            config.token,
+            config.token_life,
+            config.refresh_token,
+            clock(),
+            client=(config.client_id, config.client_secret),
+            rotate=config.rotate_refresh_tokens,
+        )
         self.arrivals = Arrivals()
         self.struck: Counter[str] = Counter()
         self.creates_seen = 0
         daily = None
         if config.daily_limit is not None and not self.tokens.oauth:
-            daily = DailyQuota(config.daily_limit, config.daily_reset, config.time_zone, wall())
+            daily = DailyQuota(
+                config.daily_limit, config.daily_reset, config.time_zone, self.wall()
+            )
         self.limits = Limits(
             RollingWindow(*config.rate_limit) if config.rate_limit else None,
             RollingWindow(*config.search_limit) if config.search_limit else None,
             daily,
+            Others(config.others, clock()),
         )
         self.empty()
 
@@ -65,6 +83,10 @@ class Portal:
         self.contacts = Books("CONTACT", FIRST_CONTACT, self.contact_schema.unique(), forget=False)
         for number in range(1, config.contacts + 1):
             self.add_contact(f"contact{number}@example.com")
+
+    def date(self) -> str:
+        """The Date header of an answer that leaves now."""
+        return formatdate(self.wall(), usegmt=True)
 
     def add_contact(self, address: str) -> str:
         address = address.strip().lower()

@@ -47,6 +47,7 @@ def routes() -> list[Route]:
             out += [
                 Route("GET", path, partial(definitions.list_all, kind=kind)),
                 Route("POST", path, partial(definitions.create, kind=kind)),
+                Route("GET", f"{path}/groups", partial(definitions.groups, kind=kind)),
                 Route("GET", one, partial(definitions.read, kind=kind)),
                 Route("DELETE", one, partial(definitions.archive, kind=kind)),
             ]
@@ -54,9 +55,16 @@ def routes() -> list[Route]:
         *out,
         Route("GET", "/account-info/v3/details", account.details),
         Route("GET", "/account-info/v3/api-usage/daily/private-apps", account.usage),
-        Route("GET", "/crm/v4/associations/emails/contacts/labels", account.labels),
+        Route("GET", "/crm/v4/associations/emails/{other}/labels", account.labels),
         Route("GET", "/crm/v3/owners", account.owners),
         Route("GET", "/crm/v3/owners/", account.owners),
         Route("POST", "/oauth/v1/token", account.refresh, open=True),
+        Route("GET", "/oauth/v1/access-tokens/{token}", account.access_token, open=True),
+        Route(
+            "POST",
+            "/oauth/v2/private-apps/get/access-token-info",
+            account.private_app_token,
+            open=True,
+        ),
         Route("*", "/{tail:.*}", unknown),
     ]

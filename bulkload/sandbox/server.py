@@ -10,50 +10,15 @@ import contextlib
 import signal
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from bulkload.sandbox.config import Outage, SandboxConfig
+from bulkload.sandbox.config import SandboxConfig
 from bulkload.sandbox.control import Control
 from bulkload.sandbox.door import Door
+from bulkload.sandbox.listening import Listening, tls
 from bulkload.sandbox.portal import Portal
 from bulkload.sandbox.routes import routes
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-
-class Refusals:
-    """Outages of kind `refuse`: the port itself is closed for a while, then opened again."""
-
-    def __init__(self, runner: web.AppRunner, site: web.TCPSite, host: str, port: int) -> None:
-        self._runner = runner
-        self._site: web.TCPSite | None = site
-        self._host = host
-        self._port = port
-        self._task: asyncio.Task[None] | None = None
-
-    def begin(self, outages: Sequence[Outage]) -> None:
-        spans = sorted((one.start, one.length) for one in outages if one.kind == "refuse")
-        if spans:
-            self._task = asyncio.create_task(self._run(spans))
-
-    async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _run(self, spans: list[tuple[float, float]]) -> None:
-        loop = asyncio.get_running_loop()
-        first = loop.time()
-        for start, length in spans:
-            await asyncio.sleep(first + start - loop.time())
-            if self._site is not None:
-                await self._site.stop()
-            await asyncio.sleep(first + start + length - loop.time())
-            self._site = web.TCPSite(self._runner, self._host, self._port, backlog=512)
-            await self._site.start()
 
 
 @dataclass(slots=True)
@@ -62,10 +27,10 @@ class RunningSandbox:
     portal: Portal
     _door: Door
     _runner: web.AppRunner
-    _refusals: Refusals
+    _listening: Listening
 
     async def close(self) -> None:
-        await self._refusals.close()
+        await self._listening.close()
         await self._door.close()
         await self._runner.cleanup()
 
@@ -73,8 +38,12 @@ class RunningSandbox:
 async def start(
     config: SandboxConfig | None = None, host: str = "127.0.0.1", port: int = 0
 ) -> RunningSandbox:
-    """Listen at once; port 0 takes any that is free. Whoever starts it closes it."""
+    """Listen at once; port 0 takes any that is free. Whoever starts it closes it.
+
+    Raises OSError where the port is taken, ValueError where the TLS files are of no use.
+    """
     portal = Portal(config or SandboxConfig())
+    context = tls(portal.config)
     door = Door(portal)
     app = web.Application(client_max_size=portal.config.max_body)
     Control(door).add_to(app)
@@ -82,17 +51,16 @@ async def start(
         app.router.add_route(route.method, route.path, door.guard(route))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, keepalive_timeout=75.0)
     await runner.setup()
+    listening = Listening(runner, portal, context)
     try:
-        site = web.TCPSite(runner, host, port, backlog=512)
-        await site.start()
+        bound = await listening.open(host, port)
     except BaseException:
         await runner.cleanup()
         raise
-    bound = runner.addresses[0][1]
+    door.on_outages = listening.look
     shown = f"[{host}]" if ":" in host else host
-    refusals = Refusals(runner, site, host, bound)
-    door.on_first = lambda: refusals.begin(portal.config.outages)
-    return RunningSandbox(f"http://{shown}:{bound}", portal, door, runner, refusals)
+    scheme = "http" if context is None else "https"
+    return RunningSandbox(f"{scheme}://{shown}:{bound}", portal, door, runner, listening)
 
 
 async def _until_signal(config: SandboxConfig, host: str, port: int) -> None:

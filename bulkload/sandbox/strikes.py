@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import orjson
 from aiohttp import web
 
 from bulkload.sandbox.answers import Answer, edge, error, throttled
+from bulkload.sandbox.config import POISON_KINDS
 from bulkload.sandbox.sending import Silence, reset, send, truncate
 
 if TYPE_CHECKING:
@@ -34,6 +36,16 @@ _BEFORE: dict[str, Callable[[], Answer]] = {
     "503": lambda: error(503, "SERVICE_UNAVAILABLE", "Service Unavailable"),
     "502-html": lambda: edge(502, "Bad Gateway"),
     "500": lambda: error(500, "INTERNAL_ERROR", "internal error"),
+}
+_GLANCE_S = 0.05  # how soon a stalled call notices that its caller has gone
+_EDGES = {
+    "html": (502, "Bad Gateway"),
+    "502": (502, "Bad Gateway"),
+    "504": (504, "Gateway Time-out"),
+    "521": (521, "Web server is down"),
+    "522": (522, "Connection timed out"),
+    "523": (523, "Origin is unreachable"),
+    "524": (524, "A timeout occurred"),
 }
 _AFTER: dict[str, Callable[[], Answer]] = {
     "500-after": lambda: error(500, "INTERNAL_ERROR", "internal error"),
@@ -68,10 +80,12 @@ class Strikes:
         if kind == "reset":
             return reset(request)
         if kind == "stall":
-            return await self._stall(request)
+            return await self._stall(request, left)
         if kind == "477":
             return send(_migration(max(1, math.ceil(left))), {})
-        return send(_BEFORE["502-html" if kind == "html" else "503"](), {})
+        if kind in _EDGES:
+            return send(edge(*_EDGES[kind]), {})
+        return send(_BEFORE[kind](), {})
 
     def poisoned(self, raw: bytes) -> bool:
         """One value of one record is enough."""
@@ -87,13 +101,20 @@ class Strikes:
         except (ValueError, LookupError, TypeError, AttributeError):
             return False  # no batch: the endpoint says so
 
-    def poison(
+    async def poison(
         self, request: web.Request, number: int, headers: Mapping[str, str]
     ) -> web.StreamResponse:
+        kind = self._portal.config.poison_as
+        if kind is None:
+            kind = "reset" if self._portal.plan.coin(number) else "500"
+        elif kind == "any":
+            kind = POISON_KINDS[self._portal.struck["poison"] % len(POISON_KINDS)]
         self._portal.struck["poison"] += 1
-        if self._portal.plan.coin(number):
+        if kind == "reset":
             return reset(request)
-        return send(_BEFORE["500"](), headers)
+        if kind == "stall":
+            return await self._stall(request)
+        return send(_BEFORE[kind](), headers)
 
     async def fault(
         self,
@@ -128,7 +149,7 @@ class Strikes:
         if kind == "stall":
             return await self._stall(request)
         if kind == "truncate":
-            return await truncate(request, answer, headers)
+            return await truncate(request, answer, {**headers, "Date": self._portal.date()})
         if kind == "silent-207" and answer.status in (200, 201, 207):
             answer = _silenced(answer, all_of_it=fault.coin)
         return send(answer, headers)
@@ -137,13 +158,14 @@ class Strikes:
         await asyncio.sleep(self._portal.config.late_after)
         carry_out()
 
-    async def _stall(self, request: web.Request) -> web.StreamResponse:
-        """No answer until the caller gives up or the server closes."""
-        while not self._closing.is_set():
+    async def _stall(self, request: web.Request, longest: float = math.inf) -> web.StreamResponse:
+        """No answer until the caller gives up, `longest` seconds are over or the server closes."""
+        end = time.monotonic() + longest
+        while not self._closing.is_set() and (left := end - time.monotonic()) > 0:
             if request.transport is None or request.transport.is_closing():
                 return Silence()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), 0.5)
+                await asyncio.wait_for(self._closing.wait(), min(_GLANCE_S, left))
         return reset(request)
 
 

@@ -6,6 +6,7 @@ EXPIRED_AUTHENTICATION; one that was never valid gets INVALID_AUTHENTICATION.
 
 from __future__ import annotations
 
+import math
 import secrets
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,22 @@ if TYPE_CHECKING:
 
 
 class Tokens:
-    def __init__(self, only: str | None, life: float | None, refresh: str, now: float) -> None:
+    def __init__(
+        self,
+        only: str | None,
+        life: float | None,
+        refresh: str,
+        now: float,
+        *,
+        client: tuple[str | None, str | None] = (None, None),
+        rotate: bool = False,
+    ) -> None:
+        self.refreshes = 0
         self._only = only
         self._life = life
         self._refresh = refresh
+        self._client = client  # id and secret; None: any that is not empty
+        self._rotate = rotate
         self._ends: dict[str, float] = {}
         if only is not None and life is not None:
             self._ends[only] = now + life
@@ -37,9 +50,18 @@ class Tokens:
             return _expired() if now >= self._ends[token] else None
         if self._only is not None and token != self._only:
             return _invalid()
-        if self._life is not None:  # any token will do: its life begins with its first use
-            self._ends[token] = now + self._life
+        if self._only is None:  # any token will do: its life begins with its first use
+            self._ends[token] = now + (math.inf if self._life is None else self._life)
         return None
+
+    def left(self, token: str, now: float) -> float | None:
+        """Seconds that a token still has, inf where it has no end; None: unknown or ended."""
+        if token in self._ends:
+            left = self._ends[token] - now
+            return left if left > 0 else None
+        if not token or (self._only is not None and token != self._only):
+            return None
+        return math.inf if self._life is None else self._life
 
     def expire(self, now: float) -> None:
         """End every token now: those seen so far, and the one that was configured."""
@@ -49,20 +71,17 @@ class Tokens:
 
     def refresh(self, form: Mapping[str, str], now: float) -> Answer:
         if form.get("grant_type") != "refresh_token":
-            return error(
-                400, "BAD_REQUEST", "missing or unknown grant type", error="unsupported_grant_type"
-            )
-        if not form.get("client_id") or not form.get("client_secret"):
-            return error(
-                400, "BAD_CLIENT_ID", "missing or unknown client id", error="invalid_client"
-            )
+            return _refused("BAD_GRANT_TYPE", "unknown grant type", "unsupported_grant_type")
+        for name, wanted in zip(("client_id", "client_secret"), self._client, strict=True):
+            given = form.get(name)
+            if not given or wanted not in (None, given):
+                words = name.replace("_", " ")
+                return _refused(f"BAD_{name.upper()}", f"unknown {words}", "invalid_client")
         if form.get("refresh_token") != self._refresh:
-            return error(
-                400,
-                "BAD_REFRESH_TOKEN",
-                "missing or invalid refresh token",
-                error="invalid_grant",
-            )
+            return _refused("BAD_REFRESH_TOKEN", "invalid refresh token", "invalid_grant")
+        self.refreshes += 1
+        if self._rotate:
+            self._refresh = f"sandbox-refresh-{secrets.token_hex(12)}"
         life = self._life or 1800.0
         token = f"sandbox-{secrets.token_hex(12)}"
         self._ends[token] = now + life
@@ -75,6 +94,12 @@ class Tokens:
                 "expires_in": max(1, int(life)),
             },
         )
+
+
+def _refused(status: str, message: str, oauth: str) -> Answer:
+    """OAuth's own errors have their category as `status`, and OAuth 2.0's word as `error`."""
+    words = f"missing or {message}"
+    return error(400, status, words, said=status, error=oauth, error_description=words)
 
 
 def _invalid() -> Answer:

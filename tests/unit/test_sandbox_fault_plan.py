@@ -74,3 +74,42 @@ def test_what_can_not_be_read_says_how_to_write_it(call: object) -> None:
     assert callable(call)
     with pytest.raises(ValueError, match=r"write|outside"):
         call()
+
+
+def test_an_outage_added_in_mid_run_leaves_the_planned_ones_alone() -> None:
+    plan = FaultPlan(0, {}, [Outage(5, 1, "503")])
+    plan.add(Outage(1, 2, "reset"), 50.0)  # before any call
+    assert plan.begin(100.0)
+    assert not plan.begin(101.0)
+    plan.add(Outage(0, 3, "stall"), 105.5)
+
+    def kind(now: float) -> str | None:
+        span = plan.outage(now)
+        return None if span is None else span.kind
+
+    assert [kind(now) for now in (51, 53, 104.9, 105, 105.9, 106, 108.4, 108.5)] == [
+        "reset",
+        None,
+        None,
+        "503",
+        "503",
+        "stall",
+        "stall",
+        None,
+    ]
+    assert plan.outages == 3
+    plan.replace([Outage(0, 1, "477")], 200.0)
+    assert (kind(200), kind(201), plan.outages) == ("477", None, 1)
+
+
+def test_the_port_is_closed_while_an_outage_refuses_and_at_no_other_time() -> None:
+    plan = FaultPlan(0, {}, [Outage(2, 3, "refuse"), Outage(0, 9, "503")])
+    assert plan.refusing(99.0) == (False, None)  # no call yet: the clock has not started
+    plan.begin(100.0)
+    assert plan.refusing(100.5) == (False, 1.5)
+    assert plan.refusing(102.0) == (True, 3.0)
+    assert plan.refusing(105.0) == (False, None)
+    plan.add(Outage(0, 4, "refuse"), 103.0)  # overlapping ones close it once
+    assert plan.refusing(104.0) == (True, 1.0)
+    assert plan.refusing(105.0) == (True, 2.0)
+    assert plan.refusing(107.0) == (False, None)
