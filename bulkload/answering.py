@@ -61,10 +61,6 @@ def answered(
         )  # fmt: skip
         settled.setdefault(decision, []).append(entry)
     absent = settled.get("send again", [])
-    if len(absent) == 1 and question.enough and not last:
-        # Once more, when no call can be under way: what is called undeliverable must not appear.
-        settled["ask"] = [*settled.get("ask", ()), *settled.pop("send again")]
-        question, absent = replace(question, asked=ASKS - 2), []
     if len(settled.get("ask", ())) == len(load.batch.entries):
         return replace(load, question=replace(question, asked=question.asked + 1))
 
@@ -155,7 +151,7 @@ def _whose(
 
 def _absent(step: Step, load: Load, question: Question, rules: Rules, successes: int) -> Step:
     """The remote has none of these: they are sent again, since it would refuse a second one."""
-    if len(load.batch.entries) == 1 and question.enough:
+    if question.enough:
         told = f"failed {load.strikes} times while others went through, and the remote has none"
         why = Refusal(question.status, "UNDELIVERABLE", f"{told}: {question.reason}", "")
         ordinal = load.batch.entries[0].ordinal

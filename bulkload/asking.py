@@ -54,8 +54,7 @@ class Asking:
         question, gate = load.question, self.outage.gate
         assert question is not None
         if sent is None and question.asked and not question.archived:
-            delay = ASK_AGAIN.delay(question.asked, self.parts.random)
-            await gate.pause(self.quiet_s + SHOWN_S if question.enough else delay)
+            await gate.pause(ASK_AGAIN.delay(question.asked, self.parts.random))
         while True:
             if sent is None:
                 await gate.readable()
@@ -97,14 +96,15 @@ class Asking:
         if ids and sent.reply.status in GUESSED_WRONG:
             return lookup.Findings({}), None
         judged = lookup.judge(self._names(load), sent.reply, self._marks, by_id=bool(ids))
-        completed = judged.completed if isinstance(judged, lookup.Findings) else ""
-        self.parts.remote.observe(sent.reply.headers, sent.sent_at, sent.ended_at, completed)
+        if isinstance(judged, lookup.Findings) and judged.completed:
+            remote = self.parts.traffic.remote
+            remote.observe(sent.reply.headers, sent.sent_at, sent.ended_at, judged.completed)
         match judged:
             case lookup.Findings():
                 return judged, None
             case wire.TryLater():
                 self.tally.throttled += judged.throttled
-                outage.hold(judged, 1, trial=False)
+                outage.hold(judged, sent, trial=False)
             case wire.Denied():
                 outage.drain(StoppedResumable(judged.reason))
                 raise hold.Drained

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from bulkload.hubspot.client import Sent
     from bulkload.hubspot.sink import Sink
-    from bulkload.limiter import Limiter
+    from bulkload.traffic import Traffic
 
     Trouble = wire.TryLater | wire.NotSent | wire.Doubtful | wire.Denied
     V = TypeVar("V")
@@ -38,19 +38,19 @@ class Caller:
     def __init__(
         self,
         sink: Sink,
-        limiter: Limiter,
+        traffic: Traffic,
         random: Random,
         tell: events.Announcer,
         most_s: float | None,
     ) -> None:
         self.sink = sink
         self.stopped: BulkloadError | None = None
-        self._limiter = limiter
+        self._traffic = traffic
         self._tell = tell
         self._clock = asyncio.get_running_loop().time
         self._gate = hold.Gate(self._clock)
         self._turnstile = asyncio.Lock()
-        self._outage = Outage(self._gate, sink, limiter, random, tell, most_s, self.drain)
+        self._outage = Outage(self._gate, sink, traffic, random, tell, most_s, self.drain)
 
     def drain(self, why: BulkloadError) -> None:
         """Finish what is in flight, start nothing new. The first reason given is kept."""
@@ -73,18 +73,18 @@ class Caller:
         while True:
             trial = await self._enter()
             try:
-                sent = await send()
+                sent = await self._traffic.under_slot(send)
             except BaseException:
-                self._limiter.spend(self._clock())
                 if trial:
                     self._gate.untried()
                 raise
-            self._limiter.end(sent.sent_at, sent.ended_at)
+            finally:
+                self._gate.leave()
             self._tell(events.Answered(sent.reply.status, sent.seconds, tries > 0))
             tries += 1
             match judged := judge(sent.reply):
                 case wire.TryLater():
-                    self._outage.hold(judged, tries, trial=trial)
+                    self._outage.hold(judged, sent, trial=trial)
                 case wire.Denied():
                     self.drain(StoppedResumable(judged.reason))
                     raise hold.Drained
@@ -102,7 +102,7 @@ class Caller:
         async with self._turnstile:
             while True:
                 await self._gate.wait()
-                self._tell(events.Waited(await self._limiter.acquire()))
+                self._tell(events.Waited(await self._traffic.acquire(self._gate.pause)))
                 if (passed := self._gate.enter()) is not None:
                     return passed == "trial"
-                self._limiter.give_back()
+                self._traffic.limiter.give_back()

@@ -9,6 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bulkload.zone import Zone
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +76,33 @@ class Waited:
     seconds: float
 
 
-Event = Started | Said | Answered | Settled | Held | Released | Waited
+@dataclass(frozen=True, slots=True)
+class Today:
+    """The day's calls as they stand: `left` may go before `resets_at` (epoch seconds), `a_day` on
+    a full day (None: not known). `stops_at`: the count that stops it, the account's or our share.
+    """
+
+    left: int
+    stops_at: int | None
+    a_day: int | None
+    resets_at: float
+    zone: Zone
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """The day's calls are used up: none goes before `until` (epoch seconds). Told at each look."""
+
+    until: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """The day's calls are there again: the wait that `Quota` told of is over."""
+
+
+Event = Started | Said | Answered | Settled | Held | Released | Waited | Today | Quota | Renewed
 Observer = Callable[[Event], None]
 
 

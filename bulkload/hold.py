@@ -4,10 +4,12 @@ Laws kept here: the remote's trouble is not the record's, so trouble shuts the g
 everybody instead of costing anyone an attempt; after an outage one create goes first, and
 no more than that one can come into doubt if the remote is not well yet.
 
-    open ── hold(s) ──▶ open again after s
+    open ── hold(s) ──▶ open again after s, or trial after s (one_first)
     open ── fail ──▶ down ── answered (a read came back) ──▶ trial ── succeed ──▶ open
                       ▲────────────────── fail ────────────────┘
     any ── shut ──▶ shut (a drain: nothing new starts)
+
+After a long outage it opens in steps: each success lets one more be under way.
 """
 
 from __future__ import annotations
@@ -26,10 +28,16 @@ class Drained(Exception):  # noqa: N818  # not an error: the run ends in good or
 
 
 class Gate:
-    """One for the run. Decides synchronously; only the two waits are coroutines."""
+    """One for the run. Decides synchronously; only the waits are coroutines.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    `widest`: so many creates may be under way when it is wide open.
+    """
+
+    def __init__(self, clock: Callable[[], float], widest: int = 1) -> None:
         self._clock = clock
+        self._widest = widest
+        self._wide: int | None = None  # None: as many as there are workers
+        self._under_way = 0
         self._until = 0.0
         self._state: Literal["open", "down", "trial", "trying"] = "open"
         self._shut = False
@@ -43,7 +51,7 @@ class Gate:
         while True:
             if self._shut:
                 raise Drained
-            if self._state in ("down", "trying"):
+            if self._state in ("down", "trying") or self._narrow:
                 await self._change(None)
             elif (left := self._until - self._clock()) > 0:
                 await self._change(left)
@@ -66,13 +74,29 @@ class Gate:
                 return
 
     def enter(self) -> Pass | None:
-        """The check after slot and pace: None where the gate shut meanwhile."""
-        if self._shut or self._state in ("down", "trying") or self._until > self._clock():
+        """The check after slot and pace: None where the gate shut meanwhile.
+
+        Who gets a pass calls `leave` when the create has ended, however it did.
+        """
+        waits = self._shut or self._state in ("down", "trying") or self._narrow
+        if waits or self._until > self._clock():
             return None
+        self._under_way += 1
         if self._state == "trial":
             self._state = "trying"
             return "trial"
         return "normal"
+
+    def leave(self) -> None:
+        """A create that had a pass has ended."""
+        self._under_way -= 1
+        if self._wide is not None:
+            self._notify()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing is known against the remote now."""
+        return self._state == "open" and self._until <= self._clock()
 
     @property
     def closed(self) -> bool:
@@ -89,26 +113,33 @@ class Gate:
         """What `closed` is for others: the gate fell again since, or was told to wait."""
         return self._shut or not self.tries(falls) or self._until > self._clock()
 
-    def hold(self, seconds: float, *, trial: bool = False) -> bool:
+    def hold(self, seconds: float, *, trial: bool = False, one_first: bool = False) -> bool:
         """Everybody waits. True where this made the wait longer.
 
         `trial`: it was said to the create that tried; said to a late one, that one still tries.
+        `one_first`: when the wait is over, one create goes alone.
         """
         self._trouble()
         until = self._clock() + seconds
-        if trial and self._state == "trying":
-            self._state = "trial"
+        if (trial and self._state == "trying") or (one_first and self._state == "open"):
+            self._state, self._wide = "trial", None
         longer = until > self._until
         self._until = max(self._until, until)
         self._notify()
         return longer
 
-    def fail(self) -> bool:
-        """A doubtful answer or none. True: the caller is the one that probes."""
+    def fail(self, falls: int | None = None) -> bool:
+        """A doubtful answer or none. True: the caller is the one that probes.
+
+        `falls`: how often the gate had fallen when the call left. Where it fell since, the
+        failure tells what is known.
+        """
+        if falls is not None and falls != self.falls:
+            return False
         self._trouble()
         if self._state == "down":
             return False
-        self._state = "down"
+        self._state, self._wide = "down", None
         self.falls += 1
         self._notify()
         return True
@@ -125,13 +156,19 @@ class Gate:
             self._state = "trial"
             self._notify()
 
-    def succeed(self, *, trial: bool) -> None:
-        """The remote judged a batch. Only the create that tried opens a gate that was shut."""
+    def succeed(self, *, trial: bool, steps: bool = False) -> None:
+        """The remote judged a batch. Only the create that tried opens a gate that was shut.
+
+        `steps`: it opens by and by.
+        """
         self.successes += 1
         if trial or self._state == "open":
             self._since = None
         if trial and self._state == "trying":
-            self._state = "open"
+            self._state, self._wide = "open", 2 if steps else None
+            self._notify()
+        elif self._wide is not None:
+            self._wide = self._wide + 1 if self._wide + 1 < self._widest else None
             self._notify()
 
     def shut(self) -> None:
@@ -156,6 +193,10 @@ class Gate:
             await self._change(left)
         if self._shut:
             raise Drained
+
+    @property
+    def _narrow(self) -> bool:
+        return self._wide is not None and self._under_way >= self._wide
 
     def _trouble(self) -> None:
         if self._since is None:

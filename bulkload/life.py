@@ -27,16 +27,18 @@ from bulkload.hubspot.sink import Sink
 from bulkload.journal.journal import Journal
 from bulkload.journal.settlement import Settlement
 from bulkload.letters import LetterWriter
-from bulkload.limiter import Limiter, RateLimit
+from bulkload.limiter import Limiter
 from bulkload.parts import Parts, Policy, Tally
 from bulkload.pipeline import Pipeline
 from bulkload.preflight import Preflight
 from bulkload.reading import Reader
+from bulkload.room import Room
 from bulkload.runlog import RunLog
 from bulkload.settling import Load, Question
 from bulkload.sources import fingerprint
 from bulkload.sources.files import FileSource
 from bulkload.summary import Summary, keep, resume_command
+from bulkload.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -203,12 +205,10 @@ class _Life:
 
     async def _work(self, journal: Journal, client: Client) -> BulkloadError | None:
         options, complete = self._options, journal.facts.get("complete", False)
-        limit = RateLimit.parse(options.rate_limit)
-        limiter = Limiter(limit)
-        recent = await journal.sent_since(time.time() - limit.window_s)
-        limiter.take_recent(recent, asyncio.get_running_loop().time() + limit.window_s)
-        remote = RemoteClock(asyncio.get_running_loop().time)
-        marks = await self._bind(journal, client, limiter, remote)
+        room = Room(options.most_calls(), options.share_of_rate())
+        traffic = Traffic(Limiter(room), RemoteClock(asyncio.get_running_loop().time))
+        traffic.limiter.take_recent(await journal.sent_since(time.time() - room.limit.window_s))
+        marks = await self._bind(journal, client, traffic)
         means: verdict.Means = "key" if marks else options.in_doubt
         run = journal.facts["run_id"]
         letters = LetterWriter(
@@ -237,8 +237,8 @@ class _Life:
             doubted += await self._look_at_doubts(spoken, journal, reader, "resend")
         count, share = options.dead_letters_allowed()
         parts = Parts(
-            Sink(client), journal, limiter, letters, self._random, self._tell, reader.consumed,
-            remote, partial(asyncio.get_running_loop().run_in_executor, self._thread),
+            Sink(client), journal, traffic, letters, self._random, self._tell, reader.consumed,
+            partial(asyncio.get_running_loop().run_in_executor, self._thread),
         )  # fmt: skip
         policy = Policy(
             in_flight=options.max_in_flight,
@@ -279,9 +279,7 @@ class _Life:
         what = "are sent again, at your word" if means == "resend" else "are looked for"
         self._tell(events.Said(f"{again:,} records in doubt {what}"))
 
-    async def _bind(
-        self, journal: Journal, client: Client, limiter: Limiter, remote: RemoteClock
-    ) -> Marks | None:
+    async def _bind(self, journal: Journal, client: Client, traffic: Traffic) -> Marks | None:
         """Bind the run to its portal and to what its records will carry, or see that it still is.
 
         Decided by the first life of a run that reaches the remote, for all its lives: a batch in
@@ -289,13 +287,13 @@ class _Life:
         """
         options, facts = self._options, journal.facts
         preflight = Preflight(
-            client, limiter, self._tell, self._random, options.max_outage, self._interrupt, remote
+            client, traffic, self._tell, self._random, options.max_outage, self._interrupt
         )
         bound = facts.get("portal")
         portal = await preflight.portal(bound)
         if "marks" not in facts:
             marks = await preflight.marks(options.key_property)
-            began = {"portal": portal, "marks": marks, "began": remote.at_least()}
+            began = {"portal": portal, "marks": marks, "began": traffic.remote.at_least()}
             await journal.note(began)
             journal.facts |= began
         else:

@@ -1,23 +1,24 @@
-"""The rate limit: n slots a window are the guarantee, aiolimiter is the pace.
+"""The rate limit: slots in a window are the guarantee, aiolimiter is the pace.
 
 Law kept here: in no rolling window of the remote do more requests arrive than it allows.
 We don't see arrivals. A request arrived after it was sent and before the remote began to
 work on it, so its slot comes back one window after the latest moment at which it can have
-arrived, and there are only as many slots as the limit. Pacing spreads the calls; alone it
+arrived, and there are only as many slots as there is room. Pacing spreads the calls; alone it
 lets a burst through after a stall between pace and send (a slow fsync), which slots don't.
 
-No timer per request: release times are a heap that the next caller looks at.
+No timer per request: arrivals are a heap that the next caller looks at.
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from aiolimiter import AsyncLimiter
+
+from bulkload.room import RateLimit, Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,49 +26,46 @@ if TYPE_CHECKING:
 GUARD_S = 0.005
 """Added to the window: the remote's clock and ours tick in different grains."""
 
+LOOK_AGAIN_S = 0.2
+"""So often room that time alone widens is looked at."""
 
-class RateLimit(NamedTuple):
-    """`calls` requests in any rolling window of `window_s` seconds."""
-
-    calls: int
-    window_s: float
-
-    @classmethod
-    def parse(cls, text: str) -> RateLimit:
-        """Text such as 190/10s → RateLimit(190, 10.0). Raises ValueError with what was expected."""
-        match = re.fullmatch(r"\s*(\d{1,9})\s*/\s*(\d{1,9}(?:\.\d{1,9})?)\s*s?\s*", text)
-        if not match or int(match[1]) < 1 or float(match[2]) <= 0:
-            raise ValueError(f"{text!r} is not a rate: give calls/seconds, such as 190/10s")
-        return cls(int(match[1]), float(match[2]))
-
-    def __str__(self) -> str:
-        return f"{self.calls}/{self.window_s:g}s"
+STEP = 0.03
+"""The pace follows a room that moves in steps of this size, and a step above it."""
 
 
 class Limiter:
     """Slots and pace. `acquire` is called by one caller at a time (the turnstile's lock)."""
 
-    def __init__(self, limit: RateLimit, clock: Callable[[], float] | None = None) -> None:
-        self.limit = limit
+    def __init__(self, room: Room | RateLimit, clock: Callable[[], float] | None = None) -> None:
+        self.room = Room(room) if isinstance(room, RateLimit) else room
         self._clock = clock or asyncio.get_running_loop().time
-        self._free = limit.calls
-        self._coming: list[float] = []
+        self._out = 0
+        self._arrived: list[float] = []
         self._returned = asyncio.Event()
-        per_second = limit.calls / limit.window_s
-        # aiolimiter refuses less than one call a period, so slow limits get a longer period.
-        self._pace = (
-            AsyncLimiter(per_second, 1) if per_second >= 1 else AsyncLimiter(1, 1 / per_second)
-        )
+        self._per_second = self.room.calls(self._clock()) / self.room.limit.window_s
+        self._pace = _pace(self._per_second)
+
+    @property
+    def under_way(self) -> int:
+        """Slots of calls that have not ended."""
+        return self._out
+
+    @property
+    def used(self) -> int:
+        """Slots that are taken: by calls under way, and by those the window still remembers."""
+        self._forget(self._clock())
+        return self._out + len(self._arrived)
 
     async def acquire(self) -> float:
         """Wait for a slot and for the pace. Returns the seconds it took."""
         began = self._clock()
         while not self._take():
             self._returned.clear()
-            delay = self._coming[0] - self._clock() if self._coming else None
+            delay = self._next(self._clock())
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._returned.wait(), delay)
         try:
+            await self._follow()
             await self._pace.acquire()
         except asyncio.CancelledError:
             self.give_back()
@@ -76,12 +74,13 @@ class Limiter:
 
     def give_back(self) -> None:
         """Nothing was sent: the slot is free at once."""
-        self._free += 1
+        self._out -= 1
         self._returned.set()
 
     def spend(self, arrived_by: float) -> None:
         """A request went out that has arrived by `arrived_by` (loop time) at the latest."""
-        heapq.heappush(self._coming, arrived_by + self.limit.window_s + GUARD_S)
+        self._out -= 1
+        heapq.heappush(self._arrived, arrived_by)
         self._returned.set()
 
     def end(self, sent_at: float, arrived_by: float) -> None:
@@ -91,18 +90,50 @@ class Limiter:
         else:
             self.give_back()
 
-    def take_recent(self, count: int, until: float) -> None:
-        """Slots that an earlier life of this run still occupies, until loop time `until`."""
-        for _ in range(min(count, self._free)):
-            self._free -= 1
-            heapq.heappush(self._coming, until)
+    def take_recent(self, count: int) -> None:
+        """Slots that an earlier life of this run still occupies, for a window from now."""
+        now = self._clock()
+        for _ in range(count):
+            heapq.heappush(self._arrived, now)
+
+    def widened(self) -> None:
+        """The room may be another now: whoever waits looks again."""
+        self._returned.set()
 
     def _take(self) -> bool:
         now = self._clock()
-        while self._coming and self._coming[0] <= now:
-            heapq.heappop(self._coming)
-            self._free += 1
-        if self._free == 0:
+        self._forget(now)
+        if self._out + len(self._arrived) >= self.room.calls(now):
             return False
-        self._free -= 1
+        self._out += 1
         return True
+
+    def _forget(self, now: float) -> None:
+        before = now - self.room.limit.window_s - GUARD_S
+        while self._arrived and self._arrived[0] <= before:
+            heapq.heappop(self._arrived)
+
+    def _next(self, now: float) -> float | None:
+        """Seconds until another slot may be free; None: only an answer can free one."""
+        delay = None
+        if self._arrived:
+            delay = max(self._arrived[0] + self.room.limit.window_s + GUARD_S - now, 0.0)
+        if self.room.reduced:
+            delay = LOOK_AGAIN_S if delay is None else min(delay, LOOK_AGAIN_S)
+        return delay
+
+    async def _follow(self) -> None:
+        now = self._clock()
+        per_second, step = self.room.calls(now) / self.room.limit.window_s, 0.0
+        if self.room.reduced:
+            per_second, step = per_second * (1 + STEP), STEP * per_second
+        if abs(per_second - self._per_second) <= step:
+            return
+        self._per_second, self._pace = per_second, _pace(per_second)
+        # A new one would let a burst through: it begins as if that had been.
+        await self._pace.acquire(self._pace.max_rate)
+
+
+def _pace(per_second: float) -> AsyncLimiter:
+    """Aiolimiter refuses less than one call a period, so slow limits get a longer period."""
+    return AsyncLimiter(per_second, 1) if per_second >= 1 else AsyncLimiter(1, 1 / per_second)

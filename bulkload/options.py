@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, get_args
 
 from bulkload.errors import RefusedToStart
-from bulkload.limiter import RateLimit
+from bulkload.room import RateLimit
 from bulkload.verdict import InDoubt
 
 DEFAULT_BASE_URL = "https://api.hubapi.com"
@@ -19,6 +19,7 @@ MAY_CHANGE = frozenset(
     {
         "base_url",
         "rate_limit",
+        "rate_share",
         "max_in_flight",
         "timeout",
         "max_outage",
@@ -36,7 +37,8 @@ class Options:
     `max_outage` None: wait for ever. `max_dead_letters`: "500", or "20%" of what was read
     (judged from 1,000 records on). `limit`: only the first so many records. `key`: the field
     of a row that names it; `key_property`: the unique property that holds keys, None to use
-    bulkload_key where the portal has it. Raises RefusedToStart for a value that can't be.
+    bulkload_key where the portal has it. `rate_limit`: "auto" is what the remote says; `rate_share`
+    of it is used. Raises RefusedToStart for a value that can't be.
     """
 
     base_url: str = DEFAULT_BASE_URL
@@ -46,8 +48,9 @@ class Options:
     max_batch_bytes: int = 8 << 20
     max_record_bytes: int = 64 << 20
     max_in_flight: int = 20
-    rate_limit: str = "190/10s"
-    max_attempts: int = 5
+    rate_limit: str = "auto"
+    rate_share: str = "100%"
+    max_attempts: int = 3
     timeout: float = 60.0
     max_outage: float | None = 3600.0
     max_dead_letters: str = "20%"
@@ -57,7 +60,8 @@ class Options:
 
     def __post_init__(self) -> None:
         try:
-            RateLimit.parse(self.rate_limit)
+            self.most_calls()
+            self.share_of_rate()
             self.dead_letters_allowed()
         except ValueError as error:
             raise RefusedToStart(str(error)) from None
@@ -73,6 +77,23 @@ class Options:
             raise RefusedToStart(f"--in-doubt is {' or '.join(get_args(InDoubt))}")
         if self.limit is not None and self.limit < 1:
             raise RefusedToStart("--limit must be at least 1")
+
+    def most_calls(self) -> RateLimit | None:
+        """The bound that the user set; None: as the remote says. Raises ValueError."""
+        if self.rate_limit.strip().lower() == "auto":
+            return None
+        return RateLimit.parse(self.rate_limit)
+
+    def share_of_rate(self) -> float:
+        """The part of the account's rate that is ours: 0 < share ≤ 1. Raises ValueError."""
+        text = self.rate_share.strip()
+        try:
+            share = float(text.removesuffix("%")) / 100 if text.endswith("%") else math.nan
+        except ValueError:
+            share = math.nan
+        if not 0 < share <= 1:
+            raise ValueError(f"--rate-share takes a percentage, such as 50%, not {text!r}")
+        return share
 
     def dead_letters_allowed(self) -> tuple[int | None, float | None]:
         """(count, share): one of them set. Raises ValueError with what was expected."""

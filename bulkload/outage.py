@@ -2,7 +2,7 @@
 
 Laws kept here: the remote's trouble is not the record's; an outage costs one call at a time,
 since the worker that met it first asks until the remote answers a read, and all others wait
-at the gate.
+at the gate. What was long down is loaded again in steps.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from bulkload import events
 from bulkload.errors import StoppedResumable
 from bulkload.hubspot import wire
-from bulkload.retry import TRIAL, Backoff, probe_delay
+from bulkload.retry import THROTTLED, TRIAL, probe_delay, probe_patience
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from bulkload.hold import Gate
     from bulkload.hubspot.client import Sent
     from bulkload.hubspot.sink import Sink
-    from bulkload.limiter import Limiter
+    from bulkload.traffic import Traffic
 
 USED_UP = (
     "the account's calls for today are used up ({}). Resume after midnight in the account's "
     "time zone"
 )
 
-THROTTLED = Backoff(base=1.0, cap=10.0, floor=0.5)
-"""The wait after a 429 that names none: the rolling window is ten seconds."""
+LONG_S = 5.0
+"""A hold that the remote asked for and that is longer ends in steps."""
 
 
 @dataclass(slots=True)
@@ -43,36 +43,52 @@ class Outage:
 
     gate: Gate
     sink: Sink
-    limiter: Limiter
+    traffic: Traffic
     random: Random
     tell: events.Announcer
     most_s: float | None
     drain: Callable[[StoppedResumable], None]
     failed_trials: int = 0
+    long: bool = False
+    refusals: int = 0
+    refused_at: float = 0.0
 
     def over(self, *, trial: bool) -> None:
         """The remote judged a batch."""
-        self.gate.succeed(trial=trial)
+        self.gate.succeed(trial=trial, steps=self.long)
+        self.refusals = 0
         if trial:
-            self.failed_trials = 0
+            self.failed_trials, self.long = 0, False
             self.tell(events.Released())
 
-    def hold(self, judged: wire.TryLater, tries: int, *, trial: bool) -> None:
-        """Everybody waits as long as the remote asked, else with full jitter."""
+    def hold(self, judged: wire.TryLater, sent: Sent, *, trial: bool) -> None:
+        """Everybody waits as long as the remote asked, else with full jitter.
+
+        Throttling opens again for all, since the limiter knows of less room now; after a lock or
+        a migration one goes first.
+        """
+        if sent.sent_at > self.refused_at:  # those that were under way then say nothing new
+            self.refusals += 1
+            self.refused_at = sent.ended_at
         seconds = judged.after
         if seconds is None:
-            seconds = THROTTLED.delay(min(tries, 4), self.random)
-        if self.gate.hold(seconds, trial=trial):
+            seconds = THROTTLED.delay(self.refusals, self.random)
+        if not judged.throttled:
+            self.long = self.long or seconds > LONG_S or self.refusals > 1
+        if self.gate.hold(seconds, trial=trial, one_first=not judged.throttled):
             self.tell(events.Held(seconds, judged.reason))
             self._watch(seconds, judged.reason)
         if judged.daily:
             self.drain(StoppedResumable(USED_UP.format(judged.reason)))
         self.check(judged.reason)
 
-    def begin(self, *, trial: bool) -> bool:
-        """Shut the gate. True: the caller is the one that asks (`recover`)."""
+    def begin(self, *, trial: bool, falls: int | None = None) -> bool:
+        """Shut the gate. True: the caller is the one that asks (`recover`).
+
+        `falls`: how often it had fallen when the call that failed left.
+        """
         self.failed_trials += trial
-        return self.gate.fail()
+        return self.gate.fail(falls)
 
     async def recover(
         self,
@@ -92,29 +108,32 @@ class Outage:
         while True:
             self._watch(wait, reason)
             await self.gate.pause(wait)
-            probe = await self.read(ask or self.sink.probe)
-            if 0 < probe.reply.status < 500 and probe.reply.status not in wire.LATER:
+            probe = await self._probe(ask or self.sink.probe)
+            if probe is not None and _is_well(probe):
                 self.gate.answered()
                 return probe
             failures += 1
+            self.long = True
             if failures == 1:
                 self.tell(events.Held(None, reason))
             self.check(reason)
             wait = max(
                 probe_delay(failures, self.gate.down_for(), self.random),
-                wire.retry_after(probe.reply.headers) or 0.0,
+                0.0 if probe is None else wire.retry_after(probe.reply.headers) or 0.0,
             )
 
     async def read(self, ask: Callable[[], Awaitable[Sent]]) -> Sent:
         """One read under the limit, past the turnstile: it waits for no create."""
-        await self.limiter.acquire()
+        return await self.traffic.call(ask, self.gate.pause)
+
+    async def _probe(self, ask: Callable[[], Awaitable[Sent]]) -> Sent | None:
+        """A read that is given up sooner than others: while it hangs, nobody else asks."""
+        await self.traffic.acquire(self.gate.pause)
         try:
-            sent = await ask()
-        except BaseException:
-            self.limiter.spend(asyncio.get_running_loop().time())
-            raise
-        self.limiter.end(sent.sent_at, sent.ended_at)
-        return sent
+            async with asyncio.timeout(probe_patience(self.gate.down_for())):
+                return await self.traffic.under_slot(ask)
+        except TimeoutError:
+            return None
 
     def _watch(self, wait: float, reason: str) -> None:
         """A wait that the remote asked for may be longer than the run's patience."""
@@ -132,3 +151,7 @@ class Outage:
                 f"(--max-outage {self.most_s:g}): {reason}"
             )
         )
+
+
+def _is_well(probe: Sent) -> bool:
+    return 0 < probe.reply.status < 500 and probe.reply.status not in wire.LATER

@@ -12,11 +12,10 @@ if TYPE_CHECKING:
     from bulkload import events, verdict
     from bulkload.batching import Batch
     from bulkload.hubspot.lookup import Marks
-    from bulkload.hubspot.remoteclock import RemoteClock
     from bulkload.hubspot.sink import Sink
     from bulkload.journal.journal import Journal
     from bulkload.letters import LetterWriter
-    from bulkload.limiter import Limiter
+    from bulkload.traffic import Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class Policy:
 
     in_flight: int = 20
     means: verdict.Means = "hold"
-    max_attempts: int = 5
+    max_attempts: int = 3
     max_outage_s: float | None = 3600.0
     max_dead_share: float | None = 0.2
     max_dead_count: int | None = None
@@ -61,10 +60,9 @@ class Parts:
 
     sink: Sink
     journal: Journal
-    limiter: Limiter
+    traffic: Traffic
     letters: LetterWriter
     random: Random
     tell: events.Announcer
     consumed: Callable[[], int]
-    remote: RemoteClock
     offload: Callable[[Callable[[], Batch | None]], Awaitable[Batch | None]]

@@ -18,12 +18,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bulkload import events, hold, settling, verdict
-from bulkload.asking import Asking
+from bulkload.asking import SHOWN_S, Asking
 from bulkload.batching import Batch
 from bulkload.counting import Ledger
 from bulkload.errors import BulkloadError, StoppedResumable
 from bulkload.hubspot import wire
 from bulkload.outage import Outage
+from bulkload.quarantine import Quarantine
 from bulkload.settling import Load
 from bulkload.verification import Aside
 
@@ -53,12 +54,12 @@ class Pipeline:
         self._batches = batches
         self._tally = tally
         self._clock = asyncio.get_running_loop().time
-        self._gate = hold.Gate(self._clock)
+        self._gate = hold.Gate(self._clock, policy.in_flight)
         self._turnstile = asyncio.Lock()
         self._reading = asyncio.Lock()
         self._doubted = deque(doubted)
         self._outage = Outage(
-            self._gate, parts.sink, parts.limiter, parts.random, parts.tell,
+            self._gate, parts.sink, parts.traffic, parts.random, parts.tell,
             policy.max_outage_s, self.drain,
         )  # fmt: skip
         self._rules = settling.Rules(
@@ -67,6 +68,8 @@ class Pipeline:
         self._asks = verdict.decide("unknown", policy.means, doubted=True) == "ask"
         self._ledger = Ledger(tally, policy, parts.tell, parts.consumed, self.drain)
         self._asking = Asking(parts, self._outage, self._rules, tally, policy.quiet_s)
+        self._quarantine = Quarantine(self._clock, parts.random, policy.in_flight)
+        self._all_read = False
         self._under_way: dict[int, Batch] = {}
         self._aside = Aside(
             parts, self._outage, self._rules, self._settle_step, self._under_way.values,
@@ -90,6 +93,7 @@ class Pipeline:
         self.stopped = self.stopped or why
         self._gate.shut()
         self._aside.notify()
+        self._quarantine.notify()
 
     async def _search(self) -> None:
         try:
@@ -107,47 +111,85 @@ class Pipeline:
             while (left := await self._next()) is not None:
                 while left:
                     # Behind the others: what failed must not be what tries the remote again.
-                    left.extend(again := await self._deliver(left.popleft()))
-                    alone = len(again) == len(left) == 1 and left[0].strikes > 0
-                    if alone and (other := await self._next(last=False)):
-                        # It could fail for ever: only what else goes through shows whether
-                        # the remote is ill or the batch is.
-                        left.extendleft(reversed(other))
+                    left.extend(await self._deliver(left.popleft()))
         except hold.Drained:
             return
         except BulkloadError as error:
             self._fail(error)
 
-    async def _next(self, *, last: bool = True) -> deque[Load] | None:
-        """What the worker carries next; None where everything is read.
+    async def _next(self) -> deque[Load] | None:
+        """What the worker carries next; None where everything is read and settled."""
+        quarantine, verifies = self._quarantine, self._policy.means == "verify"
+        while True:
+            if self._gate.is_shut:
+                raise hold.Drained
+            if self._doubted:
+                return deque([self._doubted.popleft()])
+            if (struck := await self._next_struck()) is not None:
+                return struck
+            if verifies:
+                await self._aside.room()
+                if (load := self._aside.ready()) is not None:
+                    return deque([load])
+            if not (self._all_read or quarantine.crowded):
+                fresh = await self._next_fresh()
+                if fresh is not None:
+                    return fresh
+            elif quarantine.empty:
+                more = await self._aside.next() if verifies else None
+                return None if more is None else deque([more])
+            else:
+                await quarantine.change()
 
-        `last`: it carries nothing else, and may wait for what is set aside.
+    async def _next_struck(self) -> deque[Load] | None:
+        """What failed while others went through is delivered here, behind the rest.
+
+        It is not what tries the remote after an outage, unless there is nothing else.
         """
-        if self._gate.is_shut:
-            raise hold.Drained
-        if self._doubted:
-            return deque([self._doubted.popleft()])
-        verifies = self._policy.means == "verify"
-        if verifies and last:
-            await self._aside.room()
-            if (load := self._aside.ready()) is not None:
-                return deque([load])
+        quarantine = self._quarantine
+        last = self._all_read or quarantine.crowded
+        if not (last or self._gate.is_open):
+            return None
+        if (load := quarantine.take(last=last)) is None:
+            return None
+        try:
+            return deque(await self._deliver(load))
+        finally:
+            quarantine.done()
+
+    async def _next_fresh(self) -> deque[Load] | None:
+        """A batch as it was read; None where there is none left."""
         async with self._reading:
             if self._gate.is_shut:
                 raise hold.Drained
             batch = await self._parts.offload(lambda: next(self._batches, None))
         if batch is None:
-            more = await self._aside.next() if verifies and last else None
-            return None if more is None else deque([more])
+            self._all_read = True
+            return None
         if batch.letters or batch.skips:
             await self._parts.journal.bury(batch.letters, batch.skips)
             self._ledger.count(dead=len(batch.letters), skipped=len(batch.skips))
         if not batch.entries:
             return deque()
         load = Load(Batch(batch.entries))
+        verifies = self._policy.means == "verify"
         return deque(self._aside.keep_back(load) if verifies else [load])
 
     async def _deliver(self, load: Load) -> list[Load]:
+        """One call for a batch. Returns what this worker has to send next."""
+        at_once = []
+        for each in await self._call(load):
+            if each.question is not None and each.question.enough:
+                # When no call can be under way any more: what is called undeliverable must not
+                # appear.
+                self._quarantine.add(each, self._policy.quiet_s + SHOWN_S)
+            elif each.struck:
+                self._quarantine.add(each)
+            else:
+                at_once.append(each)
+        return at_once
+
+    async def _call(self, load: Load) -> list[Load]:
         """One call for a batch. Returns what has to be sent next."""
         if load.question is not None:
             return await self._ask(load)
@@ -166,10 +208,11 @@ class Pipeline:
         async with self._turnstile:
             while True:
                 await self._gate.wait()
-                self._parts.tell(events.Waited(await self._parts.limiter.acquire()))
+                traffic = self._parts.traffic
+                self._parts.tell(events.Waited(await traffic.acquire(self._gate.pause)))
                 if (passed := self._gate.enter()) is not None:
                     return passed
-                self._parts.limiter.give_back()
+                traffic.limiter.give_back()
 
     async def _try(self, load: Load, *, trial: bool) -> list[Load]:
         request, falls = wire.body(load.batch), self._gate.falls
@@ -177,10 +220,10 @@ class Pipeline:
         attempt = load.attempt
         try:
             if attempt is None:
-                load = replace(load, since=self._parts.remote.at_least())
+                load = replace(load, since=self._parts.traffic.remote.at_least())
                 attempt = await journal.intend(load.batch, wire.digest(request), load.since)
             if self._gate.withdrawn(falls) if trial else self._gate.closed:
-                self._parts.limiter.give_back()
+                self._parts.traffic.limiter.give_back()
                 if trial and self._gate.tries(falls):
                     self._gate.untried()
                 if load.attempt is None:
@@ -192,41 +235,52 @@ class Pipeline:
             if trial and self._gate.tries(falls):
                 self._gate.untried()
             raise
+        finally:
+            self._gate.leave()
         # Where the gate fell meanwhile, another one tries: this one's answer opens nothing.
         trial = trial and self._gate.tries(falls)
         times = load.batch.attempt + (not isinstance(judged, wire.NotSent))
         load = replace(load, batch=replace(load.batch, attempt=times), tries=load.tries + 1)
         try:
-            return await self._settle(load, attempt, judged, sent.reply.status, trial=trial)
+            return await self._settle(load, attempt, judged, sent, falls, trial=trial)
         finally:
             self._under_way.pop(attempt, None)
 
     async def _send(self, request: bytes, load: Load) -> tuple[Sent, wire.Verdict]:
         """The call, its slot given back when the remote's window forgets it, its verdict."""
-        limiter, tally = self._parts.limiter, self._tally
+        traffic, tally = self._parts.traffic, self._tally
         tally.first_request = tally.first_request or time.monotonic()
+        used = traffic.limiter.used
         try:
             sent = await self._parts.sink.create(request)
         except BaseException:
-            limiter.spend(self._clock())
+            traffic.limiter.spend(self._clock())
             raise
         judged = wire.judge(load.batch, sent.reply, self._rules.key_property)
         worked, completed = 0.0, ""
         if isinstance(judged, wire.Outcomes):
             worked, completed = judged.worked_s, judged.completed
             self._aside.made(sent.sent_at if judged.loaded else 0.0)
-        self._parts.remote.observe(sent.reply.headers, sent.sent_at, sent.ended_at, completed)
-        limiter.end(sent.sent_at, sent.ended_at - worked)
+        traffic.ended(sent, used, worked_s=worked, completed=completed)
         tally.requests += sent.sent_at > 0
         tally.retries += load.tries > 0
         self._parts.tell(events.Answered(sent.reply.status, sent.seconds, load.tries > 0))
         return sent, judged
 
     async def _settle(
-        self, load: Load, attempt: int, judged: wire.Verdict, status: int, *, trial: bool
+        self,
+        load: Load,
+        attempt: int,
+        judged: wire.Verdict,
+        sent: Sent,
+        falls: int,
+        *,
+        trial: bool,
     ) -> list[Load]:
         """Write down what became of the batch, and let the gate know how the remote is."""
-        outage, prober = self._outage, False
+        outage, prober, status = self._outage, False, sent.reply.status
+        # Its own trouble, which is not the others', shuts the gate for nobody.
+        own = not trial and load.alone_in_trouble(self._gate.successes)
         match judged:
             case wire.Outcomes():
                 outage.over(trial=trial)
@@ -236,13 +290,13 @@ class Pipeline:
                 step = settling.refusal(load, judged, status, self._rules)
             case wire.TryLater():
                 self._tally.throttled += judged.throttled
-                outage.hold(judged, load.tries, trial=trial)
+                outage.hold(judged, sent, trial=trial)
                 step = settling.unchanged(load, judged.reason, status)
             case wire.Denied():
                 self.drain(StoppedResumable(judged.reason))
                 step = settling.unchanged(load, judged.reason, status)
             case wire.NotSent():
-                prober = outage.begin(trial=trial)
+                prober = outage.begin(trial=trial, falls=falls)
                 if load.attempt is None:  # one that carries an earlier doubt stays open
                     await self._parts.journal.withdraw(attempt)
                 outage.check(judged.reason)
@@ -250,24 +304,26 @@ class Pipeline:
                     await outage.recover(judged.reason)
                 return [load]
             case wire.Doubtful() if self._asks:
-                prober = outage.begin(trial=trial)
+                prober = not own and outage.begin(trial=trial, falls=falls)
                 outage.check(judged.reason)
                 asked = settling.questioned(
                     replace(load, attempt=attempt), judged.reason, status, self._rules,
                     successes=self._gate.successes, trial=trial,
                 )  # fmt: skip
                 self._under_way.pop(attempt, None)
+                assert asked.question is not None
+                later = self._policy.means == "verify" or asked.question.enough
+                by = None if later else partial(self._asking.read, asked)
                 if self._policy.means == "verify":
                     self._aside.add(asked)
-                    asked_by = None
-                else:
-                    asked_by = partial(self._asking.read, asked)
                 answer = None
                 if prober:
-                    answer = await outage.recover(judged.reason, judged.after, asked_by)
-                return [] if asked_by is None else await self._ask(asked, answer)
+                    answer = await outage.recover(judged.reason, judged.after, by)
+                if by is not None:
+                    return await self._ask(asked, answer)
+                return [] if self._policy.means == "verify" else [asked]
             case wire.Doubtful():
-                prober = outage.begin(trial=trial)
+                prober = not own and outage.begin(trial=trial, falls=falls)
                 step = settling.doubt(
                     load, judged, status, self._rules,
                     successes=self._gate.successes, trial=trial,

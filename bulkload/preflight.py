@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote
 
 from bulkload import events
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
@@ -21,13 +22,13 @@ from bulkload.outage import USED_UP
 from bulkload.retry import probe_delay
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from random import Random
 
     from bulkload.hubspot.account import Account, Property
-    from bulkload.hubspot.client import Client, Sent
-    from bulkload.hubspot.remoteclock import RemoteClock
-    from bulkload.limiter import Limiter
+    from bulkload.hubspot.client import Client
+    from bulkload.hubspot.wire import Reply
+    from bulkload.traffic import Traffic
 
     F = TypeVar("F", Account, Property)
 
@@ -46,12 +47,11 @@ class Preflight:
     """`max_outage_s`: how long it waits, None for ever. `interrupt` ends the wait."""
 
     client: Client
-    limiter: Limiter
+    traffic: Traffic
     tell: events.Announcer
     random: Random
     max_outage_s: float | None
     interrupt: asyncio.Event
-    remote: RemoteClock
 
     async def portal(self, bound: str | None) -> str | None:
         """The portal of this token; `bound` where it was not told.
@@ -120,12 +120,13 @@ class Preflight:
 
     async def _read_the_clock(self, marks: Marks) -> None:
         """Whose a record is will be told by the remote's clock: a read shows it to milliseconds."""
-        await self.limiter.acquire()
-        sent = await self.client.post(paths.READ, lookup.by_key([NOBODYS], marks))
-        self.limiter.end(sent.sent_at, sent.ended_at)
+        read = partial(self.client.post, paths.READ, lookup.by_key([NOBODYS], marks))
+        sent = await self.traffic.call(read, self._pause)
         found = lookup.judge([NOBODYS], sent.reply, marks)
         completed = found.completed if isinstance(found, lookup.Findings) else ""
-        self.remote.observe(sent.reply.headers, sent.sent_at, sent.ended_at, completed)
+        if completed:
+            remote = self.traffic.remote
+            remote.observe(sent.reply.headers, sent.sent_at, sent.ended_at, completed)
 
     async def still_there(self, marks: Marks) -> None:
         """Raises StoppedResumable where the properties that a run's records carry are gone."""
@@ -141,28 +142,20 @@ class Preflight:
                 )
 
     async def _property(self, name: str) -> Property:
-        found, _ = await self._patient(partial(account.ask_property, self.client, name), 2 * TRIES)
-        return found
+        path = paths.PROPERTY + quote(name, safe="")
+        return await self._patient(path, account.read_property, 2 * TRIES)
 
     async def _ask(self, *, patient: bool) -> Account:
-        found, _ = await self._patient(
-            partial(account.ask, self.client), None if patient else TRIES
-        )
-        return found
+        return await self._patient(paths.ACCOUNT, account.read, None if patient else TRIES)
 
-    async def _patient(
-        self, ask: Callable[[], Awaitable[tuple[F, Sent]]], tries: int | None
-    ) -> tuple[F, Sent]:
+    async def _patient(self, path: str, read: Callable[[Reply], F], tries: int | None) -> F:
         """Ask until it is answered. `tries`: so many server errors are an answer; None: none is."""
         began, failures = time.monotonic(), 0
         while True:
-            await self.limiter.acquire()
-            found, sent = await ask()
-            self.limiter.end(sent.sent_at, sent.ended_at)
-            self.remote.observe(sent.reply.headers, sent.sent_at, sent.ended_at)
+            sent = await self.traffic.call(partial(self.client.get, path), self._pause)
+            reply, found = sent.reply, read(sent.reply)
             if found.denied:
                 raise StoppedResumable(found.denied)
-            reply = sent.reply
             if wire.is_daily(reply):
                 raise StoppedResumable(USED_UP.format(found.trouble))
             unreached = reply.status == 0 or not reply.whole or reply.status in wire.LATER
@@ -170,7 +163,7 @@ class Preflight:
             if not (unreached or failing):
                 if failures:
                     self.tell(events.Released())
-                return found, sent
+                return found
             failures += 1
             if failures == 1:
                 self.tell(events.Held(None, found.trouble))
@@ -186,6 +179,9 @@ class Preflight:
                     f"{waited:.0f} s (--max-outage {self.max_outage_s:g})"
                 )
             wait = min(wait, max(self.max_outage_s - waited, 0.01))
+        await self._pause(wait)
+
+    async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.interrupt.wait(), wait)
+            await asyncio.wait_for(self.interrupt.wait(), seconds)
             raise StoppedResumable("interrupted before anything was sent")

@@ -36,9 +36,17 @@ TRIAL = Backoff(base=0.5, cap=60.0, floor=0.25)
 ASK_AGAIN = Backoff(base=2.0, cap=15.0, floor=1.0)
 """Reading again what the remote knows and does not show yet."""
 
+THROTTLED = Backoff(base=0.25, cap=10.0, floor=0.05)
+"""After a 429 that names no wait: the limiter leaves more room by itself, so the first is short."""
+
 LONG_OUTAGE_S = 600.0
 
 
 def probe_delay(failures: int, down_for: float, random: Random) -> float:
     """The wait before the next probe of a remote that has been down for `down_for` seconds."""
     return (LONG_PROBE if down_for >= LONG_OUTAGE_S else PROBE).delay(failures, random)
+
+
+def probe_patience(down_for: float) -> float:
+    """How long a probe may hang, in seconds: as long as the longest wait between two."""
+    return 30.0 if down_for >= LONG_OUTAGE_S else 5.0

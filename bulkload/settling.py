@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 FEW_SUSPECTS = 8
 """Up to so many inputs that a refusal hints at are each sent alone; more are halved."""
 
+ALONE = 2
+"""So often must a record that was narrowed down to fail alone."""
+
 ASK_ARCHIVED = 1
 """After so many reads that did not show who has a key, it is looked for among what was archived."""
 
@@ -37,7 +40,7 @@ class Question:
     `doubted`: an attempt of this run may have made its records. `conflicts`: those whose key
     the remote called taken; `taken`: it did so without saying whose. `asked`: reads that did not
     find who has it. `narrow`: what is absent is sent apart, since the batch keeps failing;
-    `enough`: a record alone has failed often enough.
+    `enough`: a record alone has failed often enough, and is asked for a last time.
     """
 
     status: int
@@ -63,7 +66,8 @@ class Load:
     clock when the first of those began, where it is known. `strikes`: doubtful answers with
     another batch's success in between; `seen`: the count of successes at the last of them.
     `narrowed`: that count when the search for what makes the remote fail began, where it did.
-    `tries`: calls in all. `question`: what is asked before it is sent.
+    `reopener`: it failed as what tried the remote after an outage. `tries`: calls in all.
+    `question`: what is asked before it is sent.
     """
 
     batch: Batch
@@ -71,9 +75,21 @@ class Load:
     strikes: int = 0
     seen: int = -1
     narrowed: int | None = None
+    reopener: bool = False
     tries: int = 0
     since: float | None = None
     question: Question | None = None
+
+    @property
+    def struck(self) -> bool:
+        """Whether it may be to blame itself: it failed again while others went through, or was
+        split off what did, or failed as what tried the remote. Others go first.
+        """
+        return self.strikes > 1 or self.narrowed is not None or self.reopener
+
+    def alone_in_trouble(self, successes: int) -> bool:
+        """Whether a failure now is its own: others went through since its last, or its split."""
+        return (self.strikes > 0 or self.narrowed is not None) and successes > max(self.seen, 0)
 
 
 class Rules(NamedTuple):
@@ -159,7 +175,7 @@ def outcomes(load: Load, judged: wire.Outcomes, status: int, rules: Rules, succe
     if rules.means == "key":
         asked = questioned(silent, told, status, rules, successes=successes, trial=False)
         return step.then((asked,))
-    silent = replace(silent, strikes=load.strikes + 1)
+    silent = replace(silent, strikes=load.strikes + 1, seen=successes)
     # A remote that never names them would have them sent for ever: that is doubt, not trouble.
     last = silent.strikes >= rules.max_attempts
     match verdict.decide("unknown", rules.means, doubted=True):
@@ -209,7 +225,7 @@ def doubt(
     if verdict.decide("unknown", rules.means, doubted=True) == "hold":
         return Step(replace(settlement, doubtful=entries))
     load, narrow, enough = _struck(load, rules, successes=successes, trial=trial)
-    if len(entries) == 1 and enough:
+    if enough:
         # No letter: a replay would send it, and one of the tries may have made it.
         note = f"failed {load.strikes} times while others went through: {judged.reason}"
         return Step(Settlement(status, note, doubtful=entries))
@@ -232,10 +248,15 @@ def _struck(load: Load, rules: Rules, *, successes: int, trial: bool) -> tuple[L
     # It tried the remote and nothing else went through: perhaps nothing else is left to show
     # that the remote is well, so its own parts must.
     stuck = trial and not others_went
-    load = replace(load, strikes=load.strikes + others_went, seen=successes)
-    enough = load.strikes >= rules.max_attempts
-    narrow = len(load.batch.entries) > 1 and (narrowing or stuck or enough)
-    return load, narrow, enough
+    load = replace(
+        load,
+        strikes=load.strikes + others_went,
+        seen=successes,
+        reopener=load.reopener or trial,
+    )
+    most = rules.max_attempts if load.narrowed is None else min(ALONE, rules.max_attempts)
+    enough, alone = load.strikes >= most, len(load.batch.entries) == 1
+    return load, not alone and (narrowing or stuck or enough), alone and enough
 
 
 def halves(load: Load, successes: int) -> tuple[Load, ...]:

@@ -18,12 +18,15 @@ from bulkload.calling import Caller
 from bulkload.errors import StoppedForGood, StoppedResumable
 from bulkload.hubspot import account, archive, wire
 from bulkload.hubspot.client import Client
+from bulkload.hubspot.remoteclock import RemoteClock
 from bulkload.hubspot.sink import Sink
 from bulkload.journal import undo as journals
 from bulkload.life import Call
-from bulkload.limiter import Limiter, RateLimit
+from bulkload.limiter import Limiter
 from bulkload.loader import existing
+from bulkload.room import Room
 from bulkload.runlog import RunLog
+from bulkload.traffic import Traffic
 from bulkload.undoplan import Plan, Undone, plan
 
 if TYPE_CHECKING:
@@ -87,7 +90,8 @@ class _Life:
     async def live(self) -> Undone:
         options, plan = self._plan.options, self._plan
         in_flight = min(options.max_in_flight, MOST_IN_FLIGHT)
-        limiter = Limiter(RateLimit.parse(options.rate_limit))
+        room = Room(options.most_calls(), options.share_of_rate())
+        traffic = Traffic(Limiter(room), RemoteClock(asyncio.get_running_loop().time))
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(
                 Client(
@@ -95,14 +99,14 @@ class _Life:
                 )
             )
             caller = Caller(
-                Sink(client), limiter, random.Random(),  # noqa: S311  # jitter, no secret
+                Sink(client), traffic, random.Random(),  # noqa: S311  # jitter, no secret
                 self._tell, options.max_outage,
             )  # fmt: skip
             stack.enter_context(self._drained_when_told(caller))
             try:
                 _announce(plan, self._tell, await self._portal(caller, client))
                 if not self._dry:
-                    await self._archive(caller, limiter, in_flight, stack)
+                    await self._archive(caller, traffic.limiter, in_flight, stack)
             except hold.Drained:
                 pass
             except (StoppedResumable, StoppedForGood) as error:
@@ -121,9 +125,8 @@ class _Life:
             directory.lay_ballast()
         journal = journals.UndoJournal(directory, on_full=self._disk_trouble(caller))
         stack.push_async_callback(journal.close)
-        window = limiter.limit.window_s
-        recent = await journal.sent_since(time.time() - window)
-        limiter.take_recent(recent, asyncio.get_running_loop().time() + window)
+        window_s = limiter.room.limit.window_s
+        limiter.take_recent(await journal.sent_since(time.time() - window_s))
         # Its bytes are ids here: the share that is done tells how long it takes.
         self._tell(
             events.Started(

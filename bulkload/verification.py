@@ -212,7 +212,7 @@ class Aside:
                 break
             if each.ended is None:
                 # As of when it was due, however late it is looked at: what was made since counts.
-                most = self._parts.remote.at_most()
+                most = self._parts.traffic.remote.at_most()
                 each.ended = each.due
                 each.newer_than = None if most is None else most - (now - each.due)
             group.append(each)
@@ -320,7 +320,7 @@ class Aside:
             await gate.readable()
             await self._pace.acquire()
             sent = await self._parts.sink.search(request)
-            self._parts.remote.observe(sent.reply.headers, sent.sent_at, sent.ended_at)
+            self._parts.traffic.remote.observe(sent.reply.headers, sent.sent_at, sent.ended_at)
             match judged := searching.judge(sent.reply):
                 case searching.Page():
                     return judged

@@ -67,14 +67,13 @@ def read_request(ids: Sequence[str]) -> bytes:
 def trouble(reply: Reply) -> Trouble | None:
     """What has nothing to do with what was asked; None where the answer is one."""
     status = reply.status
+    if (denied := wire.denied(reply, may="archive emails")) is not None:
+        return denied
     if status == 0:
         return wire.Doubtful(reply.trouble) if reply.left else wire.NotSent(reply.trouble)
     if (later := wire.later(reply)) is not None:
         return later
     answer = wire.parsed(reply)
-    if status in (401, 403) or status in wire.NO_HANDLER:
-        location = reply.headers.get("Location", "")
-        return wire.Denied(refusals.denial(status, answer, location, may="archive emails"))
     if status in REFUSALS or (200 <= status < 300 and reply.whole):
         return None
     told = reply.trouble or refusals.describe(status, answer)

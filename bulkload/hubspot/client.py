@@ -2,53 +2,62 @@
 
 aiohttp's traps, each with a test on a real socket: a 307 would post the body again
 (redirects are not followed); a total timeout would count the wait of others (none is set:
-connecting, writing, waiting and reading each have their own); a pooled connection that the
-remote closed meanwhile makes a doubtful batch (idle ones are dropped early); an answer may
-be endless (it is read with a bound); compressed answers may explode (none are asked for).
-Whether a byte of the request left is what the trace says, not the exception's class.
+connecting, writing, waiting and reading each have their own, and writing one in all); a pooled
+connection that the remote closed meanwhile makes a doubtful batch (`pool`); an answer may be
+endless (its body is read with a bound in bytes and in time; aiohttp bounds its headers);
+compressed answers may explode (none are asked for). Whether a byte of the request left is what
+the trace says, not the exception's class; what the exception means is `trouble`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
-import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import urlencode
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 
-from bulkload.errors import RefusedToStart
+from bulkload.hubspot import route, trouble
+from bulkload.hubspot.pool import Pool
 from bulkload.hubspot.wire import Reply
 from bulkload.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
     from types import TracebackType
 
     from bulkload.hubspot.auth import Token
+    from bulkload.hubspot.route import Route
+
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 
 ANSWER_BYTES = 64 << 20
 """Largest answer read. A hundred records come back with their properties."""
-
-IDLE_S = 8.0
-"""How long a pooled connection may lie idle and still be trusted."""
 
 CONNECT_S = 10.0
 
 WHOLE_BYTES = 1 << 20
 """Largest body written in one piece; aiohttp warns of more."""
 
+SLOWEST = 16 << 10
+"""Bytes a second of a request that a remote has to take at least, over the whole of it."""
+
 
 @dataclass(slots=True)
 class _Way:
-    """How far one request came. The deadline moves on with each stage."""
+    """How far one request came. The deadline moves on with each stage, while it is written until
+    `last` at most.
+    """
 
     scope: asyncio.Timeout
     timeout: float
+    last: float
     left: bool = False
     left_at: float = 0.0
     stage: str = "connect"
@@ -56,8 +65,9 @@ class _Way:
 
     def move(self, stage: str) -> None:
         self.stage = stage
+        until = asyncio.get_running_loop().time() + self.timeout
         with suppress(RuntimeError):  # over already: the body is written beside the answer
-            self.scope.reschedule(asyncio.get_running_loop().time() + self.timeout)
+            self.scope.reschedule(until if stage == "read" else min(until, self.last))
 
 
 @dataclass(slots=True)
@@ -74,29 +84,30 @@ class Sent:
 
 
 class Client:
-    """One session for the run. `timeout`: seconds without progress before it gives up."""
+    """One session for the run. `timeout`: seconds without progress before it gives up.
+
+    `ca_file`: certificates in PEM to trust beside the system's. Raises RefusedToStart for an
+    address, a proxy of the environment or a CA file that is of no use.
+    """
 
     def __init__(
-        self, base_url: str, token: Token, *, timeout: float = 60.0, connections: int = 20
+        self,
+        base_url: str,
+        token: Token,
+        *,
+        timeout: float = 60.0,
+        connections: int = 20,
+        ca_file: Path | None = None,
     ) -> None:
-        parts = urlsplit(base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise RefusedToStart(
-                f"{base_url!r} is not a URL to send to: give --base-url as https://host[:port]"
-            )
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise RefusedToStart("--base-url takes scheme, host, port and path, nothing else")
-        self.base_url = base_url.rstrip("/")
+        self._route: Route = route.find(base_url, ca_file)
+        self.base_url = self._route.base_url
         self._token = token
         self._timeout = timeout
-        self._proxy = None if proxy_bypass(parts.hostname) else getproxies().get(parts.scheme)
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_headers_sent)
         trace.on_request_chunk_sent.append(_chunk_sent)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=connections + 4, keepalive_timeout=IDLE_S, ttl_dns_cache=60
-            ),
+            connector=Pool(limit=connections + 4, ttl_dns_cache=60, ssl=self._route.trust or True),
             timeout=aiohttp.ClientTimeout(total=None),
             trace_configs=[trace],
             raise_for_status=False,
@@ -122,18 +133,39 @@ class Client:
         await self._session.close()
 
     async def post(self, path: str, body: bytes) -> Sent:
-        return await self._request("POST", path, body)
+        return await self._request("POST", path, body, self._bearer())
 
     async def get(self, path: str) -> Sent:
-        return await self._request("GET", path, None)
+        return await self._request("GET", path, None, self._bearer())
 
-    async def _request(self, method: str, path: str, body: bytes | None) -> Sent:
-        loop = asyncio.get_running_loop()
-        headers = {"Authorization": f"Bearer {self._token.reveal()}"}
+    async def post_form(self, path: str, form: Mapping[str, str]) -> Sent:
+        """A form, without the token: what endpoints take that give tokens."""
+        return await self._request("POST", path, urlencode(form).encode(), {}, FORM)
+
+    async def post_open(self, path: str, body: bytes) -> Sent:
+        """JSON, without the token in a header."""
+        return await self._request("POST", path, body, {})
+
+    async def get_open(self, path: str) -> Sent:
+        """Without the token in a header. `path` may hold one: it is in no reply's words."""
+        return await self._request("GET", path, None, {})
+
+    def _bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token.reveal()}"}
+
+    async def _request(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str], kind: str = JSON
+    ) -> Sent:
+        loop, there = asyncio.get_running_loop(), self._route
         if body is not None:
-            headers["Content-Type"] = "application/json"
-        scope = asyncio.timeout(CONNECT_S + self._timeout)
-        way = _Way(scope, self._timeout)
+            headers["Content-Type"] = kind
+        login = {"Proxy-Authorization": there.login} if there.login else {}
+        if not there.tls:
+            headers.update(login)  # there is no tunnel: the proxy reads the request itself
+        allowed = CONNECT_S + self._timeout
+        writing = self._timeout + len(body or b"") / SLOWEST
+        scope = asyncio.timeout(allowed)
+        way = _Way(scope, self._timeout, loop.time() + allowed + writing)
         try:
             async with (
                 scope,
@@ -143,23 +175,38 @@ class Client:
                     data=_payload(body),
                     headers=headers,
                     allow_redirects=False,
-                    proxy=self._proxy,
+                    proxy=there.proxy,
+                    proxy_headers=login if there.tls and there.proxy else None,
                     trace_request_ctx=way,
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
                 ) as response,
             ):
                 way.move("read")
                 way.answer = response
-                answer, whole = await _read(response.content)
-                reply = Reply(response.status, response.headers, answer, whole=whole)
+                reply = await self._read(response)
         except TimeoutError:
             reply = _nothing(way, f"no answer in time ({way.stage})")
         except aiohttp.ClientPayloadError:
             reply = _nothing(way, "the answer was cut off")
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             # ValueError: aiohttp's for an answer that is no HTTP in a way it did not foresee.
-            reply = _nothing(way, f"{way.stage}: {_name(error)}")
+            found = trouble.read(error, way.stage, there)
+            reply = _nothing(way, found.words, hopeless=found.hopeless)
         return Sent(reply, way.left_at, loop.time())
+
+    async def _read(self, response: aiohttp.ClientResponse) -> Reply:
+        status, headers = response.status, response.headers
+        answer, endless = bytearray(), "the answer is too large"
+        if (response.content_length or 0) > ANSWER_BYTES:
+            return Reply(status, headers, b"", whole=False, trouble=endless)
+        async for part in response.content.iter_any():
+            answer += part
+            if len(answer) > ANSWER_BYTES:
+                return Reply(status, headers, b"", whole=False, trouble=endless)
+        body = bytes(answer)
+        if not self._route.tls and trouble.speaks_tls(status, body):
+            return Reply(status, headers, body, trouble=trouble.ANSWERS_TLS, hopeless=True)
+        return Reply(status, headers, body)
 
 
 def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
@@ -167,29 +214,12 @@ def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
     return io.BytesIO(body) if body is not None and len(body) > WHOLE_BYTES else body
 
 
-async def _read(content: aiohttp.StreamReader) -> tuple[bytes, bool]:
-    parts, size = [], 0
-    async for part in content.iter_any():
-        size += len(part)
-        if size > ANSWER_BYTES:
-            return b"", False
-        parts.append(part)
-    return b"".join(parts), True
-
-
-def _nothing(way: _Way, trouble: str) -> Reply:
+def _nothing(way: _Way, words: str, *, hopeless: bool = False) -> Reply:
     if way.answer is not None:  # its status is known: a refusal that was cut off is one
         headers = way.answer.headers
-        return Reply(way.answer.status, headers, b"", whole=False, trouble=trouble)
-    return Reply(0, MappingProxyType({}), b"", way.left, whole=False, trouble=trouble)
-
-
-def _name(error: BaseException) -> str:
-    """The kind of failure without what it quotes: an error's text may hold the URL or more."""
-    cause = getattr(error, "os_error", None) or error
-    if isinstance(cause, ConnectionError) and cause.errno:
-        return os.strerror(cause.errno)  # "Connection refused"; asyncio's own text hides it
-    return getattr(cause, "strerror", None) or type(error).__name__
+        return Reply(way.answer.status, headers, b"", whole=False, trouble=words)
+    nothing = Reply(0, MappingProxyType({}), b"", way.left, whole=False, trouble=words)
+    return nothing._replace(hopeless=hopeless)
 
 
 async def _headers_sent(_session: aiohttp.ClientSession, context: Any, _params: Any) -> None:

@@ -71,13 +71,13 @@ def judge(
     `by_id`: they are ids, which may be those of records without a key.
     """
     status = reply.status
+    if (denied := wire.denied(reply)) is not None:
+        return denied
     if status == 0:
         return wire.NotSent(reply.trouble)
     answer = wire.parsed(reply)
     if (later := wire.later(reply)) is not None:
         return later
-    if status in (401, 403) or status in wire.NO_HANDLER:
-        return wire.Denied(refusals.denial(status, answer, reply.headers.get("Location", "")))
     if 400 <= status < 500:
         return wire.Denied(
             f"the remote refuses to read by {marks.key} ({refusals.describe(status, answer)}), so "
@@ -101,7 +101,7 @@ def _found(result: object, marks: Marks) -> tuple[str, Found] | None:
     properties = result.get("properties") if isinstance(result, dict) else None
     if not isinstance(result, dict) or not isinstance(properties, dict):
         return None
-    if not isinstance(result.get("id"), str | int):
+    if not wire.record_id(result.get("id")):
         return None
     key, run = properties.get(marks.key), properties.get(marks.run) if marks.run else ""
     if not isinstance(key, str):

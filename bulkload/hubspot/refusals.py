@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 MESSAGE_LIMIT = 4_000
 """Longest message kept of a refusal, in characters."""
 
+READ_LIMIT, MOST_FLAWS = 1 << 20, 300
+"""So much of a message is searched, and so many flaws in it: each is held against each input."""
+
+NAME_LIMIT = 100
+"""Longest category, property name or correlation id kept, in characters."""
 
 LONG_KEY = 32
 """A key of so many characters is quoted on purpose; "17" stands in any message."""
@@ -74,10 +80,10 @@ def read(
         message = f"{message} ({', '.join(unset)})"
     return Refusal(
         status,
-        _text(error, "category") or "UNKNOWN",
+        _name(_text(error, "category")) or "UNKNOWN",
         message[:MESSAGE_LIMIT],
-        _text(error, "correlationId"),
-        found[0].name if found else next(iter(unset), ""),
+        _name(_text(error, "correlationId")),
+        _name(found[0].name if found else next(iter(unset), "")),
     )
 
 
@@ -99,18 +105,20 @@ def _context_properties(error: Mapping[str, Any]) -> list[str]:
 
 def flaws(message: str) -> list[Flaw]:
     """The JSON that HubSpot puts behind "Property values were not valid:"."""
-    start = message.find("[{")
-    if start < 0:
-        return []
+    return [*_flaws(message)] if "[{" in message and len(message) <= READ_LIMIT else []
+
+
+@lru_cache(maxsize=4)  # each input is held against the same message
+def _flaws(message: str) -> tuple[Flaw, ...]:
     try:
-        found = orjson.loads(message[start : message.rindex("]") + 1])
+        found = orjson.loads(message[message.index("[{") : message.rindex("]") + 1])
     except ValueError:
-        return []
-    return [
+        return ()
+    return tuple(
         Flaw(_text(f, "name"), _text(f, "error"), _text(f, "message"))
-        for f in found
+        for f in found[:MOST_FLAWS]
         if isinstance(f, dict) and _text(f, "name")
-    ]
+    )
 
 
 def column(message: str) -> int | None:
@@ -173,8 +181,9 @@ def names_key(refusal: Refusal, key: str, key_property: str) -> bool:
 
 def holders(message: str) -> list[str]:
     """The ids of records that a conflict's text may mean, the likeliest first; at most ten."""
-    near = re.findall(r"(\d+)\W{0,3}already\b", message)
-    near += re.findall(r"[Ii][Dd]s?\W{1,3}(\d+)", message)
+    message = message[:MESSAGE_LIMIT]
+    near = re.findall(r"(?<!\d)(\d{1,20})\W{0,3}already\b", message)
+    near += re.findall(r"[Ii][Dd]s?\W{1,3}(\d{1,20})(?!\d)", message)
     return list(dict.fromkeys(near + re.findall(r"(?<![\w])\d{4,20}(?![\w])", message)))[:10]
 
 
@@ -206,7 +215,7 @@ def denial(
     if 300 <= status < 400:
         return f"the remote redirects ({what}) to {location or 'nowhere'}: check --base-url"
     if status == 407:
-        return f"a proxy wants credentials ({what}): check HTTPS_PROXY"
+        return f"a proxy asks for a login ({what}): put user:password@ into HTTPS_PROXY"
     return f"there is no such endpoint ({what}): check --base-url"
 
 
@@ -220,6 +229,11 @@ def _scopes(answer: Mapping[str, Any]) -> list[str]:
     named = [c.get("requiredGranularScopes") for c in contexts if isinstance(c, dict)]
     scopes = [scope for listed in named if isinstance(listed, list) for scope in listed]
     return [s for s in dict.fromkeys(map(str, scopes)) if re.fullmatch(r"[\w.-]+", s)]
+
+
+def _name(text: str) -> str:
+    """What logs show: short, and nothing that a terminal would obey."""
+    return "".join(c for c in text[:NAME_LIMIT] if c.isprintable())
 
 
 def _text(answer: Mapping[str, Any], name: str) -> str:

@@ -109,19 +109,18 @@ def newest(since: float) -> bytes:
 
 def judge(reply: wire.Reply) -> Page | wire.TryLater | wire.Denied | wire.Doubtful:
     """What the answer to a search shows. `Doubtful`: nothing; ask again."""
-    status = reply.status
-    if status == 0:
-        return wire.Doubtful(reply.trouble or "no answer")
-    if (later := wire.later(reply)) is not None:
-        return later
-    answer = wire.parsed(reply)
-    if status == 403:
+    status, answer = reply.status, wire.parsed(reply)
+    if status == 403 and not wire.is_page(reply):
         return wire.Denied(
             f"the token may not search emails ({refusals.describe(status, answer)}). Grant it "
             "crm.objects.contacts.read in the app's settings"
         )
-    if status == 401 or status in wire.NO_HANDLER:
-        return wire.Denied(refusals.denial(status, answer, reply.headers.get("Location", "")))
+    if (denied := wire.denied(reply)) is not None:
+        return denied
+    if status == 0:
+        return wire.Doubtful(reply.trouble or "no answer")
+    if (later := wire.later(reply)) is not None:
+        return later
     if status in (400, 413, 414, 422):
         return wire.Denied(f"the remote refuses the search ({refusals.describe(status, answer)})")
     if not 200 <= status < 300:
@@ -129,7 +128,7 @@ def judge(reply: wire.Reply) -> Page | wire.TryLater | wire.Denied | wire.Doubtf
     if not reply.whole:
         return wire.Doubtful(f"{status}: {reply.trouble or 'the answer was not read to its end'}")
     page = _page(answer)
-    return page or wire.Doubtful(f"{status} without a readable page of results")
+    return page or wire.Doubtful(wire.unreadable(reply, "page of results"))
 
 
 def same(sent: Mapping[str, str], found: Mapping[str, str]) -> bool:
@@ -230,11 +229,11 @@ def _after(paging: object) -> str | None:
 def _result(listed: object) -> Result | None:
     if not isinstance(listed, dict):
         return None
-    name, properties = listed.get("id"), listed.get("properties")
-    if type(name) not in (str, int) or not name or not isinstance(properties, dict):
+    name, properties = wire.record_id(listed.get("id")), listed.get("properties")
+    if not name or not isinstance(properties, dict):
         return None
     texts = {key: _text(value) for key, value in properties.items() if value is not None}
-    return Result(str(name), texts, moment(listed.get("createdAt")))
+    return Result(name, texts, moment(listed.get("createdAt")))
 
 
 def _text(value: object) -> str:

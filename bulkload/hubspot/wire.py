@@ -49,6 +49,7 @@ class Reply(NamedTuple):
 
     `status` 0: no answer; `trouble` says why, or why it is not whole. `left`: whether a byte of
     the request may have left. `whole`: whether the answer's body was read to its end.
+    `hopeless`: nothing was made, and no waiting will change it; `trouble` says what will.
     """
 
     status: int
@@ -57,6 +58,7 @@ class Reply(NamedTuple):
     left: bool = True
     whole: bool = True
     trouble: str = ""
+    hopeless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ class Doubtful:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """Nothing was made and no record is at fault: token, scope or address are wrong."""
+    """Nothing was made and no record is at fault: token, scope, address or proxy are wrong."""
 
     reason: str
 
@@ -137,8 +139,11 @@ LATER = {423: 2.0, 429: None, 477: None}
 NO_HANDLER = frozenset({300, 301, 302, 303, 304, 305, 307, 308, 404, 405, 407, 410})
 """Nobody took the request: a wrong address, or a proxy in between."""
 
+_REFUSALS = frozenset({400, 401, 403, 409, 422, 451, 511})
+"""With the remote's own body they are about the token or the records; as a page they are not."""
 
 _FINE = re.compile(r"\.\d{3}")
+_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 
 
 def judge(batch: Batch, reply: Reply, key_property: str = "") -> Verdict:
@@ -147,22 +152,47 @@ def judge(batch: Batch, reply: Reply, key_property: str = "") -> Verdict:
     `key_property`: the one whose values the batch's entries carry as their keys, if they do.
     """
     status = reply.status
+    if (no := denied(reply)) is not None:
+        return no
     if status == 0:
         return Doubtful(reply.trouble) if reply.left else NotSent(reply.trouble)
     if (asked := later(reply)) is not None:
         return asked
-    answer = parsed(reply)
-    if status in (401, 403) or status in NO_HANDLER:
-        return Denied(refusals.denial(status, answer, reply.headers.get("Location", "")))
     if 200 <= status < 300 and not reply.whole:
         return Doubtful(f"{status}: {reply.trouble or 'the answer was not read to its end'}")
     if 200 <= status < 300:
-        return _judge_results(batch, answer, status, key_property)
+        return _judge_results(batch, reply, key_property)
+    answer = parsed(reply)
     if status in (413, 414):
         return Refused(refusals.read(answer, status, "the request is too large for the remote"))
     if status == 400 or (status in (409, 422) and "category" in answer):
         return _judge_refusal(batch, answer, status, key_property)
     return Doubtful(refusals.describe(status, answer), retry_after(reply.headers))
+
+
+def denied(reply: Reply, *, may: str = "create emails") -> Denied | None:
+    """Why nothing of the kind will be answered however long one waits; None where it may be.
+
+    `may`: what the call was about, for the words of a 403.
+    """
+    status = reply.status
+    if reply.hopeless:
+        return Denied(reply.trouble)
+    if is_page(reply) and status in _REFUSALS:
+        return Denied(
+            f"a page of HTML ({status}) came in place of the remote's answer: a proxy or firewall "
+            "in between refuses. Check HTTPS_PROXY, NO_PROXY and --base-url, or ask whoever runs it"
+        )
+    if status in (401, 403) or status in NO_HANDLER:
+        location = "".join(c for c in reply.headers.get("Location", "") if c.isprintable())
+        where = location.partition("?")[0][:200]  # what is behind it may be a secret
+        return Denied(refusals.denial(status, parsed(reply), where, may=may))
+    return None
+
+
+def is_page(reply: Reply) -> bool:
+    """Whether it is HTML, which the remote itself never answers: somebody in between did."""
+    return "text/html" in reply.headers.get("Content-Type", "").lower()
 
 
 def later(reply: Reply) -> TryLater | None:
@@ -181,6 +211,23 @@ def later(reply: Reply) -> TryLater | None:
 def is_daily(reply: Reply) -> bool:
     """Whether the day's quota is used up: nothing will go before it is new."""
     return reply.status == 429 and parsed(reply).get("policyName") == "DAILY"
+
+
+def record_id(value: object) -> str:
+    """A record's id at the remote, as it is written down; "" where it is none.
+
+    Ids are digits as far as is known. What could not stand in a list of ids is none.
+    """
+    if type(value) not in (str, int):
+        return ""
+    text = str(value)
+    return text if _ID.fullmatch(text) else ""
+
+
+def unreadable(reply: Reply, what: str) -> str:
+    """Why an answer that should tell something tells nothing."""
+    page = ": a page of HTML. Does a proxy answer in the remote's place?" if is_page(reply) else ""
+    return f"{reply.status} without a readable {what}{page}"
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -223,11 +270,12 @@ def parsed(reply: Reply) -> dict[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
-def _judge_results(batch: Batch, answer: dict[str, Any], status: int, key_property: str) -> Verdict:
+def _judge_results(batch: Batch, reply: Reply, key_property: str) -> Verdict:
+    answer = parsed(reply)
     results, errors = answer.get("results"), answer.get("errors") or []
     if not isinstance(results, list) or not isinstance(errors, list):
-        return Doubtful(f"{status} without a readable list of results")
-    listed = [r for r in results if isinstance(r, dict) and isinstance(r.get("id"), str | int)]
+        return Doubtful(unreadable(reply, "list of results"))
+    listed = [r for r in results if isinstance(r, dict) and record_id(r.get("id"))]
     made = list({str(r["id"]): r for r in listed}.values())  # a record listed twice is one
     if answer.get("status", "COMPLETE") != "COMPLETE":
         errors = []  # the remote is not done: what it has not made yet is not refused
@@ -307,7 +355,7 @@ def _judge_refusal(batch: Batch, answer: dict[str, Any], status: int, key_proper
     listed = answer.get("errors")
     errors = [e for e in listed if isinstance(e, dict)] if isinstance(listed, list) else []
     for error in (answer, *errors):
-        for trace in refusals.trace_ids(error):
+        for trace in dict.fromkeys(refusals.trace_ids(error)):
             if trace in by_trace:
                 blamed[by_trace[trace]] = refusals.read({**answer, **error}, status)
     if blamed:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self, TextIO
 
 from bulkload import events
+from bulkload.report.forecast import Forecast, forecast
+from bulkload.zone import span
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -22,11 +24,17 @@ PLAIN_EVERY_S = 5.0
 _ID = re.compile(r" [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 WINDOW_S = 3.0
 LONG_HOLD_S = 1.0
+LONG_LEFT_S = 600.0
+"""A time of day says more than a span that is longer than this."""
+SAY_AGAIN_S = 900.0
+"""A wait of hours is one line now and then where lines stay."""
 
 
 @dataclass(slots=True)
 class Meter:
-    """Pure: events in, what to show out. `now` in seconds of any steady clock."""
+    """Pure: events in, what to show out. `now` in seconds of any steady clock, `wall` of the
+    epoch.
+    """
 
     in_flight: int = 20
     expected: int | None = None
@@ -48,8 +56,14 @@ class Meter:
     rate: float = 0.0
     limit: str = "starting"
     draining: bool = False
+    calls: int = 0
+    today: events.Today | None = None
+    quota: events.Quota | None = None
+    quota_since: float = 0.0
+    slept: float = 0.0
+    ahead: Forecast = field(default_factory=Forecast)
 
-    def take(self, event: events.Event, now: float) -> None:
+    def take(self, event: events.Event, now: float, wall: float = 0.0) -> None:
         match event:
             case events.Started():
                 self.began = self.mark = now
@@ -63,8 +77,9 @@ class Meter:
                 self.consumed = max(self.consumed, event.consumed)
                 if self.already and not self.base:
                     # Where an earlier life stopped: this one's speed says nothing of before.
-                    self.base, self.began = event.consumed, now
+                    self.base, self.began, self.slept = event.consumed, now, 0.0
             case events.Answered():
+                self.calls += 1
                 self.retries += event.retry
                 self.answering += event.seconds
             case events.Waited():
@@ -73,10 +88,27 @@ class Meter:
                 self.held = event.reason
             case events.Released():
                 self.held = ""
+            case events.Today():
+                self.today = event
+            case events.Quota():
+                if self.quota is None:
+                    self.quota_since, self.rate = now, 0.0
+                self.quota = event
+            case events.Renewed():
+                self._wake(now)
             case events.Said():
                 pass
         if now - self.mark >= WINDOW_S:
-            self._turn(now)
+            if self.quota is None:
+                self._turn(now)
+            self.ahead = self._forecast(now, wall)
+
+    def _wake(self, now: float) -> None:
+        """The time that was slept says nothing of the speed."""
+        if self.quota is not None:
+            self.slept += now - self.quota_since
+            self.quota, self.mark, self.mark_read = None, now, self.read
+            self.waited = self.answering = 0.0
 
     def _turn(self, now: float) -> None:
         span = now - self.mark
@@ -95,31 +127,60 @@ class Meter:
 
     def eta_s(self, now: float) -> float | None:
         """Seconds left, by bytes read of the sources; None where unknown."""
-        done = self.consumed - self.base
-        if not self.expected or done <= 0 or now <= self.began:
+        done, spent = self.consumed - self.base, self._at_work(now)
+        if not self.expected or done <= 0 or spent <= 0:
             return None
-        return (now - self.began) * max(self.expected - self.consumed, 0) / done
+        return spent * max(self.expected - self.consumed, 0) / done
 
-    def words(self, now: float) -> str:
+    def _at_work(self, now: float) -> float:
+        asleep = 0.0 if self.quota is None else now - self.quota_since
+        return now - self.began - self.slept - asleep
+
+    def _forecast(self, now: float, wall: float) -> Forecast:
+        """Where the day's calls are known, they may stop it before the bytes say that it ends."""
+        spent = self._at_work(now)
+        if self.today is None or spent <= 0 or not self.calls:
+            return Forecast()
+        per_s, left_s = self.read / spent, self.eta_s(now)
+        return forecast(
+            wall,
+            None if left_s is None else left_s * per_s,
+            per_s,
+            self.read / self.calls,
+            self.today,
+            self.today.zone,
+        )
+
+    def words(self, now: float, wall: float = 0.0) -> str:
         """One line, what matters most first: a narrow terminal cuts its end."""
-        left = self.eta_s(now)
         parts = [f"{self.already + self.read:,} records"]
         if self.rate:
             parts.append(f"{self.rate:,.0f}/s")
         if self.draining:
             parts.append("finishing what is in flight")
-        elif left is not None:
-            parts.append(f"about {clock(left)} left")
+        elif left := self._left(now):
+            parts.append(left)
         if self.dead:
             parts.append(f"{self.dead:,} dead letters")
         if self.doubt:
             parts.append(f"{self.doubt:,} in doubt")
         if self.skipped:
             parts.append(f"{self.skipped:,} skipped")
-        parts.append(f"held: {_ID.sub('', self.held).strip()}" if self.held else self.limit)
+        if self.quota is not None:
+            parts.append(f"{self.quota.words}, in {clock(self.quota.until - wall)}")
+        else:
+            parts.append(f"held: {_ID.sub('', self.held).strip()}" if self.held else self.limit)
         if self.retries:
             parts.append(f"{self.retries:,} retries")
         return " · ".join(parts)
+
+    def _left(self, now: float) -> str:
+        if self.quota is not None:  # the state says when it goes on
+            return self.ahead.ends
+        left = self.eta_s(now)
+        if self.ahead.text and (self.ahead.stops or left is None or left > LONG_LEFT_S):
+            return self.ahead.text
+        return "" if left is None else f"about {clock(left)} left"
 
 
 class Progress:
@@ -140,6 +201,7 @@ class Progress:
         self._live: RichProgress | None = None
         self._line: TaskID | None = None
         self._next = 0.0
+        self._say_again = 0.0
 
     def __enter__(self) -> Self:
         if self._show and self._stream.isatty():
@@ -172,15 +234,17 @@ class Progress:
         self.say(text)
 
     def __call__(self, event: events.Event) -> None:
-        now = time.monotonic()
+        now, wall = time.monotonic(), time.time()
         meter = self._meter
-        meter.take(event, now)
+        meter.take(event, now, wall)
         if isinstance(event, events.Said):
             self.say(event.text)
         if self._verbose and isinstance(event, events.Answered):
             self.say(f"call: {event.status or 'no answer'} after {event.seconds:.3f} s")
         if isinstance(event, events.Held):
             self._hold(event)
+        if (self._show or self._verbose) and isinstance(event, events.Quota | events.Renewed):
+            self._wait(event, now, wall)
         if not self._show:
             return
         if isinstance(event, events.Started):
@@ -188,13 +252,13 @@ class Progress:
         if self._live is not None and self._line is not None:
             self._live.update(
                 self._line,
-                description=meter.words(now),
+                description=meter.words(now, wall),
                 total=meter.expected,
                 completed=meter.consumed,
             )
-        elif now >= self._next:
+        elif now >= self._next and meter.quota is None:
             if self._next and meter.read:
-                print(meter.words(now), file=self._stream, flush=True)  # the report
+                print(meter.words(now, wall), file=self._stream, flush=True)  # the report
             self._next = now + PLAIN_EVERY_S
 
     def _hold(self, event: events.Held) -> None:
@@ -208,6 +272,15 @@ class Progress:
             )
             self.say(f"held ({wait}): {event.reason}")
 
+    def _wait(self, event: events.Quota | events.Renewed, now: float, wall: float) -> None:
+        """A wait for hours is said when it begins and ends; the live line counts it down."""
+        if isinstance(event, events.Renewed):
+            self._say_again = 0.0
+            self.say("the day's calls are there again")
+        elif now >= self._say_again and (self._live is None or not self._say_again):
+            self._say_again = now + SAY_AGAIN_S
+            self.say(f"{event.words}, in {clock(event.until - wall)}")
+
     def say(self, text: str) -> None:
         if self._live is None:
             print(text, file=self._stream, flush=True)  # the report
@@ -215,11 +288,4 @@ class Progress:
             self._live.console.print(text)
 
 
-def clock(seconds: float) -> str:
-    """Seconds as a person says them: 42 s, 3 min 20 s, 5 h 12 min."""
-    whole = round(seconds)
-    if whole < 100:
-        return f"{whole} s"
-    if whole < 6000:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+clock = span

@@ -16,12 +16,15 @@ from bulkload import events
 from bulkload.archiving import Archiving
 from bulkload.calling import Caller
 from bulkload.hubspot.client import Sent
+from bulkload.hubspot.remoteclock import RemoteClock
 from bulkload.hubspot.wire import Reply
 from bulkload.journal import journal as journals
 from bulkload.journal import readers, schema, undo
-from bulkload.limiter import Limiter, RateLimit
+from bulkload.limiter import Limiter
+from bulkload.room import RateLimit
 from bulkload.rundir import RunDir
 from bulkload.runlog import RunLog
+from bulkload.traffic import Traffic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,8 +102,9 @@ def fill(run: RunDir, *batches: int) -> list[str]:
 def archive(run: RunDir, remote: Remote, in_flight: int = 5) -> tuple[undo.Settled, Any]:
     async def work() -> tuple[undo.Settled, BulkloadError | None]:
         tell = events.Announcer(())
-        limiter = Limiter(RateLimit(1_000_000, 1.0))
-        caller = Caller(cast("Sink", remote), limiter, random.Random(1), tell, 5.0)
+        clock = RemoteClock(asyncio.get_running_loop().time)
+        traffic = Traffic(Limiter(RateLimit(1_000_000, 1.0)), clock)
+        caller = Caller(cast("Sink", remote), traffic, random.Random(1), tell, 5.0)
         journal = undo.UndoJournal(run, on_full=lambda _: None)
         archiving = Archiving(caller, journal, undo.settled(run), tell, RunLog(run.log))
         try:

@@ -4,118 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import struct
 import time
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bulkload.errors import RefusedToStart
 from bulkload.hubspot import client as clients
+from bulkload.hubspot import pool
 from bulkload.hubspot.auth import Token, read_token
 from bulkload.hubspot.client import Client, Sent
 from bulkload.hubspot.sink import Sink
 from bulkload.hubspot.wire import Doubtful, TryLater, judge
 from tests.making import batch
+from tests.sockets import (
+    OK,
+    SECRET,
+    drip,
+    flood,
+    plain_environment,
+    raw,
+    reset,
+    serving,
+    stall,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-OK = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n{}"
-SECRET = "pat-na1-secret"
+    from tests.sockets import Answer, Server
 
 
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
-
-
-class Server:
-    """A raw server: each request is read and kept, then `answer` does what it does."""
-
-    def __init__(self, answer: Answer) -> None:
-        self.answer = answer
-        self.requests: list[bytes] = []
-        self.connections = 0
-        self._writers: list[asyncio.StreamWriter] = []
-
-    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        self._writers.append(writer)
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = 0
-                for line in head.split(b"\r\n"):
-                    if line.lower().startswith(b"content-length:"):
-                        length = int(line.split(b":")[1])
-                self.requests.append(head + await reader.readexactly(length))
-                await self.answer(reader, writer)
-                await writer.drain()
-        except (OSError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-
-    def close(self) -> None:
-        for writer in self._writers:
-            writer.close()
-
-
-@asynccontextmanager
-async def serving(answer: Answer) -> AsyncIterator[tuple[Server, str]]:
-    server = Server(answer)
-    listening = await asyncio.start_server(server.take, "127.0.0.1", 0)
-    port = listening.sockets[0].getsockname()[1]
-    try:
-        yield server, f"http://127.0.0.1:{port}"
-    finally:
-        listening.close()
-        server.close()
-        await asyncio.sleep(0.01)
-
-
-def raw(answer: bytes, *, close: bool = False) -> Answer:
-    async def writes(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(answer)
-        await writer.drain()
-        if close:
-            writer.close()
-
-    return writes
-
-
-async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    sock = writer.get_extra_info("socket")
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
-
-
-async def stall(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
-    await asyncio.sleep(60)
-
-
-async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n")
-    while True:
-        writer.write(b"1\r\nx\r\n")
-        await writer.drain()
-        await asyncio.sleep(0.02)
-
-
-async def flood(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n")
-    part = b"10000\r\n" + b"x" * 65536 + b"\r\n"
-    while True:
-        writer.write(part)
-        await writer.drain()
+    plain_environment(monkeypatch, tmp_path)
 
 
 def post(answer: Answer, *, timeout: float = 5.0, body: bytes = b"{}") -> tuple[Sent, Server]:
@@ -271,7 +193,7 @@ def test_a_large_body_that_is_answered_before_it_is_read_is_an_answer() -> None:
 
 
 def test_a_connection_that_lay_idle_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clients, "IDLE_S", 0.1)
+    monkeypatch.setattr(pool, "IDLE_S", 0.1)
 
     async def twice() -> tuple[list[Sent], int]:
         async with (

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bulkload import asking, events, ordinals, outage, retry
+from bulkload import asking, events, ordinals, outage, pipeline, quarantine, retry
 from bulkload.answering import ASKS
 from bulkload.batching import Batch, Entry, batches
 from bulkload.errors import StoppedForGood, StoppedResumable
@@ -31,11 +31,13 @@ from bulkload.journal import journal as journals
 from bulkload.journal import readers, schema
 from bulkload.journal.journal import Journal
 from bulkload.letters import LetterWriter
-from bulkload.limiter import Limiter, RateLimit
+from bulkload.limiter import Limiter
 from bulkload.parts import Parts, Policy, Tally
 from bulkload.pipeline import Pipeline
 from bulkload.retry import PROBE, TRIAL, Backoff
+from bulkload.room import RateLimit
 from bulkload.rundir import RunDir
+from bulkload.traffic import Traffic
 from tests.clock import run_virtual
 from tests.making import entry, fault, key_of, keyed, letter, reply
 
@@ -56,8 +58,9 @@ def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outage, "THROTTLED", NO_WAIT)
     monkeypatch.setattr(outage, "TRIAL", NO_WAIT)
     monkeypatch.setattr(retry, "PROBE", NO_WAIT)
+    monkeypatch.setattr(quarantine, "AGAIN", NO_WAIT)
     monkeypatch.setattr(asking, "ASK_AGAIN", Backoff(0.002, 0.002, 0.002))
-    monkeypatch.setattr(asking, "SHOWN_S", 0.0)
+    monkeypatch.setattr(pipeline, "SHOWN_S", 0.0)
     monkeypatch.setattr("bulkload.journal.writer.GAP_S", 0.0)
 
 
@@ -178,12 +181,11 @@ def load(
         parts = Parts(
             cast("Sink", remote),
             journal,
-            Limiter(RateLimit(1_000_000, 1)),
+            Traffic(Limiter(RateLimit(1_000_000, 1)), RemoteClock(asyncio.get_running_loop().time)),
             LetterWriter("r", ["a.ndjson"]),
             Random(1),
             events.Announcer((told.append,)),
             lambda: 0,
-            RemoteClock(asyncio.get_running_loop().time),
             offload,
         )
         listed = read if read is not None else (entry(n) for n in range(count))
@@ -195,7 +197,7 @@ def load(
                 await moving.run()
         finally:
             await journal.close()
-        return Ran(run, remote, tally, moving.stopped, told, parts.limiter)
+        return Ran(run, remote, tally, moving.stopped, told, parts.traffic.limiter)
 
     return asyncio.run(runs())
 
@@ -660,7 +662,7 @@ def test_whatever_the_remote_answers_the_counts_add_up(
     law_one(ran, count)
     assert ran.stopped is None
     assert ran.open == 0
-    assert ran.limiter._free + len(ran.limiter._coming) == ran.limiter.limit.calls, "slots leak"
+    assert ran.limiter.under_way == 0, "slots leak"
     made = {ordinal(t) for t in remote.made}
     assert ran.loaded <= made
     if in_doubt == "hold":
@@ -753,11 +755,12 @@ class Keyed(Remote):
 
     def _catch_up(self) -> None:
         while self.late and self.late[0][0] <= asyncio.get_running_loop().time():
-            self._judge(self.late.pop(0)[1])
+            due, inputs = self.late.pop(0)
+            self._judge(inputs, due)
 
-    def _judge(self, inputs: list[Any]) -> Reply:
+    def _judge(self, inputs: list[Any], at: float | None = None) -> Reply:
         taken, results = [], []
-        now = EPOCH + asyncio.get_running_loop().time()
+        now = EPOCH + (asyncio.get_running_loop().time() if at is None else at)
         fresh: dict[str, Held] = {}
         for each in inputs:
             key = each["properties"]["bulkload_key"]
@@ -845,7 +848,7 @@ def load_keyed(
     def started(pipeline: Pipeline) -> None:
         # As a preflight would have seen it.
         now = asyncio.get_running_loop().time()
-        pipeline._parts.remote.observe({}, now, now, stamp(EPOCH + now))
+        pipeline._parts.traffic.remote.observe({}, now, now, stamp(EPOCH + now))
 
     return load(path, remote, count, size=size, policy=policy, read=read, started=started)
 
@@ -1204,7 +1207,7 @@ def test_by_key_whatever_the_remote_answers_nothing_is_made_twice_lost_or_in_dou
     assert ran.existing == theirs & everyone
     undeliverable = {n for n, found in ran.letters.items() if found["reason"] == "undeliverable"}
     assert ran.letters.keys() - undeliverable == (archived - theirs) & everyone - undeliverable
-    assert ran.limiter._free + len(ran.limiter._coming) == ran.limiter.limit.calls, "slots leak"
+    assert ran.limiter.under_way == 0, "slots leak"
 
 
 class Inline:
@@ -1287,12 +1290,11 @@ def test_an_outage_of_ten_minutes_puts_in_doubt_what_was_in_flight(
         parts = Parts(
             cast("Sink", remote),
             Journal(Inline(connection), {}, readers.counts_of(connection)),
-            Limiter(RateLimit(190, 10)),
+            Traffic(Limiter(RateLimit(190, 10)), RemoteClock(loop.time)),
             LetterWriter("r", ["a.ndjson"]),
             Random(1),
             events.Announcer(()),
             lambda: 0,
-            RemoteClock(loop.time),
             offload,
         )
         grouped = batches((entry(n) for n in range(count)), max_records=size, max_bytes=1 << 20)

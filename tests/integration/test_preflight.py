@@ -17,9 +17,11 @@ from bulkload.hubspot.client import Sent
 from bulkload.hubspot.lookup import Marks
 from bulkload.hubspot.remoteclock import RemoteClock
 from bulkload.hubspot.wire import Reply
-from bulkload.limiter import Limiter, RateLimit
+from bulkload.limiter import Limiter
 from bulkload.preflight import KEY, RUN, TRIES, Preflight
 from bulkload.retry import Backoff
+from bulkload.room import RateLimit
+from bulkload.traffic import Traffic
 from tests.making import reply
 
 if TYPE_CHECKING:
@@ -96,16 +98,15 @@ def ask(
             interrupt.set()
         preflight = Preflight(
             cast("Client", remote),
-            limiter,
+            Traffic(limiter, clock),
             events.Announcer((told.append,)),
             Random(1),
             max_outage_s,
             interrupt,
-            clock,
         )
         async with asyncio.timeout(10):
             answer = await call(preflight)
-        assert limiter._free + len(limiter._coming) == limiter.limit.calls, "slots leak"
+        assert limiter.under_way == 0, "slots leak"
         said = [each.text for each in told if isinstance(each, events.Said)]
         return Asked(answer, said, told, clock)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from bulkload.hubspot.wire import Reply
     from bulkload.life import _Life
-    from bulkload.limiter import RateLimit
+    from bulkload.room import RateLimit
     from tests.simulation.remote import Remote
 
 LATER = (423, 429, 477)
@@ -37,10 +37,13 @@ Came = Literal["judged", "later", "not sent", "doubt"]
 
 
 class Left(NamedTuple):
-    """A create that left. `trial`: the one that tries the remote; `fresh`: just recorded."""
+    """A create that left. `trial`: the one that tries the remote; `fresh`: just recorded; `falls`:
+    how often the door had been shut.
+    """
 
     trial: bool
     fresh: bool
+    falls: int
 
 
 @dataclass
@@ -58,6 +61,10 @@ class Laws:
     door: Literal["open", "down", "trial", "trying"] = "open"
     until: float = 0.0
     let_through: int = 0
+    falls: int = 0
+    blurred: int = 0
+    judged: int = 0
+    failed: dict[int, int] = field(default_factory=dict)
     life: _Life | None = None
     excused: set[int] = field(default_factory=set)
     known: dict[int, str] = field(default_factory=dict)
@@ -70,6 +77,7 @@ class Laws:
         """A life begins; what it knows is what the journal says."""
         self.door, self.until, self.arrivals["all"] = "open", 0.0, deque()
         self.let_through, self.life = 0, life
+        self.failed.clear()
         self.told = Counter(dict(zip(PLACES, counts, strict=False)))
         if self.mode != "hold":
             self.told["doubt"] = 0  # they are looked at again
@@ -113,19 +121,33 @@ class Laws:
             if self.mode == "hold" and self.known.get(ordinal, "no") != "no":
                 self.fail(f"nothing twice: {ordinal} sent again though {self.known[ordinal]}")
             self.known[ordinal] = "flying"
-        return Left(trial, fresh=max(intents, default=0.0) > time.time() - 1.0)
+        return Left(trial, max(intents, default=0.0) > time.time() - 1.0, self.falls)
 
-    def comes_back(self, listed: Sequence[int], reply: Reply, *, trial: bool) -> None:
+    def comes_back(self, listed: Sequence[int], reply: Reply, left: Left) -> None:
         """The answer to a create, at the instant in which the product gets it."""
-        came = self._kind(reply)
+        came, trial = self._kind(reply), left.trial
         sure = {"later": "no", "not sent": "no", "doubt": "unknown", "judged": "made"}[came]
         if came == "judged" and reply.status >= 400:
             sure = "no"
         self.known.update(dict.fromkeys(listed, sure))
-        if came == "doubt" or (came == "judged" and self._is_partial(listed, reply)):
+        self.judged += came == "judged"
+        if came == "judged" and self._is_partial(listed, reply):
+            self.excused.update(listed)
+            self.failed.update(dict.fromkeys(listed, self.judged))
+        if came == "doubt":
             self.excused.update(listed)
         if came in ("doubt", "not sent"):
-            self._shut()
+            # Its own trouble, where others went through since it failed last, may shut the door
+            # or not. What is known since shuts it no more: that it was shut meanwhile.
+            since = [self.failed.get(ordinal, self.judged) for ordinal in listed]
+            own = came == "doubt" and not trial and max(since) < self.judged
+            if own or left.falls < self.blurred:
+                self.falls += 1
+                self.blurred, self.door, self.let_through = self.falls, "open", 0
+            elif left.falls == self.falls:
+                self._shut()
+            if came == "doubt":
+                self.failed.update(dict.fromkeys(listed, self.judged))
         elif trial and came == "judged" and self.door == "trial" and LATE_TRIALS:
             self.let_through += 1
             self.door = "open"
@@ -135,6 +157,8 @@ class Laws:
             asked = float(reply.headers.get("Retry-After", 0))
             floor = 2.0 if reply.status == 423 else 0.0
             self.until = max(self.until, self.now() + max(asked, floor))
+            if reply.status != 429 and self.door == "open":
+                self.door = "trial"  # after a lock or a migration one goes first
 
     def read_came_back(self, kind: str, reply: Reply) -> None:
         """A probe tells by its status alone; of another read the answer is needed."""
@@ -149,6 +173,7 @@ class Laws:
     def _shut(self) -> None:
         # The create that is to try may be past the gate, its intent being written.
         self.let_through += self.door == "trial"
+        self.falls += self.door != "down"
         self.door = "down"
 
     @staticmethod
@@ -238,9 +263,9 @@ class Laws:
         """A life that was not cut: every slot came back, the counts are those of the journal."""
         if life._pipeline is None:
             return
-        limiter, tally = life._pipeline._parts.limiter, life._tally
-        if limiter._free + len(limiter._coming) != limiter.limit.calls:
-            self.fail(f"slots: {limiter._free} free, {len(limiter._coming)} coming back")
+        limiter, tally = life._pipeline._parts.traffic.limiter, life._tally
+        if limiter.under_way:
+            self.fail(f"slots: {limiter.under_way} of calls that have ended")
         counts = counts_of(self.connection)
         mine = (tally.loaded, tally.existing, tally.dead, tally.doubt, tally.skipped)
         if mine != counts[:5] or self.told.total() != tally.read:

@@ -42,7 +42,7 @@ APART = "await self._writer.write(lambda connection: _bury(connection, outcome.l
 BARE = WRITE.replace("attempt, outcome", "attempt, __import__('dataclasses').replace("
                      "outcome, letters=())")  # fmt: skip
 
-DOWN = """        self._state = "down"
+DOWN = """        self._state, self._wide = "down", None
         self.falls += 1
         self._notify()
         return True"""
@@ -83,7 +83,7 @@ MUTATIONS = (
     _m("what waits behind the gate is sent all the same", "hold,resend", "pipeline.py",
        ("if self._gate.withdrawn(falls) if trial else self._gate.closed:",
         "if self._gate.is_shut:")),
-    _m("a trial leaves though the gate fell again", "hold,resend", "hold.py",
+    _m("a trial leaves though the gate fell again", "key,key+run", "hold.py",
        ("return self._shut or not self.tries(falls) or self._until > self._clock()",
         "return self._shut")),
     _m("a trial of before reopens the gate", "hold,key", "pipeline.py",
@@ -95,14 +95,14 @@ MUTATIONS = (
     _m("Retry-After is not read", "hold,key", "hubspot/wire.py",
        ('headers.get("Retry-After", "").strip()', '""')),
     _m("a slot comes back early", "hold,key", "limiter.py",
-       ("arrived_by + self.limit.window_s", "arrived_by + self.limit.window_s * 0.7")),
+       ("before = now - self.room", "before = now - 0.7 * self.room")),
     _m("a call is taken to arrive when it leaves", "hold,resend", "limiter.py",
        ("self.spend(max(sent_at, arrived_by))", "self.spend(sent_at)")),
     _m("a slot is lost where nothing was sent", "hold", "limiter.py",
        ("max(sent_at, arrived_by))\n        else:\n            self.give_back()",
         "max(sent_at, arrived_by))")),
     _m("slots of an earlier life are forgotten", "hold,resend", "life.py",
-       ("limiter.take_recent(recent,", "limiter.take_recent(0 * recent,")),
+       ("limiter.take_recent(await", "limiter.take_recent(0 * await")),
     _m("an intent is not withdrawn", "hold", "pipeline.py",
        ("                if load.attempt is None:\n                    await journal.withdraw",
         "                if load.attempt == -1:\n                    await journal.withdraw")),
@@ -148,8 +148,8 @@ MUTATIONS = (
        ("step.parted() if kept_back else step)", SHARED), ("def _sent(", CUT)),
     _m("ids that fit no input are another's", "verify", "journal/journal.py",
        ('made.split(",")[:loaded]', 'made.split(",")')),
-    _m("what is undeliverable is not asked again", "key,key+run", "answering.py",
-       ("if len(absent) == 1 and question.enough and not last:", "if False:")),
+    _m("what is undeliverable is asked for too early", "key,key+run", "pipeline.py",
+       ("self._quarantine.add(each, self._policy.quiet_s + SHOWN_S)", "at_once.append(each)")),
 )  # fmt: skip
 
 

@@ -187,15 +187,15 @@ class Remote:
 
     async def _create(self, inputs: list[Any], body: bytes) -> Sent:
         ordinals = [ordinal_of(one) for one in inputs]
-        trial, fresh = self.laws.leaves(ordinals, body)
+        left = self.laws.leaves(ordinals, body)
         fault = self._fault(CREATE_FAULTS)
         ill = self.now() - 1000.0 < self.weather.calm + HEALS_S
         if ill and fault != "refused" and any("poison" in one["properties"] for one in inputs):
             fault = "poison"
-        self.say(f"create {ordinals} {'trial ' if trial else ''}{fault}")
-        kind = "create" if fresh else "resend"
+        self.say(f"create {ordinals} {'trial ' if left.trial else ''}{fault}")
+        kind = "create" if left.fresh else "resend"
         sent = await self._call(fault, kind, lambda: self._carry_out(inputs, fault))
-        self.laws.comes_back(ordinals, sent.reply, trial=trial)
+        self.laws.comes_back(ordinals, sent.reply, left)
         return sent
 
     async def _call(self, fault: str, kind: str, carry: Callable[[], Answer]) -> Sent:

@@ -23,9 +23,9 @@ from bulkload.journal import readers
 from bulkload.journal.journal import Journal
 from bulkload.keys import key_of
 from bulkload.life import Call, _Life
-from bulkload.limiter import RateLimit
 from bulkload.model import Position, Record
 from bulkload.options import Options
+from bulkload.room import RateLimit
 from bulkload.rundir import RunDir
 from tests.clock import HAIR_S, VirtualLoop
 from tests.simulation.laws import Laws

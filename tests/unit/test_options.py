@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkload.errors import RefusedToStart
-from bulkload.limiter import RateLimit
 from bulkload.options import Options
+from bulkload.room import RateLimit
 
 
 @pytest.mark.parametrize(

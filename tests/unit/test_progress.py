@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bulkload import events
 from bulkload.report.progress import Meter, Progress, clock
+from tests.unit.test_zone import BERLIN, at
 
 
 def started(expected: int | None = 1000, already: int = 0) -> Meter:
@@ -86,6 +87,16 @@ def test_a_resumed_run_is_timed_by_what_it_reads_itself() -> None:
                 st.builds(events.Held, st.none() | st.floats(0, 100), st.text()),
                 st.just(events.Released()),
                 st.just(events.Said("x")),
+                st.builds(events.Quota, st.floats(0, 1e6), st.text()),
+                st.just(events.Renewed()),
+                st.builds(
+                    events.Today,
+                    st.integers(0, 10**6),
+                    st.none() | st.integers(1, 10**6),
+                    st.none() | st.integers(1, 10**6),
+                    st.floats(0, 1e6),
+                    st.just(BERLIN),
+                ),
             ),
             st.floats(0, 10),
         )
@@ -95,8 +106,8 @@ def test_no_event_can_stop_it(told: list[tuple[events.Event, float]]) -> None:
     meter, now = started(), 100.0
     for event, later in told:
         now += later
-        meter.take(event, now)
-        assert meter.words(now)
+        meter.take(event, now, now * 10)
+        assert meter.words(now, now * 10)
 
 
 def test_where_nothing_comes_back_the_remote_is_the_limit() -> None:
@@ -143,3 +154,70 @@ def test_an_observer_that_raises_is_told_no_more_and_stops_nothing() -> None:
     announcer(events.Released())
     announcer(events.Released())
     assert told == ["broken", "sound", "sound"]
+
+
+def of_a_day(left: int, *, until: float = 10.0) -> Meter:
+    """A tenth of the source in `until` seconds, by ten calls of a hundred records each."""
+    meter = started(expected=10_000)
+    meter.take(events.Today(left, 625_000, 625_000, at("2026-11-26"), BERLIN), 100.0, WALL)
+    for _ in range(10):
+        meter.take(events.Answered(201, 0.1), 100.5, WALL)
+    meter.take(events.Settled(loaded=1000, consumed=1000), 100.0 + until, WALL + until)
+    return meter
+
+
+WALL = at("2026-11-25T22:00")
+
+
+def test_a_run_that_the_days_calls_will_stop_says_so() -> None:
+    assert "stops at 625,000 calls today, goes on at 00:00 Europe/Berlin, ends Thursday 00:01" in (
+        of_a_day(20).words(110.0, WALL + 10)
+    )
+
+
+def test_a_run_that_they_will_not_stop_says_when_it_ends_if_that_is_not_soon() -> None:
+    assert "about 90 s left" in of_a_day(1000).words(110.0, WALL + 10)
+    assert "ends 23:40 Europe/Berlin" in of_a_day(10**5, until=600).words(700.0, WALL + 600)
+
+
+def test_while_it_waits_for_a_new_day_the_time_is_counted_down() -> None:
+    meter = of_a_day(20)
+    midnight = at("2026-11-26")
+    meter.take(events.Quota(midnight, "used up: goes on at 00:00"), 111.0, WALL + 11)
+    assert "ends Thursday 00:01 · used up: goes on at 00:00, in 1 h 59 min" in (
+        meter.words(111.0, WALL + 11)
+    )
+    meter.take(events.Held(None, "503"), 111.5, WALL + 12)
+    assert "in 60 s" in meter.words(7000.0, midnight - 60)
+    meter.take(events.Renewed(), 7061.0, midnight + 1)
+    assert "used up" not in meter.words(7062.0, midnight + 2)
+
+
+def test_a_night_that_was_slept_says_nothing_of_the_speed() -> None:
+    meter = of_a_day(20)
+    meter.take(events.Quota(at("2026-11-26"), "used up"), 110.0, WALL + 10)
+    meter.take(events.Quota(at("2026-11-26"), "used up"), 140.0, WALL + 40)
+    assert meter.eta_s(5000.0) == 90
+    assert "/s" not in meter.words(140.0, WALL + 40)
+    limit = meter.limit
+    meter.take(events.Renewed(), 7310.0, WALL + 7210)
+    assert meter.eta_s(7310.0) == 90
+    assert meter.limit == limit
+    meter.take(events.Settled(loaded=1000, consumed=1000), 7320.0, WALL + 7220)
+    assert meter.rate == 100
+
+
+def test_where_lines_stay_a_wait_is_said_once_and_its_end() -> None:
+    stream = io.StringIO()
+    with Progress(10, stream=stream) as progress:
+        for _ in range(50):
+            progress(events.Quota(0.0, "used up: goes on at 00:00"))
+        progress(events.Renewed())
+    assert stream.getvalue() == (
+        "used up: goes on at 00:00, in 0 s\nthe day's calls are there again\n"
+    )
+    silent = io.StringIO()
+    with Progress(10, show=False, stream=silent) as progress:
+        progress(events.Quota(0.0, "used up"))
+        progress(events.Renewed())
+    assert not silent.getvalue()

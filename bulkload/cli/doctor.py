@@ -1,0 +1,138 @@
+"""bulkload doctor."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bulkload.errors import RefusedToStart
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bulkload.doctor.gathering import Doctor
+    from bulkload.doctor.report import Report
+
+
+@click.command("doctor")
+@click.option(
+    "--base-url",
+    default="https://api.hubapi.com",
+    show_default=True,
+    envvar="BULKLOAD_BASE_URL",
+    help="Where HubSpot is; a sandbox's address to rehearse.",
+)
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    envvar="BULKLOAD_TOKEN_FILE",
+    help="A file with the access token; else HUBSPOT_ACCESS_TOKEN.",
+)
+@click.option(
+    "--runs",
+    type=click.Path(path_type=Path),
+    default=Path("bulkload-runs"),
+    show_default=True,
+    metavar="DIR",
+    help="The folder that runs are kept in: its disk is looked at.",
+)
+@click.option("--fix", is_flag=True, help="Make the properties that are missing.")
+@click.option(
+    "--probe", is_flag=True, help="Make a few emails, see what the portal does, archive them."
+)
+@click.option(
+    "--timeout",
+    type=float,
+    default=15.0,
+    show_default=True,
+    help="Seconds without an answer before a call is given up.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+@click.option("-v", "--verbose", is_flag=True, help="A line for each call.")
+def command(*, runs: Path, fix: bool, probe: bool, as_json: bool, **params: Any) -> int:
+    """Is everything as a load needs it, and what is this portal like?
+
+    Nothing is changed without --fix, and nothing is created without --probe. What probes show is
+    kept on this machine, for later runs on the portal.
+
+    \b
+    bulkload doctor
+    bulkload doctor --fix --probe
+
+    Exit codes: 0 nothing failed · 1 something did · 2 usage or configuration · 3 HubSpot could
+    not be reached, or refused the token.
+    """  # noqa: D301  # click reads the \b
+    from bulkload.doctor.gathering import Wanted
+    from bulkload.hubspot.auth import read_token
+
+    if not 0 < params["timeout"] <= 3600:  # so that nan is refused too
+        raise RefusedToStart("--timeout takes seconds, more than 0 and at most 3600")
+    token = read_token(params["token_file"])
+    wanted = Wanted(runs, fix=fix, probe=probe)
+
+    async def work() -> Report:
+        from bulkload.doctor.gathering import Doctor
+        from bulkload.hubspot.client import Client
+
+        interrupt = asyncio.Event()
+        log = _say if params["verbose"] else _nothing
+        url = params["base_url"]
+        async with Client(url, token, timeout=params["timeout"], connections=4) as client:
+            doctor = Doctor(client, token, wanted, interrupt, _say, log)
+            _listen(interrupt, doctor)
+            return await doctor.examine()
+
+    return _tell(asyncio.run(work()), as_json=as_json)
+
+
+def _listen(interrupt: asyncio.Event, doctor: Doctor) -> None:
+    """The first Ctrl-C or SIGTERM ends the look in order, the second at once."""
+
+    def told(name: str) -> None:
+        if interrupt.is_set():
+            if left := doctor.probes_left:
+                _say(f"{name} again: the probe emails {', '.join(left)} are left in the portal")
+            os._exit(3)
+        interrupt.set()
+        _say(f"{name}: cut short" + ("; archiving the probe records" * bool(doctor.probes_left)))
+
+    loop = asyncio.get_running_loop()
+    for number, name in ((signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")):
+        with suppress(NotImplementedError):
+            loop.add_signal_handler(number, told, name)
+
+
+def _tell(report: Report, *, as_json: bool) -> int:
+    """The report on stdout; returns the exit code, whoever listens."""
+    write: Callable[[], None]
+    if as_json:
+        import orjson
+
+        write = lambda: click.echo(orjson.dumps(report.as_json()).decode())  # noqa: E731
+    else:
+        from bulkload.report import table
+
+        write = lambda: table.show(report.checks, sys.stdout)  # noqa: E731
+    try:
+        write()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)  # what is left in the buffer goes there
+        os.dup2(nowhere, 1)
+        os.close(nowhere)
+    return report.exit_code
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):  # nobody listens
+        click.echo(text, err=True)
+
+
+def _nothing(text: str) -> None:
+    del text
