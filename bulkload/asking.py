@@ -12,8 +12,7 @@ from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from bulkload import answering, events, hold
-from bulkload.errors import StoppedResumable
+from bulkload import answering, events
 from bulkload.hubspot import lookup, refusals, wire
 from bulkload.model import MAX_INPUTS
 from bulkload.retry import ASK_AGAIN
@@ -106,8 +105,8 @@ class Asking:
                 self.tally.throttled += judged.throttled
                 outage.hold(judged, sent, trial=False)
             case wire.Denied():
-                outage.drain(StoppedResumable(judged.reason))
-                raise hold.Drained
+                outage.denied(judged, sent)
+                outage.gate.go_on()
             case wire.Doubtful() | wire.NotSent():
                 after = judged.after if isinstance(judged, wire.Doubtful) else None
                 if outage.begin(trial=False):

@@ -13,7 +13,6 @@ import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 from bulkload import events, hold
-from bulkload.errors import BulkloadError, StoppedResumable
 from bulkload.hubspot import wire
 from bulkload.outage import Outage
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from random import Random
 
+    from bulkload.errors import BulkloadError
     from bulkload.hubspot.client import Sent
     from bulkload.hubspot.sink import Sink
     from bulkload.traffic import Traffic
@@ -59,8 +59,7 @@ class Caller:
 
     def go_on(self) -> None:
         """Raises Drained where nothing new may start."""
-        if self._gate.is_shut:
-            raise hold.Drained
+        self._gate.go_on()
 
     async def ask(
         self, send: Callable[[], Awaitable[Sent]], judge: Callable[[wire.Reply], V | Trouble]
@@ -86,8 +85,8 @@ class Caller:
                 case wire.TryLater():
                     self._outage.hold(judged, sent, trial=trial)
                 case wire.Denied():
-                    self.drain(StoppedResumable(judged.reason))
-                    raise hold.Drained
+                    self._outage.denied(judged, sent, trial=trial)
+                    self.go_on()
                 case wire.Doubtful() | wire.NotSent():
                     after = judged.after if isinstance(judged, wire.Doubtful) else None
                     if self._outage.begin(trial=trial):
@@ -105,4 +104,4 @@ class Caller:
                 self._tell(events.Waited(await self._traffic.acquire(self._gate.pause)))
                 if (passed := self._gate.enter()) is not None:
                     return passed == "trial"
-                self._traffic.limiter.give_back()
+                self._traffic.give_back()

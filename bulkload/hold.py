@@ -128,6 +128,16 @@ class Gate:
         self._notify()
         return longer
 
+    def turned_away(self, *, trial: bool) -> None:
+        """The remote is well and takes nothing now: the day is used up, or the token ended.
+
+        Whoever waits for that waits elsewhere; then one create goes alone.
+        """
+        self._since = None
+        if self._state == "open" or (trial and self._state == "trying"):
+            self._state, self._wide = "trial", None
+        self._notify()
+
     def fail(self, falls: int | None = None) -> bool:
         """A doubtful answer or none. True: the caller is the one that probes.
 
@@ -175,6 +185,11 @@ class Gate:
         """Drain: whoever waits gets Drained."""
         self._shut = True
         self._notify()
+
+    def go_on(self) -> None:
+        """Raises Drained where nothing new may start."""
+        if self._shut:
+            raise Drained
 
     @property
     def is_shut(self) -> bool:

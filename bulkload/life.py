@@ -11,45 +11,42 @@ import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload import events, verdict
 from bulkload.batching import batches
+from bulkload.connecting import connected
 from bulkload.errors import BulkloadError, RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.hubspot import wire
-from bulkload.hubspot.auth import Token, read_token
-from bulkload.hubspot.client import Client
 from bulkload.hubspot.lookup import Marks
-from bulkload.hubspot.remoteclock import RemoteClock
 from bulkload.hubspot.sink import Sink
 from bulkload.journal.journal import Journal
 from bulkload.journal.settlement import Settlement
 from bulkload.letters import LetterWriter
-from bulkload.limiter import Limiter
 from bulkload.parts import Parts, Policy, Tally
 from bulkload.pipeline import Pipeline
 from bulkload.preflight import Preflight
 from bulkload.reading import Reader
-from bulkload.room import Room
 from bulkload.runlog import RunLog
 from bulkload.settling import Load, Question
 from bulkload.sources import fingerprint
 from bulkload.sources.files import FileSource
 from bulkload.summary import Summary, keep, resume_command
-from bulkload.traffic import Traffic
+from bulkload.zone import Zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
-    from bulkload.events import Observer
+    from bulkload.call import Call
+    from bulkload.hubspot.client import Client
     from bulkload.journal.settlement import Open
     from bulkload.options import Options
     from bulkload.ordinals import Covered
     from bulkload.protocols import Source
     from bulkload.rundir import RunDir
+    from bulkload.traffic import Traffic
 
 
 QUIET_S = 60.0
@@ -61,33 +58,6 @@ COSTS: dict[verdict.InDoubt, str] = {
     "verify": "a batch whose answer is lost is looked for by search, which takes minutes",
     "resend": "a batch whose answer is lost is sent again, and may be made twice",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """How one process works on a run: what isn't kept in the run itself.
-
-    `interrupt`: set it to drain. `token` None: from the environment.
-    """
-
-    token: Token | None = None
-    token_file: Path | None = None
-    observers: tuple[Observer, ...] = ()
-    interrupt: asyncio.Event | None = None
-
-    @classmethod
-    def of(
-        cls,
-        token: str | None,
-        token_file: Path | None,
-        observers: Sequence[Observer],
-        interrupt: asyncio.Event | None,
-    ) -> Call:
-        """As the public functions are called."""
-        return cls(Token(token) if token else None, token_file, tuple(observers), interrupt)
-
-    def secret(self) -> Token:
-        return self.token or read_token(self.token_file)
 
 
 class Word(NamedTuple):
@@ -168,16 +138,11 @@ class _Life:
             self._take_counts(journal)
             if said:
                 self._tell(events.Said(said))
-            client = await stack.enter_async_context(
-                Client(
-                    self._options.base_url,
-                    self._call.secret(),
-                    timeout=self._options.timeout,
-                    connections=self._options.max_in_flight,
-                )
+            client, traffic = await stack.enter_async_context(
+                connected(self._options, self._call.access, self._random, self._tell)
             )
             try:
-                stopped = await self._work(journal, client)
+                stopped = await self._work(journal, client, traffic)
             except (StoppedResumable, StoppedForGood) as error:
                 stopped = error
         summary = self._summarise(stopped)
@@ -203,11 +168,11 @@ class _Life:
             events.Started(journal.facts["run_id"], str(self._directory.path), expected, tally.read)
         )
 
-    async def _work(self, journal: Journal, client: Client) -> BulkloadError | None:
+    async def _work(
+        self, journal: Journal, client: Client, traffic: Traffic
+    ) -> BulkloadError | None:
         options, complete = self._options, journal.facts.get("complete", False)
-        room = Room(options.most_calls(), options.share_of_rate())
-        traffic = Traffic(Limiter(room), RemoteClock(asyncio.get_running_loop().time))
-        traffic.limiter.take_recent(await journal.sent_since(time.time() - room.limit.window_s))
+        await self._remember(journal, traffic)
         marks = await self._bind(journal, client, traffic)
         means: verdict.Means = "key" if marks else options.in_doubt
         run = journal.facts["run_id"]
@@ -273,6 +238,15 @@ class _Life:
             await journal.finish()
         return pipeline.stopped
 
+    async def _remember(self, journal: Journal, traffic: Traffic) -> None:
+        """What earlier lives of the run used of the limits."""
+        limiter, quota, now = traffic.limiter, traffic.quota, time.time()
+        limiter.take_recent(await journal.sent_since(now - limiter.room.limit.window_s))
+        if zone := journal.facts.get("zone"):
+            quota.settle_in(Zone.of(*zone), now)
+        if self._options.daily_share is not None:
+            quota.seed(await journal.sent_since(quota.day_began(now)), now)
+
     async def _reopen(self, journal: Journal, chosen: Covered | None, means: verdict.Means) -> None:
         again = await journal.reopen_doubts(chosen)
         self._tally.doubt -= again
@@ -290,7 +264,13 @@ class _Life:
             client, traffic, self._tell, self._random, options.max_outage, self._interrupt
         )
         bound = facts.get("portal")
-        portal = await preflight.portal(bound)
+        found = await preflight.account(bound)
+        portal = found.portal or None
+        if found.time_zone or found.utc_offset_s is not None:
+            facts["zone"] = [found.time_zone, found.utc_offset_s]
+            await journal.note({"zone": facts["zone"]})
+            traffic.quota.settle_in(Zone.of(*facts["zone"]), time.time())
+        await preflight.usage()
         if "marks" not in facts:
             marks = await preflight.marks(options.key_property)
             began = {"portal": portal, "marks": marks, "began": traffic.remote.at_least()}

@@ -16,10 +16,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bulkload.call import Access, Call
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.journal import journal as journals
 from bulkload.journal import readers
-from bulkload.life import Call, carry_on
+from bulkload.life import carry_on
 from bulkload.options import Options
 from bulkload.rundir import RunDir
 from bulkload.sources.catalogue import describe, reopen
@@ -43,6 +44,8 @@ async def load(
     again: bool = False,
     token: str | None = None,
     token_file: Path | None = None,
+    oauth_file: Path | None = None,
+    ca_file: Path | None = None,
     observers: Sequence[Observer] = (),
     interrupt: asyncio.Event | None = None,
 ) -> Summary:
@@ -56,8 +59,9 @@ async def load(
     Raises RefusedToStart where nothing was sent: bad options, sources or token.
     """
     options = options or Options()
-    call = Call.of(token, token_file, observers, interrupt)
-    call.secret()
+    access = Access.of(token, token_file, oauth_file, ca_file)
+    call = Call(access, tuple(observers), interrupt)
+    access.check()
     directory = RunDir(Path(run) if run is not None else default_run(sources))
     if again:
         directory = _free(directory)
@@ -106,6 +110,8 @@ async def resume(
     changes: dict[str, Any] | None = None,
     token: str | None = None,
     token_file: Path | None = None,
+    oauth_file: Path | None = None,
+    ca_file: Path | None = None,
     observers: Sequence[Observer] = (),
     interrupt: asyncio.Event | None = None,
 ) -> Summary:
@@ -115,7 +121,8 @@ async def resume(
     not the one that the run is bound to.
     """
     directory = existing(run)
-    call = Call.of(token, token_file, observers, interrupt)
+    access = Access.of(token, token_file, oauth_file, ca_file)
+    call = Call(access, tuple(observers), interrupt)
     with directory.locked():
         facts = readers.facts(directory)
         options = Options.from_json(facts["options"]).changed(changes or {})
@@ -124,7 +131,7 @@ async def resume(
         settles = facts.get("marks") or options.in_doubt != "hold"
         if facts.get("complete") and not (stands.in_doubt and settles):
             return stands
-        call.secret()
+        access.check()
         return await carry_on(directory, await reopened(facts), options, call)
 
 

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from bulkload.errors import RefusedToStart
 from bulkload.room import RateLimit
+from bulkload.share import Share
 from bulkload.verdict import InDoubt
 
+OnQuota = Literal["wait", "stop"]
 DEFAULT_BASE_URL = "https://api.hubapi.com"
 MAY_CHANGE = frozenset(
     {
         "base_url",
         "rate_limit",
         "rate_share",
+        "on_quota",
+        "daily_share",
         "max_in_flight",
         "timeout",
         "max_outage",
@@ -38,7 +42,8 @@ class Options:
     (judged from 1,000 records on). `limit`: only the first so many records. `key`: the field
     of a row that names it; `key_property`: the unique property that holds keys, None to use
     bulkload_key where the portal has it. `rate_limit`: "auto" is what the remote says; `rate_share`
-    of it is used. Raises RefusedToStart for a value that can't be.
+    of it is used, and of the day's calls `daily_share`, all where it is None. `on_quota`: what is
+    done when they are used up. Raises RefusedToStart for a value that can't be.
     """
 
     base_url: str = DEFAULT_BASE_URL
@@ -50,6 +55,8 @@ class Options:
     max_in_flight: int = 20
     rate_limit: str = "auto"
     rate_share: str = "100%"
+    on_quota: OnQuota = "wait"
+    daily_share: str | None = None
     max_attempts: int = 3
     timeout: float = 60.0
     max_outage: float | None = 3600.0
@@ -62,6 +69,7 @@ class Options:
         try:
             self.most_calls()
             self.share_of_rate()
+            self.share_of_day()
             self.dead_letters_allowed()
         except ValueError as error:
             raise RefusedToStart(str(error)) from None
@@ -75,6 +83,8 @@ class Options:
             raise RefusedToStart("--timeout and --max-outage are seconds, greater than 0")
         if self.in_doubt not in get_args(InDoubt):
             raise RefusedToStart(f"--in-doubt is {' or '.join(get_args(InDoubt))}")
+        if self.on_quota not in get_args(OnQuota):
+            raise RefusedToStart(f"--on-quota is {' or '.join(get_args(OnQuota))}")
         if self.limit is not None and self.limit < 1:
             raise RefusedToStart("--limit must be at least 1")
 
@@ -94,6 +104,10 @@ class Options:
         if not 0 < share <= 1:
             raise ValueError(f"--rate-share takes a percentage, such as 50%, not {text!r}")
         return share
+
+    def share_of_day(self) -> Share | None:
+        """Of the account's calls a day, those that are this run's; None: all. Raises ValueError."""
+        return None if self.daily_share is None else Share.parse(self.daily_share)
 
     def dead_letters_allowed(self) -> tuple[int | None, float | None]:
         """(count, share): one of them set. Raises ValueError with what was expected."""

@@ -25,11 +25,6 @@ if TYPE_CHECKING:
     from bulkload.hubspot.sink import Sink
     from bulkload.traffic import Traffic
 
-USED_UP = (
-    "the account's calls for today are used up ({}). Resume after midnight in the account's "
-    "time zone"
-)
-
 LONG_S = 5.0
 """A hold that the remote asked for and that is longer ends in steps."""
 
@@ -67,6 +62,9 @@ class Outage:
         Throttling opens again for all, since the limiter knows of less room now; after a lock or
         a migration one goes first.
         """
+        if judged.daily:
+            self.gate.turned_away(trial=trial)  # `traffic` waits for the day
+            return
         if sent.sent_at > self.refused_at:  # those that were under way then say nothing new
             self.refusals += 1
             self.refused_at = sent.ended_at
@@ -78,9 +76,18 @@ class Outage:
         if self.gate.hold(seconds, trial=trial, one_first=not judged.throttled):
             self.tell(events.Held(seconds, judged.reason))
             self._watch(seconds, judged.reason)
-        if judged.daily:
-            self.drain(StoppedResumable(USED_UP.format(judged.reason)))
         self.check(judged.reason)
+
+    def denied(self, judged: wire.Denied, sent: Sent, *, trial: bool = False) -> None:
+        """No call of the kind is taken. A token that ended is replaced before the next, if there
+        is another; anything else ends the run.
+        """
+        if not judged.expired:
+            self.drain(StoppedResumable(judged.reason))
+        elif self.traffic.refused(sent, judged.reason):
+            self.gate.turned_away(trial=trial)
+        elif trial:
+            self.gate.untried()
 
     def begin(self, *, trial: bool, falls: int | None = None) -> bool:
         """Shut the gate. True: the caller is the one that asks (`recover`).

@@ -21,7 +21,7 @@ from bulkload import events, hold, settling, verdict
 from bulkload.asking import SHOWN_S, Asking
 from bulkload.batching import Batch
 from bulkload.counting import Ledger
-from bulkload.errors import BulkloadError, StoppedResumable
+from bulkload.errors import BulkloadError
 from bulkload.hubspot import wire
 from bulkload.outage import Outage
 from bulkload.quarantine import Quarantine
@@ -212,7 +212,7 @@ class Pipeline:
                 self._parts.tell(events.Waited(await traffic.acquire(self._gate.pause)))
                 if (passed := self._gate.enter()) is not None:
                     return passed
-                traffic.limiter.give_back()
+                traffic.give_back()
 
     async def _try(self, load: Load, *, trial: bool) -> list[Load]:
         request, falls = wire.body(load.batch), self._gate.falls
@@ -223,7 +223,7 @@ class Pipeline:
                 load = replace(load, since=self._parts.traffic.remote.at_least())
                 attempt = await journal.intend(load.batch, wire.digest(request), load.since)
             if self._gate.withdrawn(falls) if trial else self._gate.closed:
-                self._parts.traffic.limiter.give_back()
+                self._parts.traffic.give_back()
                 if trial and self._gate.tries(falls):
                     self._gate.untried()
                 if load.attempt is None:
@@ -293,7 +293,7 @@ class Pipeline:
                 outage.hold(judged, sent, trial=trial)
                 step = settling.unchanged(load, judged.reason, status)
             case wire.Denied():
-                self.drain(StoppedResumable(judged.reason))
+                outage.denied(judged, sent, trial=trial)
                 step = settling.unchanged(load, judged.reason, status)
             case wire.NotSent():
                 prober = outage.begin(trial=trial, falls=falls)

@@ -18,7 +18,6 @@ from bulkload import events
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.hubspot import account, lookup, paths, wire
 from bulkload.hubspot.lookup import Marks
-from bulkload.outage import USED_UP
 from bulkload.retry import probe_delay
 
 if TYPE_CHECKING:
@@ -53,8 +52,8 @@ class Preflight:
     max_outage_s: float | None
     interrupt: asyncio.Event
 
-    async def portal(self, bound: str | None) -> str | None:
-        """The portal of this token; `bound` where it was not told.
+    async def account(self, bound: str | None) -> Account:
+        """The account of this token; its portal is `bound` where it was not told.
 
         Raises StoppedForGood where the run is bound to another, StoppedResumable where the
         token is refused or the remote can't be reached in time.
@@ -67,13 +66,19 @@ class Preflight:
                     + (f"taken to be {bound}" if bound else "the run is not bound to an account")
                 )
             )
-            return bound
+            return found._replace(portal=bound or "")
         if bound not in (None, found.portal):
             raise StoppedForGood(
                 f"this token is for portal {found.portal}, the run was begun on portal {bound}. "
                 "Use a token of that portal to resume"
             )
-        return found.portal
+        return found
+
+    async def usage(self) -> None:
+        """How much of the day is used, and when it is reset, where the remote says so."""
+        sent = await self.traffic.call(partial(self.client.get, paths.USAGE), self._pause)
+        if (found := account.read_usage(sent.reply).tightest) is not None:
+            self.traffic.quota.usage(found, time.time())
 
     async def marks(self, wanted: str | None) -> Marks | None:
         """The properties that each record of a new run will carry; None: the portal has no key.
@@ -154,10 +159,16 @@ class Preflight:
         while True:
             sent = await self.traffic.call(partial(self.client.get, path), self._pause)
             reply, found = sent.reply, read(sent.reply)
+            denied = wire.denied(reply)
+            if denied is not None and denied.expired:
+                self.traffic.refused(sent, denied.reason)
+                continue
+            if denied is not None and (reply.hopeless or wire.is_page(reply)):
+                raise StoppedResumable(denied.reason)
             if found.denied:
                 raise StoppedResumable(found.denied)
             if wire.is_daily(reply):
-                raise StoppedResumable(USED_UP.format(found.trouble))
+                continue  # `traffic` waits for the day, or ends the run
             unreached = reply.status == 0 or not reply.whole or reply.status in wire.LATER
             failing = reply.status >= 500 and (tries is None or failures + 1 < tries)
             if not (unreached or failing):

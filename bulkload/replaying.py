@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from bulkload.call import Access, Call
 from bulkload.errors import RefusedToStart
 from bulkload.journal import journal as journals
 from bulkload.journal import readers
-from bulkload.life import Call, carry_on
+from bulkload.life import carry_on
 from bulkload.loader import existing, refuse_undone, start, uncommitted
 from bulkload.options import Options
 from bulkload.rundir import RunDir, private
@@ -62,6 +63,8 @@ async def replay(
     changes: dict[str, Any] | None = None,
     token: str | None = None,
     token_file: Path | None = None,
+    oauth_file: Path | None = None,
+    ca_file: Path | None = None,
     observers: Sequence[Observer] = (),
     interrupt: asyncio.Event | None = None,
 ) -> Summary:
@@ -71,8 +74,9 @@ async def replay(
     differ from the parent run's. Raises RefusedToStart where there is nothing to send, or an
     earlier replay of the same run has not ended.
     """
-    call = Call.of(token, token_file, observers, interrupt)
-    call.secret()
+    access = Access.of(token, token_file, oauth_file, ca_file)
+    call = Call(access, tuple(observers), interrupt)
+    access.check()
     parent, file = _parent(Path(source))
     options = Options()
     with ExitStack() as stack:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from bulkload.call import Access, Call
 from bulkload.errors import RefusedToStart
 from bulkload.journal import readers
-from bulkload.life import Call, Word, believe, carry_on
+from bulkload.life import Word, believe, carry_on
 from bulkload.loader import existing, refuse_undone, reopened
 from bulkload.options import Options
 from bulkload.ordinals import Covered
@@ -33,6 +34,8 @@ async def resolve(
     changes: dict[str, Any] | None = None,
     token: str | None = None,
     token_file: Path | None = None,
+    oauth_file: Path | None = None,
+    ca_file: Path | None = None,
     observers: Sequence[Observer] = (),
     interrupt: asyncio.Event | None = None,
 ) -> Summary:
@@ -43,7 +46,8 @@ async def resolve(
     Raises RefusedToStart where there is nothing to settle, and as `resume` does.
     """
     directory = existing(run)
-    call = Call.of(token, token_file, observers, interrupt)
+    access = Access.of(token, token_file, oauth_file, ca_file)
+    call = Call(access, tuple(observers), interrupt)
     with directory.locked():
         facts = readers.facts(directory)
         refuse_undone(directory, facts)
@@ -64,7 +68,7 @@ async def resolve(
                 return standing(directory, readers.facts(directory))
         elif not held and not readers.under_way(directory):
             return standing(directory, facts)
-        call.secret()
+        access.check()
         word = None if there is None or chosen is None else Word(there, chosen)
         opened = await reopened(facts)
         return await carry_on(directory, opened, options, call, resolving=True, word=word)

@@ -21,6 +21,7 @@ class RunLog:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._waiting = ""
 
     def __call__(self, event: events.Event) -> None:
         match event:
@@ -33,6 +34,12 @@ class RunLog:
                 self.write(f"held ({wait}): {event.reason}")
             case events.Released():
                 self.write("released")
+            case events.Quota() if event.words != self._waiting:
+                self._waiting = event.words
+                self.write(f"waits: {event.words}")
+            case events.Renewed():
+                self._waiting = ""
+                self.write("the day's calls are there again")
             case events.Settled(dead_lettered=dead, in_doubt=doubt) if dead or doubt:
                 self.write(f"settled {dead} dead letters, {doubt} in doubt")
             case _:

@@ -1,41 +1,103 @@
-"""What every call has in common: a slot before it leaves, and what its answer teaches.
+"""What every call has in common: a day's quota, a token and a slot before it leaves, and what its
+answer teaches.
 
-Law kept here: never over the limit, hardly under it. Every call of a run takes a slot here, save
-searches, whose limit is their own; every answer tells of the limit, and of the remote's clock.
+Laws kept here: never over the limit, hardly under it: every call of a run takes a slot here, save
+searches, whose limit is their own. The remote's trouble is not the record's: a day that is used up
+and a token that ended hold everybody, and cost nobody an attempt.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from typing import TYPE_CHECKING
 
+from bulkload import events
+from bulkload.errors import StoppedResumable
 from bulkload.hubspot import ratelimits, wire
+from bulkload.hubspot.auth import RenewalTrouble
+from bulkload.quota import next_sleep
+from bulkload.retry import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from random import Random
 
+    from bulkload.hubspot.auth import Credentials
     from bulkload.hubspot.client import Sent
     from bulkload.hubspot.remoteclock import RemoteClock
     from bulkload.limiter import Limiter
+    from bulkload.quota import Quota
 
     Pause = Callable[[float], Awaitable[None]]
 
+TODAY_S = 3.0
+"""So often observers are told how the day stands."""
+
+IN_A_ROW = 3
+"""So many tokens one after another that nobody accepts are no accident."""
+
+RENEWAL = Backoff(base=1.0, cap=30.0, floor=0.5)
+"""Between two tries to get another token where nobody says when."""
+
 
 class Traffic:
-    """One for the run."""
+    """One for the run. `most_s`: seconds without a token that is accepted before it stops, None
+    for ever. `stop`: a day that is used up ends the run instead of being waited for.
+    """
 
-    def __init__(self, limiter: Limiter, remote: RemoteClock) -> None:
+    def __init__(
+        self,
+        limiter: Limiter,
+        remote: RemoteClock,
+        credentials: Credentials,
+        quota: Quota,
+        random: Random,
+        tell: events.Announcer,
+        *,
+        most_s: float | None = None,
+        stop: bool = False,
+    ) -> None:
         self.limiter = limiter
         self.remote = remote
+        self.quota = quota
+        self._credentials = credentials
+        self._random = random
+        self._tell = tell
+        self._most_s = most_s
+        self._stop = stop
         self._clock = asyncio.get_running_loop().time
+        self._told_today = float("-inf")
+        self._refused, self._in_a_row = -1, 0  # the newest that was; those since one was not
+        self._why = ""
+        self._accepted = False
+        self._warned: str | None = None
 
     async def acquire(self, pause: Pause) -> float:
-        """Wait until a call may leave: it has a slot then. Returns the seconds it took.
+        """Wait until a call may leave: it has a slot then. Returns the seconds of the last wait.
 
-        `pause` sleeps, and raises where the run ends meanwhile.
+        `pause` sleeps, and raises where the run ends meanwhile. Raises StoppedResumable where the
+        day is used up and that ends the run, or no token is to be had.
         """
-        del pause
-        return await self.limiter.acquire()
+        while True:
+            await self.allowed(pause)
+            waited = await self.limiter.acquire()
+            if not self._waits:
+                self.quota.spent(time.time())
+                return waited
+            self.limiter.give_back()
+
+    async def allowed(self, pause: Pause) -> None:
+        """Wait for the day and for a token, not for a slot: all that a search has to."""
+        while self._waits:
+            await self._day(pause)
+            await self._token(pause)
+
+    def give_back(self) -> None:
+        """A slot that was acquired is not used after all."""
+        self.limiter.give_back()
+        self.quota.unspent(time.time())
 
     async def call(self, send: Callable[[], Awaitable[Sent]], pause: Pause) -> Sent:
         """A call that needs nothing between its slot and its leaving: a read."""
@@ -61,10 +123,136 @@ class Traffic:
         """
         headers, now = sent.reply.headers, self._clock()
         self.limiter.end(sent.sent_at, sent.ended_at - worked_s)
-        self.remote.observe(headers, sent.sent_at, sent.ended_at, completed)
+        if not sent.sent_at:
+            self.quota.unspent(time.time())
         told = ratelimits.rolling(headers)
         if told is not None:
             self.limiter.room.learn(told, used, sent.sent_at, now)
         if sent.reply.status == 429 and not wire.is_daily(sent.reply):
             self.limiter.room.refused(sent.sent_at, now)
         self.limiter.widened()
+        self.heard(sent, completed)
+
+    def heard(self, sent: Sent, completed: str = "") -> None:
+        """What an answer shows, but for the rolling window: of the clock, the day, the token."""
+        self.remote.observe(sent.reply.headers, sent.sent_at, sent.ended_at, completed)
+        self._learn_day(sent)
+        if 200 <= sent.reply.status < 300 and sent.token > self._refused:
+            self._accepted, self._in_a_row = True, 0
+
+    def refused(self, sent: Sent, reason: str) -> bool:
+        """The remote refused the call's token (401): nobody calls before there is another one.
+
+        False: that was known.
+        """
+        if sent.token <= self._refused:
+            return False
+        self._refused, self._why = sent.token, reason
+        self._in_a_row += 1
+        return True
+
+    @property
+    def _waits(self) -> bool:
+        day = self.quota.until(time.time())
+        return day is not None or self._is_refused or self._credentials.due()
+
+    # The day's quota
+
+    def _learn_day(self, sent: Sent) -> None:
+        now, reply = time.time(), sent.reply
+        daily = ratelimits.daily(reply.headers)
+        if wire.is_daily(reply):
+            self.quota.refused(now)
+        elif daily is not None:
+            self.quota.learn(daily, now)
+        elif 200 <= reply.status < 300:
+            self.quota.admitted(now)
+        if self._clock() >= self._told_today + TODAY_S:
+            self._tell_today(now)
+
+    def _tell_today(self, now: float) -> None:
+        self._told_today = self._clock()
+        if (today := self.quota.today(now)) is not None:
+            self._tell(today)
+
+    async def _day(self, pause: Pause) -> None:
+        """Sleep until the day's calls are there. The wall clock tells: a suspended machine's own
+        stands still meanwhile.
+        """
+        told = False
+        while (until := self.quota.until(now := time.time())) is not None:
+            if self._stop:
+                raise StoppedResumable(self.quota.words(now, stop=True))
+            if not told:
+                self._tell_today(now)
+            if (waits := self.quota.waits(now)) is not None:
+                self._tell(waits)
+            told = True
+            await pause(next_sleep(until, now))
+        if told:
+            self._tell(events.Renewed())
+
+    # The token
+
+    async def _token(self, pause: Pause) -> None:
+        """Until there is a token that may be accepted. One is fetched for all who wait."""
+        credentials, began, failures = self._credentials, self._clock(), 0
+        while self._is_refused or credentials.due():
+            if self._is_refused and self._in_a_row >= IN_A_ROW:
+                raise StoppedResumable(f"{self._why} ({self._in_a_row} tokens in a row)")
+            trouble, after = self._why, 1.0
+            patience: float | None = credentials.patience_s if self._accepted else 0.0
+            try:
+                if await _unless_over(pause, self._renew()):
+                    continue
+            except RenewalTrouble as error:
+                if error.hopeless:
+                    raise StoppedResumable(error.reason) from None
+                trouble, patience = error.reason, self._most_s
+                after = max(error.after or 0.0, RENEWAL.delay(failures + 1, self._random))
+            failures += 1
+            left = math.inf if patience is None else patience - (self._clock() - began)
+            if left <= 0:
+                raise StoppedResumable(trouble)
+            if failures == 1:
+                self._tell(events.Held(None, trouble))
+            await pause(min(after, left))
+        self._warn()
+        if failures:
+            self._tell(events.Released())
+
+    @property
+    def _is_refused(self) -> bool:
+        return self._credentials.number <= self._refused
+
+    async def _renew(self) -> bool:
+        if self._is_refused:
+            return await self._credentials.renew(self._refused)
+        await self._credentials.fresh()
+        return True
+
+    def _warn(self) -> None:
+        warning = self._credentials.warning
+        if warning and warning != self._warned:
+            self._tell(events.Said(warning))
+        self._warned = warning
+
+
+async def _unless_over(pause: Pause, work: Awaitable[bool]) -> bool:
+    """What `work` says, unless the run ends before: a token may be long in coming."""
+    working = asyncio.ensure_future(work)
+    ends = asyncio.ensure_future(_ever(pause))
+    try:
+        await asyncio.wait((working, ends), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            await ends  # raises
+        return await working
+    finally:
+        working.cancel()
+        ends.cancel()
+        await asyncio.gather(working, ends, return_exceptions=True)
+
+
+async def _ever(pause: Pause) -> None:
+    while True:
+        await pause(3600.0)

@@ -14,19 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from bulkload import events, hold
 from bulkload.archiving import Archiving
+from bulkload.call import Access, Call
 from bulkload.calling import Caller
+from bulkload.connecting import connected
 from bulkload.errors import StoppedForGood, StoppedResumable
 from bulkload.hubspot import account, archive, wire
-from bulkload.hubspot.client import Client
-from bulkload.hubspot.remoteclock import RemoteClock
 from bulkload.hubspot.sink import Sink
 from bulkload.journal import undo as journals
-from bulkload.life import Call
-from bulkload.limiter import Limiter
 from bulkload.loader import existing
-from bulkload.room import Room
 from bulkload.runlog import RunLog
-from bulkload.traffic import Traffic
 from bulkload.undoplan import Plan, Undone, plan
 
 if TYPE_CHECKING:
@@ -35,9 +31,9 @@ if TYPE_CHECKING:
 
     from bulkload.events import Observer
     from bulkload.hubspot.account import Account
-    from bulkload.hubspot.auth import Token
-    from bulkload.hubspot.client import Sent
+    from bulkload.hubspot.client import Client, Sent
     from bulkload.hubspot.wire import Reply
+    from bulkload.limiter import Limiter
 
 MOST_IN_FLIGHT = 20
 
@@ -48,6 +44,8 @@ async def undo(
     dry_run: bool = False,
     token: str | None = None,
     token_file: Path | None = None,
+    oauth_file: Path | None = None,
+    ca_file: Path | None = None,
     observers: Sequence[Observer] = (),
     interrupt: asyncio.Event | None = None,
     changes: dict[str, Any] | None = None,
@@ -60,7 +58,8 @@ async def undo(
     Returns an Undone, also where it stopped early (`stopped`, `exit_code` 3 or 4), and for a run
     that is undone already. Raises RefusedToStart where nothing was sent.
     """
-    call = Call.of(token, token_file, observers, interrupt)
+    access = Access.of(token, token_file, oauth_file, ca_file)
+    call = Call(access, tuple(observers), interrupt)
     directory = existing(run)
     with directory.locked():
         planned = plan(directory, changes)
@@ -72,15 +71,16 @@ async def undo(
         if dry_run and _tokenless(call):
             _announce(planned, tell, planned.portal, " (by its journal: no token to ask with)")
             return planned.result(planned.settled)
-        return await _Life(planned, call, call.secret(), dry_run=dry_run).live()
+        access.check()
+        return await _Life(planned, call, dry_run=dry_run).live()
 
 
 class _Life:
     """One process's work on one run's undo. The lock is held."""
 
-    def __init__(self, planned: Plan, call: Call, token: Token, *, dry_run: bool) -> None:
+    def __init__(self, planned: Plan, call: Call, *, dry_run: bool) -> None:
         self._plan = planned
-        self._token = token
+        self._access = call.access
         self._dry = dry_run
         self._interrupt = call.interrupt or asyncio.Event()
         self._log = RunLog(planned.directory.log)
@@ -90,18 +90,12 @@ class _Life:
     async def live(self) -> Undone:
         options, plan = self._plan.options, self._plan
         in_flight = min(options.max_in_flight, MOST_IN_FLIGHT)
-        room = Room(options.most_calls(), options.share_of_rate())
-        traffic = Traffic(Limiter(room), RemoteClock(asyncio.get_running_loop().time))
+        jitter = random.Random()  # noqa: S311  # no secret
         async with AsyncExitStack() as stack:
-            client = await stack.enter_async_context(
-                Client(
-                    options.base_url, self._token, timeout=options.timeout, connections=in_flight
-                )
+            client, traffic = await stack.enter_async_context(
+                connected(options, self._access, jitter, self._tell)
             )
-            caller = Caller(
-                Sink(client), traffic, random.Random(),  # noqa: S311  # jitter, no secret
-                self._tell, options.max_outage,
-            )  # fmt: skip
+            caller = Caller(Sink(client), traffic, jitter, self._tell, options.max_outage)
             stack.enter_context(self._drained_when_told(caller))
             try:
                 _announce(plan, self._tell, await self._portal(caller, client))
@@ -204,5 +198,5 @@ def _warn(planned: Plan, tell: events.Announcer) -> None:
 
 
 def _tokenless(call: Call) -> bool:
-    there = call.token or call.token_file or os.environ.get("HUBSPOT_ACCESS_TOKEN", "").strip()
-    return not there
+    access, there = call.access, os.environ.get("HUBSPOT_ACCESS_TOKEN", "").strip()
+    return not (there or access.token or access.token_file or access.oauth_file)

@@ -22,7 +22,6 @@ import orjson
 from aiolimiter import AsyncLimiter
 
 from bulkload import answering, events, hold
-from bulkload.errors import StoppedResumable
 from bulkload.hubspot import searching, wire
 from bulkload.verifying import weigh
 
@@ -315,20 +314,23 @@ class Aside:
 
     async def _search(self, request: bytes) -> searching.Page:
         """One page, however long it takes. Raises Drained."""
-        gate = self._outage.gate
+        gate, traffic = self._outage.gate, self._parts.traffic
         while True:
             await gate.readable()
+            await traffic.allowed(gate.pause)
             await self._pace.acquire()
             sent = await self._parts.sink.search(request)
-            self._parts.traffic.remote.observe(sent.reply.headers, sent.sent_at, sent.ended_at)
+            traffic.heard(sent)
             match judged := searching.judge(sent.reply):
                 case searching.Page():
                     return judged
+                case wire.TryLater(daily=True):
+                    pass  # `traffic` waits for the day
                 case wire.TryLater():  # its limit is its own: nobody else has to wait
                     await gate.pause(judged.after or 1.0)
                 case wire.Denied():
-                    self._outage.drain(StoppedResumable(judged.reason))
-                    raise hold.Drained
+                    self._outage.denied(judged, sent)
+                    gate.go_on()
                 case wire.Doubtful():
                     if self._outage.begin(trial=False):
                         await self._outage.recover(judged.reason, judged.after)

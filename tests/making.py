@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from random import Random
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from bulkload import events
 from bulkload.batching import Batch, Entry, Letter
+from bulkload.hubspot.auth import Token
 from bulkload.hubspot.wire import Reply
 from bulkload.model import Position, Record
+from bulkload.quota import Quota
+from bulkload.traffic import Traffic
+from bulkload.zone import Zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from bulkload.hubspot.auth import Credentials
+    from bulkload.hubspot.remoteclock import RemoteClock
+    from bulkload.limiter import Limiter
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -53,6 +63,28 @@ def reply(status: int, body: Any = None, **headers: str) -> Reply:
     """`body`: JSON, or bytes as they are. Header names are written with `_` for `-`."""
     raw = body if isinstance(body, bytes) else orjson.dumps(body if body is not None else {})
     return Reply(status, {k.replace("_", "-"): v for k, v in headers.items()}, raw)
+
+
+def open_traffic(
+    limiter: Limiter,
+    remote: RemoteClock,
+    tell: events.Announcer | None = None,
+    *,
+    credentials: Credentials | None = None,
+    quota: Quota | None = None,
+    **more: Any,
+) -> Traffic:
+    """Of a run with a token that is good and a day that is long enough, where none is given."""
+    random = Random(1)
+    return Traffic(
+        limiter,
+        remote,
+        credentials or Token("x"),
+        quota or Quota(Zone(), random=random),
+        random,
+        tell or events.Announcer(()),
+        **more,
+    )
 
 
 def made(*ordinals: int, **more: Any) -> dict[str, Any]:

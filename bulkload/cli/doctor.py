@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bulkload.errors import RefusedToStart
+from bulkload.cli.flags import access, access_options
+from bulkload.errors import RefusedToStart, StoppedResumable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from bulkload.doctor.gathering import Doctor
     from bulkload.doctor.report import Report
+    from bulkload.hubspot.wire import Reply
 
 
 @click.command("doctor")
@@ -29,12 +31,7 @@ if TYPE_CHECKING:
     envvar="BULKLOAD_BASE_URL",
     help="Where HubSpot is; a sandbox's address to rehearse.",
 )
-@click.option(
-    "--token-file",
-    type=click.Path(path_type=Path),
-    envvar="BULKLOAD_TOKEN_FILE",
-    help="A file with the access token; else HUBSPOT_ACCESS_TOKEN.",
-)
+@access_options
 @click.option(
     "--runs",
     type=click.Path(path_type=Path),
@@ -69,22 +66,38 @@ def command(*, runs: Path, fix: bool, probe: bool, as_json: bool, **params: Any)
     Exit codes: 0 nothing failed · 1 something did · 2 usage or configuration · 3 HubSpot could
     not be reached, or refused the token.
     """  # noqa: D301  # click reads the \b
+    from bulkload.call import Access
     from bulkload.doctor.gathering import Wanted
-    from bulkload.hubspot.auth import read_token
 
     if not 0 < params["timeout"] <= 3600:  # so that nan is refused too
         raise RefusedToStart("--timeout takes seconds, more than 0 and at most 3600")
-    token = read_token(params["token_file"])
+    given = Access(**access(params))
+    given.check()
     wanted = Wanted(runs, fix=fix, probe=probe)
 
     async def work() -> Report:
         from bulkload.doctor.gathering import Doctor
+        from bulkload.hubspot.auth import RenewalTrouble, Token
         from bulkload.hubspot.client import Client
+
+        async def post_form(path: str, form: Mapping[str, str]) -> Reply:
+            return (await client.post_form(path, form)).reply
 
         interrupt = asyncio.Event()
         log = _say if params["verbose"] else _nothing
         url = params["base_url"]
-        async with Client(url, token, timeout=params["timeout"], connections=4) as client:
+        credentials = given.credentials(post_form)
+        client = Client(
+            url, credentials, timeout=params["timeout"], connections=4, ca_file=given.ca_file
+        )
+        async with client:
+            try:
+                await credentials.fresh()
+                token = Token(credentials.reveal())
+            except RenewalTrouble as trouble:
+                raise StoppedResumable(trouble.reason) from None
+            finally:
+                await credentials.close()
             doctor = Doctor(client, token, wanted, interrupt, _say, log)
             _listen(interrupt, doctor)
             return await doctor.examine()

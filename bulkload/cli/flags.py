@@ -38,6 +38,13 @@ OPTIONS: tuple[tuple[str, Any, str, str], ...] = (
     ("max-in-flight", int, "20", "Calls under way at once."),
     ("rate-limit", str, "auto", "Calls in any rolling window, 190/10s; auto: as HubSpot says."),
     ("rate-share", str, "100%", "The part of the account's rate to use: 50% leaves half."),
+    (
+        "on-quota",
+        click.Choice(["wait", "stop"]),
+        "wait",
+        "When the day's calls are used up: sleep until they are reset, or stop, resumable.",
+    ),
+    ("daily-share", str, "all", "Of the account's calls a day, use N, or N% of its limit."),
     ("max-attempts", int, "3", "Failures of one batch, while others pass, before it is narrowed."),
     ("timeout", float, "60", "Seconds without an answer before a call is given up."),
     ("max-outage", str, "3600", "Seconds of continuous failure before it stops; none: never."),
@@ -63,6 +70,11 @@ OPTIONS: tuple[tuple[str, Any, str, str], ...] = (
 )
 
 
+def access(params: dict[str, Any]) -> dict[str, Any]:
+    """With what the remote is spoken to, as the public functions take it."""
+    return {name: params[name] for name in ("token_file", "oauth_file", "ca_file")}
+
+
 def run_options(function: F) -> F:
     """Every option of a run. Values come as given: None where the default holds."""
     for name, kind, default, text in reversed(OPTIONS):
@@ -77,7 +89,7 @@ def run_options(function: F) -> F:
 
 
 def output_options(function: F) -> F:
-    """How a command speaks, and where its token comes from."""
+    """How a command speaks, and with what to the remote."""
     for option in (
         click.option("-v", "--verbose", is_flag=True, help="Say more: every call and every hold."),
         click.option("--no-progress", is_flag=True, help="No progress lines on stderr."),
@@ -85,11 +97,33 @@ def output_options(function: F) -> F:
         click.option(
             "--json", "as_json", is_flag=True, help="Print the summary as one JSON object."
         ),
+    ):
+        function = option(function)
+    return access_options(function)
+
+
+def access_options(function: F) -> F:
+    """With what the remote is spoken to."""
+    for option in (
         click.option(
             "--token-file",
             type=click.Path(path_type=Path),
             envvar="BULKLOAD_TOKEN_FILE",
-            help="A file with the access token; else HUBSPOT_ACCESS_TOKEN.",
+            help="A file with the access token, read again when it changes; else "
+            "HUBSPOT_ACCESS_TOKEN.",
+        ),
+        click.option(
+            "--oauth-file",
+            type=click.Path(path_type=Path),
+            envvar="BULKLOAD_OAUTH_FILE",
+            help="A JSON file with client_id, client_secret and refresh_token: tokens are "
+            "fetched by OAuth.",
+        ),
+        click.option(
+            "--ca-file",
+            type=click.Path(path_type=Path),
+            envvar="BULKLOAD_CA_FILE",
+            help="Certificates (PEM) to trust beside the system's: a proxy that looks into TLS.",
         ),
     ):
         function = option(function)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bulkload.cli.flags import given, output_options, run_options
+from bulkload.cli.flags import access, given, output_options, run_options
 
 
 @click.command("load")
@@ -46,7 +46,7 @@ def command(ctx: click.Context, /, sources: tuple[str, ...], **_: Any) -> int:
             run=params["run"],
             options=options,
             again=params["again"],
-            token_file=params["token_file"],
+            **access(params),
             observers=(progress,),
             interrupt=interrupt,
         ),

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bulkload.cli.flags import given, output_options, run_options
+from bulkload.cli.flags import access, given, output_options, run_options
 
 
 @click.command("replay")
@@ -37,7 +37,7 @@ def command(ctx: click.Context, /, source: Path, **_: Any) -> int:
             source,
             run=params["run"],
             changes=changes,
-            token_file=params["token_file"],
+            **access(params),
             observers=(progress,),
             interrupt=interrupt,
         ),

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bulkload.cli.flags import given, output_options, run_options
+from bulkload.cli.flags import access, given, output_options, run_options
 
 
 @click.command("resolve")
@@ -56,7 +56,7 @@ def command(ctx: click.Context, /, run: Path, records: tuple[str, ...], **_: Any
             there=None if word is None else word == "loaded",
             chosen=None if word is None else _chosen(records),
             changes=changes,
-            token_file=params["token_file"],
+            **access(params),
             observers=(progress,),
             interrupt=interrupt,
         ),

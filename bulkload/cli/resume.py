@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bulkload.cli.flags import given, output_options, run_options
+from bulkload.cli.flags import access, given, output_options, run_options
 
 
 @click.command("resume")
@@ -32,7 +32,7 @@ def command(ctx: click.Context, /, run: Path, **_: Any) -> int:
         lambda interrupt, progress: resume(
             run,
             changes=changes,
-            token_file=params["token_file"],
+            **access(params),
             observers=(progress,),
             interrupt=interrupt,
         ),

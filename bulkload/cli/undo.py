@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bulkload.cli.flags import output_options
+from bulkload.cli.flags import access, output_options
 from bulkload.errors import RefusedToStart
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def command(
             lambda interrupt, progress: undo(
                 run,
                 dry_run=dry_run,
-                token_file=params["token_file"],
+                **access(params),
                 observers=(once.only(progress),),
                 interrupt=interrupt,
                 changes=changes,

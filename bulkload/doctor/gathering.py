@@ -97,7 +97,7 @@ class Doctor:
             return
         await self._ask_token()
         self._remember()
-        sent = await read("usage", partial(client.get, account.USAGE))
+        sent = await read("usage", partial(client.get, paths.USAGE))
         self._know(usage=account.read_usage(sent.reply))
         await self._ask_definitions()
         if self._wanted.fix:

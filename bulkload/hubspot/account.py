@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from bulkload.hubspot.wire import Reply
 
 
-USAGE = "/account-info/v3/api-usage/daily/private-apps"
-
 _MOST_CALLS = 10**12
 _DAY_S = 86_400
 
@@ -88,7 +86,7 @@ async def ask_property(client: Client, name: str) -> tuple[Property, Sent]:
 
 async def ask_usage(client: Client) -> tuple[Usages, Sent]:
     """One call, which counts as every other; never raises for what the remote answers."""
-    sent = await client.get(USAGE)
+    sent = await client.get(paths.USAGE)
     return read_usage(sent.reply), sent
 
 

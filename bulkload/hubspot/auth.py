@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 LOOK_S = 1.0
 """How often, at most, a token file is looked at."""
 
+PATIENCE_S = 60.0
+"""So long a refused token in a file may stand there before nobody is taken to renew it."""
+
 TOKEN_BYTES = 16_384
 """Longer than any token, and too long for a header. HubSpot's have a few hundred."""
 
@@ -44,15 +47,34 @@ class Hidden:
 
 
 class Token(Hidden):
-    """A secret. `reveal` is called where a header or a form is made, and nowhere else."""
+    """A secret; as credentials, one that stays the same. `reveal` is called where a header or a
+    form is made, and nowhere else.
+    """
 
     __slots__ = ("_value",)
+
+    number = 1
+    patience_s = 0.0
+    warning: str | None = None
 
     def __init__(self, value: str) -> None:
         self._value = value
 
     def reveal(self) -> str:
         return self._value
+
+    def due(self) -> bool:
+        return False
+
+    async def fresh(self) -> None:
+        pass
+
+    async def renew(self, number: int) -> bool:
+        del number
+        return False
+
+    async def close(self) -> None:
+        pass
 
 
 class RenewalTrouble(Exception):  # noqa: N818  # a trouble of the remote's, as an outage is
@@ -84,6 +106,11 @@ class Credentials(Protocol):
     @property
     def warning(self) -> str | None: ...
 
+    @property
+    def patience_s(self) -> float:
+        """How long, in seconds, another one is worth waiting for where `renew` says False."""
+        ...
+
     def reveal(self) -> str:
         """The access token that holds now. Raises RenewalTrouble before there is a first one."""
         ...
@@ -110,34 +137,6 @@ class Credentials(Protocol):
         ...
 
 
-class Fixed(Hidden):
-    """One token, for good."""
-
-    __slots__ = ("_token",)
-
-    number = 1
-    warning: str | None = None
-
-    def __init__(self, token: Token) -> None:
-        self._token = token
-
-    def reveal(self) -> str:
-        return self._token.reveal()
-
-    def due(self) -> bool:
-        return False
-
-    async def fresh(self) -> None:
-        pass
-
-    async def renew(self, number: int) -> bool:
-        del number
-        return False
-
-    async def close(self) -> None:
-        pass
-
-
 class TokenFile(Hidden):
     """A token in a file that somebody else renews: read again when it changed, and on a 401.
 
@@ -146,6 +145,8 @@ class TokenFile(Hidden):
     """
 
     __slots__ = ("_clock", "_looked_at", "_number", "_path", "_seen", "_token", "warning")
+
+    patience_s = PATIENCE_S
 
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
         self._path = path
@@ -227,19 +228,6 @@ def is_token(text: str) -> bool:
     """Whether it can stand in a header: printable ASCII without blanks."""
     fits = 0 < len(text) <= TOKEN_BYTES and text.isascii() and text.isprintable()
     return fits and " " not in text
-
-
-def read_token(token_file: Path | None = None) -> Token:
-    """From `token_file`, else HUBSPOT_ACCESS_TOKEN. Raises RefusedToStart with what to do."""
-    if token_file is not None:
-        return token_of(_read(token_file)[1], str(token_file))
-    value = token_in_environment()
-    if value is None:
-        raise RefusedToStart(
-            "no token: put the private app's access token into HUBSPOT_ACCESS_TOKEN, or "
-            "into a file named by --token-file. To try without an account: bulkload demo"
-        )
-    return value
 
 
 def token_in_environment() -> Token | None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from bulkload.hubspot.auth import Token
+    from bulkload.hubspot.auth import Credentials
     from bulkload.hubspot.route import Route
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
@@ -72,11 +72,15 @@ class _Way:
 
 @dataclass(slots=True)
 class Sent:
-    """A reply with our clock: `sent_at` 0.0 where nothing left, `ended_at` when it ended."""
+    """A reply with our clock: `sent_at` 0.0 where nothing left, `ended_at` when it ended.
+
+    `token`: the number of the token that it went with.
+    """
 
     reply: Reply
     sent_at: float
     ended_at: float
+    token: int = 1
     seconds: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,14 +90,15 @@ class Sent:
 class Client:
     """One session for the run. `timeout`: seconds without progress before it gives up.
 
-    `ca_file`: certificates in PEM to trust beside the system's. Raises RefusedToStart for an
-    address, a proxy of the environment or a CA file that is of no use.
+    `credentials` have a token when a call is made. `ca_file`: certificates in PEM to trust beside
+    the system's. Raises RefusedToStart for an address, a proxy of the environment or a CA file
+    that is of no use.
     """
 
     def __init__(
         self,
         base_url: str,
-        token: Token,
+        credentials: Credentials,
         *,
         timeout: float = 60.0,
         connections: int = 20,
@@ -101,7 +106,7 @@ class Client:
     ) -> None:
         self._route: Route = route.find(base_url, ca_file)
         self.base_url = self._route.base_url
-        self._token = token
+        self._credentials = credentials
         self._timeout = timeout
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_headers_sent)
@@ -151,12 +156,12 @@ class Client:
         return await self._request("GET", path, None, {})
 
     def _bearer(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._token.reveal()}"}
+        return {"Authorization": f"Bearer {self._credentials.reveal()}"}
 
     async def _request(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str], kind: str = JSON
     ) -> Sent:
-        loop, there = asyncio.get_running_loop(), self._route
+        loop, there, token = asyncio.get_running_loop(), self._route, self._credentials.number
         if body is not None:
             headers["Content-Type"] = kind
         login = {"Proxy-Authorization": there.login} if there.login else {}
@@ -192,7 +197,7 @@ class Client:
             # ValueError: aiohttp's for an answer that is no HTTP in a way it did not foresee.
             found = trouble.read(error, way.stage, there)
             reply = _nothing(way, found.words, hopeless=found.hopeless)
-        return Sent(reply, way.left_at, loop.time())
+        return Sent(reply, way.left_at, loop.time(), token)
 
     async def _read(self, response: aiohttp.ClientResponse) -> Reply:
         status, headers = response.status, response.headers

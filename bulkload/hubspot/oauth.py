@@ -1,4 +1,4 @@
-"""OAuth: short-lived access tokens, fetched ahead of their end; and which credentials to use.
+"""OAuth: short-lived access tokens, fetched ahead of their end.
 
 Laws kept here: one refresh for all workers, and one at a time for all processes that share the
 file; a refresh token that the remote replaced is durable in the file before the access token that
@@ -8,41 +8,24 @@ is known beforehand is told.
 Source: HubSpot's "OAuth tokens" (`POST /oauth/v1/token`, `expires_in` in seconds; that version
 ends in February 2027) and RFC 6749, whose `error` newer answers carry beside HubSpot's `status`.
 
-Pure at the top; then the file; then the shell that asks.
+Pure at the top; then the shell that asks. The file is `oauthfile`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import json
 import math
-import os
-import stat
-import tempfile
-from contextlib import asynccontextmanager, contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bulkload.errors import RefusedToStart
 from bulkload.hubspot import wire
-from bulkload.hubspot.auth import (
-    Fixed,
-    Hidden,
-    RenewalTrouble,
-    Token,
-    TokenFile,
-    is_token,
-    loop_time,
-    token_in_environment,
-    token_of,
-)
-from bulkload.rundir import sync_directory, write_whole
+from bulkload.hubspot.auth import Hidden, RenewalTrouble, Token, is_token, loop_time
+from bulkload.hubspot.oauthfile import OAuthFile
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
 
-    from bulkload.hubspot.auth import Clock, Credentials
+    from bulkload.hubspot.auth import Clock
     from bulkload.hubspot.wire import Reply
 
     PostForm = Callable[[str, Mapping[str, str]], Awaitable[Reply]]
@@ -63,12 +46,6 @@ AGAIN_S = 5.0
 SETTLE_S = 10.0
 """A token that is refused sooner after it was fetched is not replaced before that: whatever is
 wrong, fetching one for each call would not mend it."""
-
-LOCK_POLL_S = 0.1
-LOCK_WAIT_S = 120.0
-"""Another process holds the file's lock for one refresh, as long as that may take at most."""
-
-FILE_BYTES = 65_536
 
 CODES = frozenset(
     {
@@ -142,149 +119,6 @@ def _code(answer: dict[str, Any]) -> str:
     return next((f" {code}" for code in named if isinstance(code, str) and code in CODES), "")
 
 
-class OAuthFile(Hidden):
-    """A JSON object with client_id, client_secret and refresh_token; what else is in it stays.
-
-    Raises RefusedToStart where it can't be read, lacks one of them, or others may read it.
-    """
-
-    __slots__ = ("_members", "_on_disk", "path", "refresh")
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        found = _members(path)
-        if isinstance(found, str):
-            raise RefusedToStart(f"{path}: {found}")
-        self._members = found
-        self._on_disk = self.refresh = Token(found["refresh_token"])
-
-    def form(self) -> dict[str, str]:
-        return {
-            "grant_type": "refresh_token",
-            "client_id": self._members["client_id"],
-            "client_secret": self._members["client_secret"],
-            "refresh_token": self.refresh.reveal(),
-        }
-
-    def unwritten(self) -> bool:
-        return self._on_disk.reveal() != self.refresh.reveal()
-
-    def look(self) -> bool:
-        """Take over what somebody else wrote meanwhile. Whether that changes what is asked.
-
-        What can't be read now is left alone: what is in memory holds.
-        """
-        found = _members(self.path)
-        if isinstance(found, str):
-            return False
-        before = self.form()
-        self._members = found
-        if found["refresh_token"] != self._on_disk.reveal():  # theirs is newer than ours
-            self._on_disk = self.refresh = Token(found["refresh_token"])
-        return self.form() != before
-
-    def write(self) -> str | None:
-        """Put the refresh token that holds now into the file. Returns why that failed, if it did.
-
-        The file is whole at every instant, only its owner can read it, and it is durable then.
-        """
-        members = {**self._members, "refresh_token": self.refresh.reveal()}
-        content = json.dumps(members, indent=2).encode("ascii") + b"\n"
-        target = self._target()
-        try:
-            with _replacing(target) as descriptor:
-                write_whole(descriptor, content)
-                os.fsync(descriptor)
-            self._members, self._on_disk = members, self.refresh  # what others read from now on
-            sync_directory(target.parent)
-        except OSError as error:
-            return error.strerror or type(error).__name__
-        return None
-
-    def _target(self) -> Path:
-        return Path(os.path.realpath(self.path))  # a link stays one
-
-    @asynccontextmanager
-    async def locked(self) -> AsyncIterator[None]:
-        """Hold FILE.lock against other processes. Raises RenewalTrouble where it stays taken.
-
-        Where there can be no lock (a directory that is read-only) it goes on without.
-        """
-        lock = f"{self._target()}.lock"
-        descriptor = -1
-        try:
-            with suppress(OSError):
-                descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            for _ in range(round(LOCK_WAIT_S / LOCK_POLL_S)):
-                if descriptor < 0 or _lock(descriptor):
-                    break
-                await asyncio.sleep(LOCK_POLL_S)
-            else:
-                raise RenewalTrouble(f"another process holds {lock}")
-            yield
-        finally:
-            if descriptor >= 0:
-                os.close(descriptor)
-
-
-def _members(path: Path) -> dict[str, Any] | str:
-    """What the file holds, or why that is of no use: without a word of it."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a new refresh token is written back to it
-            return "the OAuth file must be a regular file"
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            content = file.read(FILE_BYTES + 1)
-    except OSError as error:
-        return f"the OAuth file can't be read ({error.strerror or type(error).__name__})"
-    if mode & 0o077:
-        return f"others can read the OAuth file, and it holds secrets: chmod 600 {path}"
-    try:
-        found = json.loads(content) if len(content) <= FILE_BYTES else None
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        return "the OAuth file must hold one JSON object, as " + _EXAMPLE
-    for name in ("client_id", "client_secret", "refresh_token"):
-        value = found.get(name)
-        if not isinstance(value, str) or not is_token(value):
-            return (
-                f"{name} is missing, or is no text without blanks: the file must be as {_EXAMPLE}"
-            )
-    return found
-
-
-_EXAMPLE = '{"client_id": "…", "client_secret": "…", "refresh_token": "…"}'
-
-
-@contextmanager
-def _replacing(target: Path) -> Iterator[int]:
-    """A new file, 0600, beside `target`; in its place once all went well."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with suppress(OSError):  # run by root, it stays its owner's
-            found = target.stat()
-            os.fchown(descriptor, found.st_uid, found.st_gid)
-        yield descriptor
-        Path(name).rename(target)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        return True
-    return True
-
-
 class OAuth(Hidden):
     """Access tokens by a refresh token. `number` 0: none was fetched yet, and one is due.
 
@@ -302,6 +136,8 @@ class OAuth(Hidden):
         "_access", "_again_at", "_asked_at", "_clock", "_due_at", "_ends_at", "_file", "_number",
         "_post", "_trouble", "_under_way", "warning",
     )  # fmt: skip
+
+    patience_s = 0.0
 
     def __init__(self, path: Path, post_form: PostForm, clock: Clock | None = None) -> None:
         self._file = OAuthFile(path)
@@ -419,33 +255,3 @@ class OAuth(Hidden):
 def _again(trouble: RenewalTrouble, after: float | None) -> RenewalTrouble:
     """One for each who waits: a traceback of its own."""
     return RenewalTrouble(trouble.reason, after=after, hopeless=trouble.hopeless)
-
-
-def read_credentials(
-    *,
-    post_form: PostForm,
-    token: str | None = None,
-    token_file: Path | None = None,
-    oauth_file: Path | None = None,
-    clock: Clock | None = None,
-) -> Credentials:
-    """`token`, `token_file` or `oauth_file`: what was given; else HUBSPOT_ACCESS_TOKEN.
-
-    Raises RefusedToStart where more than one is given, or none, or it can't be used.
-    """
-    if token_file is not None and oauth_file is not None:
-        raise RefusedToStart("give --token-file or --oauth-file, not both")
-    if token and (token_file is not None or oauth_file is not None):
-        raise RefusedToStart("give a token or a file that holds one, not both")
-    if oauth_file is not None:
-        return OAuth(oauth_file, post_form, clock)
-    if token_file is not None:
-        return TokenFile(token_file, clock)
-    given = token_of(token, "the token") if token else token_in_environment()
-    if given is None:
-        raise RefusedToStart(
-            "no token: put the private app's access token into HUBSPOT_ACCESS_TOKEN, or into a "
-            "file named by --token-file; or name a file with OAuth client and refresh token by "
-            "--oauth-file. To try without an account: bulkload demo"
-        )
-    return Fixed(given)

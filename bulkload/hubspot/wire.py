@@ -126,9 +126,13 @@ class Doubtful:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """Nothing was made and no record is at fault: token, scope, address or proxy are wrong."""
+    """Nothing was made and no record is at fault: token, scope, address or proxy are wrong.
+
+    `expired`: it is the token that was refused (401), and another one may do.
+    """
 
     reason: str
+    expired: bool = False
 
 
 Verdict = Outcomes | Refused | TryLater | NotSent | Doubtful | Denied
@@ -186,7 +190,8 @@ def denied(reply: Reply, *, may: str = "create emails") -> Denied | None:
     if status in (401, 403) or status in NO_HANDLER:
         location = "".join(c for c in reply.headers.get("Location", "") if c.isprintable())
         where = location.partition("?")[0][:200]  # what is behind it may be a secret
-        return Denied(refusals.denial(status, parsed(reply), where, may=may))
+        told = refusals.denial(status, parsed(reply), where, may=may)
+        return Denied(told, expired=status == 401)
     return None
 
 

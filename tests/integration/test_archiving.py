@@ -24,7 +24,7 @@ from bulkload.limiter import Limiter
 from bulkload.room import RateLimit
 from bulkload.rundir import RunDir
 from bulkload.runlog import RunLog
-from bulkload.traffic import Traffic
+from tests.making import open_traffic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,7 +103,7 @@ def archive(run: RunDir, remote: Remote, in_flight: int = 5) -> tuple[undo.Settl
     async def work() -> tuple[undo.Settled, BulkloadError | None]:
         tell = events.Announcer(())
         clock = RemoteClock(asyncio.get_running_loop().time)
-        traffic = Traffic(Limiter(RateLimit(1_000_000, 1.0)), clock)
+        traffic = open_traffic(Limiter(RateLimit(1_000_000, 1.0)), clock)
         caller = Caller(cast("Sink", remote), traffic, random.Random(1), tell, 5.0)
         journal = undo.UndoJournal(run, on_full=lambda _: None)
         archiving = Archiving(caller, journal, undo.settled(run), tell, RunLog(run.log))

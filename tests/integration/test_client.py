@@ -12,7 +12,7 @@ import pytest
 from bulkload.errors import RefusedToStart
 from bulkload.hubspot import client as clients
 from bulkload.hubspot import pool
-from bulkload.hubspot.auth import Token, read_token
+from bulkload.hubspot.auth import Token
 from bulkload.hubspot.client import Client, Sent
 from bulkload.hubspot.sink import Sink
 from bulkload.hubspot.wire import Doubtful, TryLater, judge
@@ -275,28 +275,6 @@ def test_the_token_is_never_shown() -> None:
             return [repr(client), repr(token), str(token), f"{token}", repr(sent), repr([token])]
 
     assert not any(SECRET in text for text in asyncio.run(shown()))
-
-
-@pytest.mark.parametrize("content", ["", "  \n", "two words", "nul\0", "ünicode"])
-def test_what_is_no_token_is_refused_without_being_quoted(tmp_path: Path, content: str) -> None:
-    file = tmp_path / "token"
-    file.write_text(content, encoding="utf-8")
-    with pytest.raises(RefusedToStart) as found:
-        read_token(file)
-    assert not content.strip() or content not in str(found.value)
-
-
-def test_a_token_comes_of_a_file_or_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = tmp_path / "token"
-    file.write_text(f"{SECRET}\n", encoding="utf-8")
-    assert read_token(file).reveal() == SECRET
-    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", f" {SECRET} ")
-    assert read_token().reveal() == SECRET
-    monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
-    with pytest.raises(RefusedToStart, match="HUBSPOT_ACCESS_TOKEN"):
-        read_token()
 
 
 @pytest.mark.parametrize(

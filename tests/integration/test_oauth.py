@@ -171,11 +171,11 @@ def test_the_runs_own_client_carries_the_refresh(
 SHARER = """
 import asyncio, pathlib, sys
 import aiohttp
-from bulkload.hubspot import oauth
+from bulkload.hubspot import oauth, oauthfile
 from bulkload.hubspot.wire import Reply
 
 oauth.SETTLE_S = 0.0
-oauth.LOCK_POLL_S = 0.005
+oauthfile.LOCK_POLL_S = 0.005
 
 async def run(url, path):
     async with aiohttp.ClientSession(url) as http:

@@ -37,9 +37,8 @@ from bulkload.pipeline import Pipeline
 from bulkload.retry import PROBE, TRIAL, Backoff
 from bulkload.room import RateLimit
 from bulkload.rundir import RunDir
-from bulkload.traffic import Traffic
 from tests.clock import run_virtual
-from tests.making import entry, fault, key_of, keyed, letter, reply
+from tests.making import entry, fault, key_of, keyed, letter, open_traffic, reply
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -166,6 +165,7 @@ def load(
     policy: Policy | None = None,
     read: Iterator[Any] | None = None,
     started: Callable[[Pipeline], None] = lambda _: None,
+    stop: bool = False,
 ) -> Ran:
     async def runs() -> Ran:
         run = RunDir(path)
@@ -181,7 +181,11 @@ def load(
         parts = Parts(
             cast("Sink", remote),
             journal,
-            Traffic(Limiter(RateLimit(1_000_000, 1)), RemoteClock(asyncio.get_running_loop().time)),
+            open_traffic(
+                Limiter(RateLimit(1_000_000, 1)),
+                RemoteClock(asyncio.get_running_loop().time),
+                stop=stop,
+            ),
             LetterWriter("r", ["a.ndjson"]),
             Random(1),
             events.Announcer((told.append,)),
@@ -510,7 +514,7 @@ def test_a_wait_longer_than_the_runs_patience_is_not_waited_out(tmp_path: Path) 
 
 def test_a_used_up_day_stops_resumable_at_once(tmp_path: Path) -> None:
     remote = Remote(lambda _: reply(429, {"policyName": "DAILY"}))
-    ran = load(tmp_path / "r", remote, 100)
+    ran = load(tmp_path / "r", remote, 100, stop=True)
     assert isinstance(ran.stopped, StoppedResumable)
     assert (ran.tally.read, ran.open) == (0, 0)
     assert len(remote.sent) <= 4
@@ -837,6 +841,7 @@ def load_keyed(
     size: int = 10,
     policy: Policy | None = None,
     keys: dict[int, int] | None = None,
+    stop: bool = False,
 ) -> Ran:
     """`keys`: records that have the key of another number than their own."""
     policy = policy or by_key()
@@ -850,7 +855,9 @@ def load_keyed(
         now = asyncio.get_running_loop().time()
         pipeline._parts.traffic.remote.observe({}, now, now, stamp(EPOCH + now))
 
-    return load(path, remote, count, size=size, policy=policy, read=read, started=started)
+    return load(
+        path, remote, count, size=size, policy=policy, read=read, started=started, stop=stop
+    )
 
 
 def fates(*first: str) -> Callable[[Traces], str]:
@@ -1131,7 +1138,7 @@ def test_a_429_to_a_read_holds_and_costs_nothing(tmp_path: Path) -> None:
 def test_a_used_up_day_stops_a_read_resumable_with_the_doubt_open(tmp_path: Path) -> None:
     remote = Keyed(fate=fates("crossing"))
     remote.weather = weathers(None, *[reply(429, {"policyName": "DAILY"})] * 50)
-    ran = load_keyed(tmp_path / "r", remote, 10, policy=by_key(1))
+    ran = load_keyed(tmp_path / "r", remote, 10, policy=by_key(1), stop=True)
     assert isinstance(ran.stopped, StoppedResumable)
     assert "today" in str(ran.stopped)
     assert (ran.tally.read, ran.open) == (0, 1)
@@ -1290,7 +1297,7 @@ def test_an_outage_of_ten_minutes_puts_in_doubt_what_was_in_flight(
         parts = Parts(
             cast("Sink", remote),
             Journal(Inline(connection), {}, readers.counts_of(connection)),
-            Traffic(Limiter(RateLimit(190, 10)), RemoteClock(loop.time)),
+            open_traffic(Limiter(RateLimit(190, 10)), RemoteClock(loop.time)),
             LetterWriter("r", ["a.ndjson"]),
             Random(1),
             events.Announcer(()),

@@ -21,8 +21,7 @@ from bulkload.limiter import Limiter
 from bulkload.preflight import KEY, RUN, TRIES, Preflight
 from bulkload.retry import Backoff
 from bulkload.room import RateLimit
-from bulkload.traffic import Traffic
-from tests.making import reply
+from tests.making import open_traffic, reply
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -88,6 +87,7 @@ def ask(
     *,
     max_outage_s: float | None = 5.0,
     interrupted: bool = False,
+    stop: bool = False,
 ) -> Asked:
     async def asks() -> Asked:
         told: list[events.Event] = []
@@ -98,7 +98,7 @@ def ask(
             interrupt.set()
         preflight = Preflight(
             cast("Client", remote),
-            Traffic(limiter, clock),
+            open_traffic(limiter, clock, most_s=max_outage_s, stop=stop),
             events.Announcer((told.append,)),
             Random(1),
             max_outage_s,
@@ -230,7 +230,7 @@ def test_a_remote_that_cant_be_asked_in_time_stops_resumable(trouble: Reply) -> 
 def test_a_used_up_day_stops_resumable_at_once() -> None:
     remote = Remote({KEY: [reply(429, {"policyName": "DAILY"})]})
     with pytest.raises(StoppedResumable, match="used up"):
-        ask(remote, lambda preflight: preflight.marks(None), max_outage_s=None)
+        ask(remote, lambda preflight: preflight.marks(None), max_outage_s=None, stop=True)
     assert len(remote.asked) == 1
 
 
@@ -285,13 +285,13 @@ def test_a_resume_with_a_token_that_is_not_accepted_stops_resumable() -> None:
 
 def portal(bound: str | None, *answers: Reply, **more: Any) -> Asked:
     remote = Remote({paths.ACCOUNT: [*answers]})
-    return ask(remote, lambda preflight: preflight.portal(bound), **more)
+    return ask(remote, lambda preflight: preflight.account(bound), **more)
 
 
 @pytest.mark.parametrize("bound", [None, "7"])
 def test_the_portal_of_the_token_is_the_runs(bound: str | None) -> None:
     found = portal(bound, reply(200, {"portalId": 7}))
-    assert (found.answer, found.said) == ("7", [])
+    assert (found.answer.portal, found.said) == ("7", [])
 
 
 def test_another_portal_stops_for_good() -> None:
@@ -302,7 +302,7 @@ def test_another_portal_stops_for_good() -> None:
 @pytest.mark.parametrize("bound", [None, "7"])
 def test_a_portal_that_is_not_told_is_a_warning(bound: str | None) -> None:
     found = portal(bound, HTML)
-    assert found.answer == bound
+    assert found.answer.portal == (bound or "")
     (said,) = found.said
     assert "did not say which portal this is" in said
 
@@ -316,6 +316,6 @@ def test_a_token_that_may_nothing_stops_resumable(status: int) -> None:
 def test_a_resume_waits_for_its_portal_longer_than_a_new_run() -> None:
     many = [DOWN] * (2 * TRIES + 1)
     found = portal("7", *many, reply(200, {"portalId": 7}))
-    assert (found.answer, found.said) == ("7", [])
+    assert (found.answer.portal, found.said) == ("7", [])
     given_up = portal(None, *many, reply(200, {"portalId": 7}))
-    assert given_up.answer is None
+    assert given_up.answer.portal == ""

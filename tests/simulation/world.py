@@ -17,17 +17,21 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from bulkload.call import Call
 from bulkload.errors import BulkloadError, StoppedResumable
+from bulkload.hubspot.remoteclock import RemoteClock
 from bulkload.journal import journal as journals
 from bulkload.journal import readers
 from bulkload.journal.journal import Journal
 from bulkload.keys import key_of
-from bulkload.life import Call, _Life
+from bulkload.life import _Life
+from bulkload.limiter import Limiter
 from bulkload.model import Position, Record
 from bulkload.options import Options
-from bulkload.room import RateLimit
+from bulkload.room import RateLimit, Room
 from bulkload.rundir import RunDir
 from tests.clock import HAIR_S, VirtualLoop
+from tests.making import open_traffic
 from tests.simulation.laws import Laws
 from tests.simulation.remote import EPOCH, Remote, Weather
 
@@ -338,7 +342,11 @@ class World:
         life._take_counts(journal)
         client: Client = self.remote  # type: ignore[assignment]  # it stands where a client stands
         try:
-            return await life._work(journal, client)
+            options = life._options
+            room = Room(options.most_calls(), options.share_of_rate())
+            clock = RemoteClock(asyncio.get_running_loop().time)
+            traffic = open_traffic(Limiter(room), clock, life._tell, most_s=options.max_outage)
+            return await life._work(journal, client, traffic)
         except StoppedResumable as error:
             return error
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bulkload.errors import RefusedToStart
-from bulkload.hubspot.auth import Fixed, RenewalTrouble, Token, TokenFile, read_token
+from bulkload.hubspot.auth import RenewalTrouble, Token, TokenFile, token_of
 from tests.clock import run_virtual
 
 FIRST, SECOND = "pat-na1-first-secret", "pat-na1-second-secret"
@@ -41,7 +41,7 @@ def replace(path: Path, text: str) -> None:
 
 
 def test_a_fixed_token_is_never_due_and_has_no_other() -> None:
-    fixed = Fixed(Token(FIRST))
+    fixed = Token(FIRST)
     assert (fixed.reveal(), fixed.due(), fixed.warning) == (FIRST, False, None)
     assert run_virtual(fixed.renew(fixed.number)) is False
     run_virtual(fixed.fresh())
@@ -166,16 +166,22 @@ def test_a_pipe_is_read_once() -> None:
 def test_a_file_without_a_token_refuses_to_start(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "token"
     path.write_bytes(content)
-    for read in (TokenFile, read_token):
-        with pytest.raises(RefusedToStart, match=str(path)) as found:
-            read(path)
-        assert found.value.__context__ is None
-        assert len(str(found.value)) < 300
+    with pytest.raises(RefusedToStart, match=str(path)) as found:
+        TokenFile(path)
+    assert found.value.__context__ is None
+    assert len(str(found.value)) < 300
+
+
+@pytest.mark.parametrize("value", ["", "two words", "nul\0", "ünicode"])
+def test_what_is_no_token_is_refused_without_being_quoted(value: str) -> None:
+    with pytest.raises(RefusedToStart, match="given") as found:
+        token_of(value, "given")
+    assert not value or value not in str(found.value)
 
 
 def test_nothing_that_holds_a_token_shows_it(tmp_path: Path) -> None:
     file, _, _ = token_file(tmp_path)
-    for holder in (Token(FIRST), Fixed(Token(FIRST)), file):
+    for holder in (Token(FIRST), file):
         shown = [repr(holder), str(holder), f"{holder}", repr([holder]), repr({"a": holder})]
         assert not any(FIRST in text for text in shown), shown
         with pytest.raises(TypeError, match="__dict__"):

@@ -1,0 +1,74 @@
+"""How one process works on a run: what is not kept in the run itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bulkload.hubspot import route
+from bulkload.hubspot.auth import token_of
+from bulkload.hubspot.credentials import read_credentials
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from bulkload.events import Observer
+    from bulkload.hubspot.auth import Credentials, Token
+    from bulkload.hubspot.oauth import PostForm
+    from bulkload.hubspot.wire import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """With what the remote is spoken to. None of them: HUBSPOT_ACCESS_TOKEN, the system's trust.
+
+    `token`: an access token; `token_file` holds one, and is read again when it changes;
+    `oauth_file`: JSON with client_id, client_secret and refresh_token. One of the three.
+    `ca_file`: certificates in PEM, trusted beside the system's.
+    """
+
+    token: Token | None = None
+    token_file: Path | None = None
+    oauth_file: Path | None = None
+    ca_file: Path | None = None
+
+    @classmethod
+    def of(
+        cls,
+        token: str | None = None,
+        token_file: Path | None = None,
+        oauth_file: Path | None = None,
+        ca_file: Path | None = None,
+    ) -> Access:
+        """As it is given. Raises RefusedToStart where the token is none."""
+        return cls(token_of(token, "the token") if token else None, token_file, oauth_file, ca_file)
+
+    def check(self) -> None:
+        """Raises RefusedToStart where it is of no use: before anything is left on the disk."""
+        self.credentials()
+        if self.ca_file is not None:
+            route.trust(self.ca_file)
+
+    def credentials(self, post_form: PostForm | None = None) -> Credentials:
+        """`post_form` sends what gets a token by OAuth. Raises RefusedToStart."""
+        return read_credentials(
+            post_form or _nowhere,
+            token=self.token,
+            token_file=self.token_file,
+            oauth_file=self.oauth_file,
+        )
+
+
+async def _nowhere(path: str, _form: Mapping[str, str]) -> Reply:
+    raise AssertionError(f"{path}: nothing is sent before there is a client")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One process's work: how the remote is spoken to, who is told. Set `interrupt` to drain."""
+
+    access: Access = Access()
+    observers: tuple[Observer, ...] = ()
+    interrupt: asyncio.Event | None = None

@@ -1,0 +1,61 @@
+"""The remote as one process reaches it: connections, credentials, the limit and the day's quota.
+
+Law kept here: what a renewal brings is not lost: it is waited for before the session closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from bulkload.hubspot.client import Client
+from bulkload.hubspot.remoteclock import RemoteClock
+from bulkload.limiter import Limiter
+from bulkload.quota import Quota
+from bulkload.room import Room
+from bulkload.traffic import Traffic
+from bulkload.zone import Zone
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from random import Random
+
+    from bulkload import events
+    from bulkload.call import Access
+    from bulkload.hubspot.wire import Reply
+    from bulkload.options import Options
+
+
+@asynccontextmanager
+async def connected(
+    options: Options, access: Access, random: Random, tell: events.Announcer
+) -> AsyncIterator[tuple[Client, Traffic]]:
+    """A session and what governs its calls. Raises RefusedToStart for what is of no use."""
+
+    async def post_form(path: str, form: Mapping[str, str]) -> Reply:
+        return (await client.post_form(path, form)).reply
+
+    credentials = access.credentials(post_form)
+    client = Client(
+        options.base_url,
+        credentials,
+        timeout=options.timeout,
+        connections=options.max_in_flight,
+        ca_file=access.ca_file,
+    )
+    traffic = Traffic(
+        Limiter(Room(options.most_calls(), options.share_of_rate())),
+        RemoteClock(asyncio.get_running_loop().time),
+        credentials,
+        Quota(Zone(), options.share_of_day(), random=random),
+        random,
+        tell,
+        most_s=options.max_outage,
+        stop=options.on_quota == "stop",
+    )
+    async with client:
+        try:
+            yield client, traffic
+        finally:
+            await credentials.close()
