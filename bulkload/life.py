@@ -15,12 +15,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from bulkload import events, verdict
+from bulkload import binding, events, verdict
 from bulkload.batching import batches
 from bulkload.connecting import connected
 from bulkload.errors import BulkloadError, RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.hubspot import wire
-from bulkload.hubspot.lookup import Marks
 from bulkload.hubspot.sink import Sink
 from bulkload.journal.journal import Journal
 from bulkload.journal.settlement import Settlement
@@ -34,7 +33,6 @@ from bulkload.settling import Load, Question
 from bulkload.sources import fingerprint
 from bulkload.sources.files import FileSource
 from bulkload.summary import Summary, keep, resume_command
-from bulkload.zone import Zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,13 +49,6 @@ if TYPE_CHECKING:
 
 QUIET_S = 60.0
 """How long after its time limit a call may still be carried out by the remote."""
-
-COSTS: dict[verdict.InDoubt, str] = {
-    "hold": "a batch whose answer is lost stays in doubt (--in-doubt hold). A text property "
-    "bulkload_key with unique values would settle such doubts by itself",
-    "verify": "a batch whose answer is lost is looked for by search, which takes minutes",
-    "resend": "a batch whose answer is lost is sent again, and may be made twice",
-}
 
 
 class Word(NamedTuple):
@@ -172,8 +163,11 @@ class _Life:
         self, journal: Journal, client: Client, traffic: Traffic
     ) -> BulkloadError | None:
         options, complete = self._options, journal.facts.get("complete", False)
-        await self._remember(journal, traffic)
-        marks = await self._bind(journal, client, traffic)
+        await binding.remember(journal, traffic, options)
+        preflight = Preflight(
+            client, traffic, self._tell, self._random, options.max_outage, self._interrupt
+        )
+        marks, slow_s = await binding.bind(journal, traffic, preflight, options)
         means: verdict.Means = "key" if marks else options.in_doubt
         run = journal.facts["run_id"]
         letters = LetterWriter(
@@ -215,7 +209,7 @@ class _Life:
             marks=marks,
             run=run,
             began=journal.facts.get("began"),
-            quiet_s=options.timeout + QUIET_S,
+            quiet_s=options.timeout + QUIET_S + slow_s,
         )
         read = batches(
             () if self._resolving else reader.read(state.seek, state.covered),
@@ -238,54 +232,11 @@ class _Life:
             await journal.finish()
         return pipeline.stopped
 
-    async def _remember(self, journal: Journal, traffic: Traffic) -> None:
-        """What earlier lives of the run used of the limits."""
-        limiter, quota, now = traffic.limiter, traffic.quota, time.time()
-        limiter.take_recent(await journal.sent_since(now - limiter.room.limit.window_s))
-        if zone := journal.facts.get("zone"):
-            quota.settle_in(Zone.of(*zone), now)
-        if self._options.daily_share is not None:
-            quota.seed(await journal.sent_since(quota.day_began(now)), now)
-
     async def _reopen(self, journal: Journal, chosen: Covered | None, means: verdict.Means) -> None:
         again = await journal.reopen_doubts(chosen)
         self._tally.doubt -= again
         what = "are sent again, at your word" if means == "resend" else "are looked for"
         self._tell(events.Said(f"{again:,} records in doubt {what}"))
-
-    async def _bind(self, journal: Journal, client: Client, traffic: Traffic) -> Marks | None:
-        """Bind the run to its portal and to what its records will carry, or see that it still is.
-
-        Decided by the first life of a run that reaches the remote, for all its lives: a batch in
-        doubt must be built again as it was.
-        """
-        options, facts = self._options, journal.facts
-        preflight = Preflight(
-            client, traffic, self._tell, self._random, options.max_outage, self._interrupt
-        )
-        bound = facts.get("portal")
-        found = await preflight.account(bound)
-        portal = found.portal or None
-        if found.time_zone or found.utc_offset_s is not None:
-            facts["zone"] = [found.time_zone, found.utc_offset_s]
-            await journal.note({"zone": facts["zone"]})
-            traffic.quota.settle_in(Zone.of(*facts["zone"]), time.time())
-        await preflight.usage()
-        if "marks" not in facts:
-            marks = await preflight.marks(options.key_property)
-            began = {"portal": portal, "marks": marks, "began": traffic.remote.at_least()}
-            await journal.note(began)
-            journal.facts |= began
-        else:
-            kept = facts["marks"]
-            marks = Marks(*kept) if kept else None
-            if portal != bound:
-                await journal.note({"portal": portal})
-            if marks:
-                await preflight.still_there(marks)
-        if marks is None:
-            self._tell(events.Said(f"the portal has no key property: {COSTS[options.in_doubt]}"))
-        return marks
 
     def _still_whole(self, journal: Journal) -> None:
         """A file that was cut or rewritten while it was read would end the run with less than

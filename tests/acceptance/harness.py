@@ -73,7 +73,11 @@ class Cli:
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("BULKLOAD_", "HUBSPOT_"))
-        } | {"HUBSPOT_ACCESS_TOKEN": TOKEN, "PYTHONUNBUFFERED": "1"}
+        } | {
+            "HUBSPOT_ACCESS_TOKEN": TOKEN,
+            "PYTHONUNBUFFERED": "1",
+            "XDG_STATE_HOME": str(folder / "state"),
+        }
 
     def start(self, *words: object, **more: Any) -> subprocess.Popen[bytes]:
         before = UNPRIVILEGED if more.pop("unprivileged", False) else ()

@@ -14,9 +14,11 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.acceptance.harness import TOKEN, UNPRIVILEGED, Cli, Ended, Sandbox, until
+from bulkload.learnt import Learnt, keep
+from tests.acceptance.harness import TOKEN, UNPRIVILEGED, Cli, Ended, Sandbox, ndjson, until
 
 Start = Callable[..., Sandbox]
+AT = "2026-01-02T03:04:05+00:00"
 CHECKS = [
     "remote", "token", "scopes", "portal", "time zone", "rate limit", "daily quota",
     "key property", "run property", "unique values", "trace ids", "read after create",
@@ -25,9 +27,8 @@ CHECKS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def state(cli: Cli) -> Path:
-    cli.environment["XDG_STATE_HOME"] = str(cli.folder / "state")
     return cli.folder / "state" / "bulkload" / "portals"
 
 
@@ -327,3 +328,28 @@ def test_a_terminal_gets_colours(cli: Cli, sandbox: Start, terminal: tuple[int, 
     assert b"\x1b[" in shown
     assert b"workflows" in shown
     assert TOKEN.encode() not in shown
+
+
+def test_a_load_goes_without_a_key_that_the_portal_was_seen_not_to_hold_to(
+    cli: Cli, sandbox: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", cli.environment["XDG_STATE_HOME"])
+    remote = sandbox()
+    assert keep("62515", Learnt(unique_emails=False, at=AT), remote.url) == ""
+    source = ndjson(cli.folder / "in.ndjson", 3)
+    ended = cli("load", source, "--run", "run", "--base-url", remote.url, code=0)
+    assert f"unique values do not hold here, saw doctor {AT}" in ended.err
+    assert all("bulkload_key" not in email["properties"] for email in remote.emails())
+
+
+def test_what_was_kept_and_is_damaged_is_said_and_ignored(
+    cli: Cli, sandbox: Start, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", cli.environment["XDG_STATE_HOME"])
+    remote = sandbox()
+    assert keep("62515", Learnt(read_lag_s=20.0, at=AT), remote.url) == ""
+    (kept,) = state.iterdir()
+    kept.write_bytes(b"{")
+    source = ndjson(cli.folder / "in.ndjson", 3)
+    ended = cli("load", source, "--run", "run", "--base-url", remote.url, code=0)
+    assert "is damaged: ignored" in ended.err

@@ -1,0 +1,104 @@
+"""What binds a run to the remote: its portal, the account's day, and what its records carry.
+
+Law kept here: same account, or no resume. What is decided by the first life of a run that reaches
+the remote holds for all its lives: a batch in doubt must be built again as it was.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from bulkload import events, learnt
+from bulkload.asking import SHOWN_S
+from bulkload.hubspot.lookup import Marks
+from bulkload.zone import Zone
+
+if TYPE_CHECKING:
+    from bulkload.hubspot.account import Account
+    from bulkload.journal.journal import Journal
+    from bulkload.learnt import Learnt
+    from bulkload.options import Options
+    from bulkload.preflight import Preflight
+    from bulkload.traffic import Traffic
+    from bulkload.verdict import InDoubt
+
+COSTS: dict[InDoubt, str] = {
+    "hold": "a batch whose answer is lost stays in doubt (--in-doubt hold). A text property "
+    "bulkload_key with unique values, which bulkload doctor --fix makes, would settle such doubts "
+    "by itself",
+    "verify": "a batch whose answer is lost is looked for by search, which takes minutes",
+    "resend": "a batch whose answer is lost is sent again, and may be made twice",
+}
+
+
+class Bound(NamedTuple):
+    """`marks`: what each record carries, None where the portal has no key. `slow_s`: so much
+    longer than is taken for granted, in seconds, it takes until a new record is shown.
+    """
+
+    marks: Marks | None
+    slow_s: float
+
+
+async def remember(journal: Journal, traffic: Traffic, options: Options) -> None:
+    """What earlier lives of the run used of the limits."""
+    limiter, quota, now = traffic.limiter, traffic.quota, time.time()
+    limiter.take_recent(await journal.sent_since(now - limiter.room.limit.window_s))
+    if zone := journal.facts.get("zone"):
+        quota.settle_in(Zone.of(*zone), now)
+    if options.daily_share is not None:
+        quota.seed(await journal.sent_since(quota.day_began(now)), now)
+
+
+async def bind(journal: Journal, traffic: Traffic, preflight: Preflight, options: Options) -> Bound:
+    """Bind the run, or see that it still is. Raises as `preflight` does."""
+    facts = journal.facts
+    bound = facts.get("portal")
+    found = await preflight.account(bound)
+    portal = found.portal or None
+    await _settle_in(found, journal, traffic)
+    await preflight.usage()
+    known = _known(portal, preflight, options)
+    if "marks" not in facts:
+        marks = await preflight.marks(options.key_property)
+        if marks and not options.key_property and known and known.unique_emails is False:
+            marks = None
+            preflight.tell(events.Said(f"unique values do not hold here, saw doctor {known.at}"))
+        began = {"portal": portal, "marks": marks, "began": traffic.remote.at_least()}
+        await journal.note(began)
+        facts |= began
+    else:
+        marks = Marks(*facts["marks"]) if facts["marks"] else None
+        if portal != bound:
+            await journal.note({"portal": portal})
+        if marks:
+            await preflight.still_there(marks)
+    if marks is None:
+        preflight.tell(events.Said(f"the portal has no key property: {COSTS[options.in_doubt]}"))
+    return Bound(marks, _slow_s(known))
+
+
+async def _settle_in(found: Account, journal: Journal, traffic: Traffic) -> None:
+    if not found.time_zone and found.utc_offset_s is None:
+        return
+    zone = [found.time_zone, found.utc_offset_s]
+    if zone != journal.facts.get("zone"):
+        await journal.note({"zone": zone})
+    traffic.quota.settle_in(Zone.of(found.time_zone, found.utc_offset_s), time.time())
+
+
+def _known(portal: str | None, preflight: Preflight, options: Options) -> Learnt | None:
+    """What the doctor's probes showed of this portal."""
+    if portal is None:
+        return None
+    known, warning = learnt.load(portal, options.base_url)
+    if warning:
+        preflight.tell(events.Said(warning))
+    return known
+
+
+def _slow_s(known: Learnt | None) -> float:
+    """Twice what was seen, since one look is no bound."""
+    lag = known.read_lag_s if known else None
+    return 0.0 if lag is None else max(2 * lag - SHOWN_S, 0.0)
