@@ -19,7 +19,7 @@ GUESS_CALLS, WINDOW_S = 100, 10.0
 NOISE = 0.02
 """Of the limit: so many calls of others may be our own, counted a moment too early or late."""
 
-CUT, BLIND_CUT = 0.05, 0.1
+CUT, BLIND_CUT = 0.03, 0.1
 """Of what was allowed: taken off by a refusal, where it is said what is left, and where not."""
 
 RECOVERY = 0.01

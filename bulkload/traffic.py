@@ -14,9 +14,11 @@ import time
 from typing import TYPE_CHECKING
 
 from bulkload import events
+from bulkload.arrival import Arrival
 from bulkload.errors import StoppedResumable
 from bulkload.hubspot import ratelimits, wire
 from bulkload.hubspot.auth import RenewalTrouble
+from bulkload.hubspot.lookup import moment
 from bulkload.quota import next_sleep
 from bulkload.retry import Backoff
 
@@ -73,6 +75,7 @@ class Traffic:
         self._why = ""
         self._accepted = False
         self._warned: str | None = None
+        self._arrival = Arrival()
 
     async def acquire(self, pause: Pause) -> float:
         """Wait until a call may leave: it has a slot then. Returns the seconds of the last wait.
@@ -125,6 +128,10 @@ class Traffic:
         self.limiter.end(sent.sent_at, sent.ended_at - worked_s)
         if not sent.sent_at:
             self.quota.unspent(time.time())
+        done = moment(completed) if worked_s else None
+        arrived_by = self._arrival.by(sent.sent_at, sent.ended_at, worked_s, done)
+        self.limiter.end(sent.sent_at, arrived_by)
+        self.remote.observe(headers, sent.sent_at, sent.ended_at, completed)
         told = ratelimits.rolling(headers)
         if told is not None:
             self.limiter.room.learn(told, used, sent.sent_at, now)
