@@ -20,6 +20,9 @@ DOUBTED_S = 60.0
 GRAIN_S = 0.002
 """The remote's times are cut to milliseconds."""
 
+APART_S = 0.02
+"""So far the clocks of one remote may be apart without its showing: a slot comes back later."""
+
 
 class Arrival:
     """One for the run."""
@@ -46,4 +49,6 @@ class Arrival:
         if shown < sent - GRAIN_S:
             self._ahead = self._earlier = -math.inf
             self._doubted_until = received + DOUBTED_S
-        return latest if received < self._doubted_until else max(shown, sent)
+        if received < self._doubted_until:
+            return latest
+        return min(max(shown + APART_S, sent), latest)

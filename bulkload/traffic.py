@@ -125,13 +125,11 @@ class Traffic:
         surely arrived; `completed`: when the remote says that it was done.
         """
         headers, now = sent.reply.headers, self._clock()
-        self.limiter.end(sent.sent_at, sent.ended_at - worked_s)
         if not sent.sent_at:
             self.quota.unspent(time.time())
         done = moment(completed) if worked_s else None
         arrived_by = self._arrival.by(sent.sent_at, sent.ended_at, worked_s, done)
         self.limiter.end(sent.sent_at, arrived_by)
-        self.remote.observe(headers, sent.sent_at, sent.ended_at, completed)
         told = ratelimits.rolling(headers)
         if told is not None:
             self.limiter.room.learn(told, used, sent.sent_at, now)

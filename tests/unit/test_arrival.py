@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.arrival import BELIEVED_S, DOUBTED_S, GRAIN_S, Arrival
+from bulkload.arrival import APART_S, BELIEVED_S, DOUBTED_S, GRAIN_S, Arrival
 
 WAY = st.floats(0, 5)
 
@@ -31,7 +31,7 @@ def test_the_soonest_answer_of_late_tells_for_all() -> None:
     arrival = Arrival()
     assert arrival.by(10.0, 10.31, 0.3, 510.3) == pytest.approx(10.01)
     # This one's answer was on its way for half a second.
-    assert arrival.by(11.0, 11.8, 0.3, 511.3) == pytest.approx(11.01)
+    assert arrival.by(11.0, 11.8, 0.3, 511.3) == pytest.approx(11.01 + APART_S)
 
 
 def test_an_answer_that_does_not_tell_counts_when_it_is_there() -> None:
@@ -60,11 +60,15 @@ def test_a_call_that_would_have_arrived_before_it_was_sent_ends_the_comparison_f
     assert arrival.by(13.0, 13.8, 0.3, 513.3) == pytest.approx(13.5)
     after = 12.0 + DOUBTED_S
     arrival.by(after, after + 0.31, 0.3, after + 500.3)
-    assert arrival.by(after, after + 0.8, 0.3, after + 500.3) == pytest.approx(after + 0.01)
+    assert arrival.by(after, after + 0.8, 0.3, after + 500.3) == pytest.approx(
+        after + 0.01 + APART_S
+    )
 
 
 def test_a_grain_is_no_contradiction() -> None:
     arrival = Arrival()
     arrival.by(10.0, 10.3, 0.3, 510.3)
-    assert arrival.by(11.0, 11.5, 0.3, 511.3 - GRAIN_S / 2) == 11.0
-    assert arrival.by(12.0, 12.5, 0.3, 512.3) == pytest.approx(12.0)
+    assert arrival.by(11.0, 11.5, 0.3, 511.3 - GRAIN_S / 2) == pytest.approx(
+        11.0 + APART_S, abs=GRAIN_S
+    )
+    assert arrival.by(12.0, 12.5, 0.3, 512.3) == pytest.approx(12.0 + APART_S)
