@@ -48,7 +48,14 @@ async def remember(journal: Journal, traffic: Traffic, options: Options) -> None
     if zone := journal.facts.get("zone"):
         quota.settle_in(Zone.of(*zone), now)
     if options.daily_share is not None:
-        quota.seed(await journal.sent_since(quota.day_began(now)), now)
+        since = quota.recall(journal.facts.get("day"), now)
+        quota.seed(await journal.sent_since(since), now)
+
+
+async def note_day(journal: Journal, traffic: Traffic, options: Options) -> None:
+    """For the next life: reads are calls too, and leave no intent."""
+    if options.daily_share is not None:
+        await journal.note({"day": traffic.quota.kept(time.time())})
 
 
 async def bind(journal: Journal, traffic: Traffic, preflight: Preflight, options: Options) -> Bound:
@@ -59,6 +66,7 @@ async def bind(journal: Journal, traffic: Traffic, preflight: Preflight, options
     portal = found.portal or None
     await _settle_in(found, journal, traffic)
     await preflight.usage()
+    await note_day(journal, traffic, options)
     known = _known(portal, preflight, options)
     if "marks" not in facts:
         marks = await preflight.marks(options.key_property)

@@ -136,6 +136,8 @@ class _Life:
                 stopped = await self._work(journal, client, traffic)
             except (StoppedResumable, StoppedForGood) as error:
                 stopped = error
+            with suppress(BulkloadError):  # a full disk: what left is counted by its intents
+                await binding.note_day(journal, traffic, self._options)
         summary = self._summarise(stopped)
         self._log.write(f"ended with exit code {summary.exit_code}: {summary.stopped or 'settled'}")
         keep(self._directory, summary)

@@ -20,6 +20,7 @@ from bulkload.day import Day
 from bulkload.zone import span
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from random import Random
 
     from bulkload.hubspot.account import Usage
@@ -108,6 +109,26 @@ class Quota:
         """So many calls of ours left earlier today (`day_began`): this run was resumed."""
         self._turn(now)
         self.own += calls
+
+    def kept(self, now: float) -> list[float]:
+        """What a resume has to know of the day: given to its `recall`."""
+        self._turn(now)
+        return [now, self.own, self._day.resets_at if self._day.told else 0.0]
+
+    def recall(self, kept: Sequence[float] | None, now: float) -> float:
+        """An earlier life of the run kept this. Returns since when its calls are to be counted
+        and seeded beside it, epoch seconds.
+        """
+        began = self.day_began(now)
+        if kept is None:
+            return began
+        at, own, resets_at = kept
+        if at > now or at < began or (resets_at and now >= resets_at):
+            return max(began, resets_at) if resets_at <= now else began
+        if resets_at:
+            self._day.tell(resets_at, now)
+        self.seed(int(own), now)
+        return at
 
     def admitted(self, now: float) -> None:
         """The remote took a call, and the answer does not say how many are left."""

@@ -46,7 +46,8 @@ RENEWAL = Backoff(base=1.0, cap=30.0, floor=0.5)
 
 class Traffic:
     """One for the run. `most_s`: seconds without a token that is accepted before it stops, None
-    for ever. `stop`: a day that is used up ends the run instead of being waited for.
+    for ever. `stop`: a day that is used up ends the run instead of being waited for. `wall`: the
+    wall clock, which may be set at any time.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Traffic:
         *,
         most_s: float | None = None,
         stop: bool = False,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.limiter = limiter
         self.remote = remote
@@ -69,6 +71,8 @@ class Traffic:
         self._tell = tell
         self._most_s = most_s
         self._stop = stop
+        self._wall = wall
+        self._waiting = asyncio.Lock()  # one waits for all: it asks, and it tells, once
         self._clock = asyncio.get_running_loop().time
         self._told_today = float("-inf")
         self._refused, self._in_a_row = -1, 0  # the newest that was; those since one was not
@@ -84,23 +88,24 @@ class Traffic:
         day is used up and that ends the run, or no token is to be had.
         """
         while True:
-            await self.allowed(pause)
+            await self._ready(pause)
             waited = await self.limiter.acquire()
             if not self._waits:
-                self.quota.spent(time.time())
+                self.quota.spent(self._wall())
                 return waited
             self.limiter.give_back()
 
     async def allowed(self, pause: Pause) -> None:
-        """Wait for the day and for a token, not for a slot: all that a search has to."""
-        while self._waits:
-            await self._day(pause)
-            await self._token(pause)
+        """Wait for the day and for a token, not for a slot: all that a search has to. It is one of
+        the day's calls then.
+        """
+        await self._ready(pause)
+        self.quota.spent(self._wall())
 
     def give_back(self) -> None:
         """A slot that was acquired is not used after all."""
         self.limiter.give_back()
-        self.quota.unspent(time.time())
+        self.quota.unspent(self._wall())
 
     async def call(self, send: Callable[[], Awaitable[Sent]], pause: Pause) -> Sent:
         """A call that needs nothing between its slot and its leaving: a read."""
@@ -126,7 +131,7 @@ class Traffic:
         """
         headers, now = sent.reply.headers, self._clock()
         if not sent.sent_at:
-            self.quota.unspent(time.time())
+            self.quota.unspent(self._wall())
         done = moment(completed) if worked_s else None
         arrived_by = self._arrival.by(sent.sent_at, sent.ended_at, worked_s, done)
         self.limiter.end(sent.sent_at, arrived_by)
@@ -148,23 +153,30 @@ class Traffic:
     def refused(self, sent: Sent, reason: str) -> bool:
         """The remote refused the call's token (401): nobody calls before there is another one.
 
-        False: that was known.
+        False: that was known, or there is another one since.
         """
         if sent.token <= self._refused:
             return False
         self._refused, self._why = sent.token, reason
         self._in_a_row += 1
-        return True
+        return self._is_refused
+
+    async def _ready(self, pause: Pause) -> None:
+        while self._waits:
+            async with self._waiting:
+                await pause(0.0)  # the run may have ended while another one waited
+                await self._day(pause)
+                await self._token(pause)
 
     @property
     def _waits(self) -> bool:
-        day = self.quota.until(time.time())
+        day = self.quota.until(self._wall())
         return day is not None or self._is_refused or self._credentials.due()
 
     # The day's quota
 
     def _learn_day(self, sent: Sent) -> None:
-        now, reply = time.time(), sent.reply
+        now, reply = self._wall(), sent.reply
         daily = ratelimits.daily(reply.headers)
         if wire.is_daily(reply):
             self.quota.refused(now)
@@ -185,7 +197,7 @@ class Traffic:
         stands still meanwhile.
         """
         told = False
-        while (until := self.quota.until(now := time.time())) is not None:
+        while (until := self.quota.until(now := self._wall())) is not None:
             if self._stop:
                 raise StoppedResumable(self.quota.words(now, stop=True))
             if not told:
@@ -216,9 +228,11 @@ class Traffic:
                 trouble, patience = error.reason, self._most_s
                 after = max(error.after or 0.0, RENEWAL.delay(failures + 1, self._random))
             failures += 1
-            left = math.inf if patience is None else patience - (self._clock() - began)
+            waited = self._clock() - began
+            left = math.inf if patience is None else patience - waited
             if left <= 0:
-                raise StoppedResumable(trouble)
+                tried = f"; gave up after {waited:.0f} s" if patience else ""
+                raise StoppedResumable(trouble + tried)
             if failures == 1:
                 self._tell(events.Held(None, trouble))
             await pause(min(after, left))

@@ -144,7 +144,9 @@ class TokenFile(Hidden):
     file (a pipe) is read once. Raises RefusedToStart where it can't be read at the start.
     """
 
-    __slots__ = ("_clock", "_looked_at", "_number", "_path", "_seen", "_token", "warning")
+    __slots__ = (
+        "_changed", "_clock", "_looked_at", "_number", "_path", "_seen", "_token", "warning",
+    )  # fmt: skip
 
     patience_s = PATIENCE_S
 
@@ -152,6 +154,7 @@ class TokenFile(Hidden):
         self._path = path
         self._clock = clock or loop_time
         self._looked_at = float("-inf")
+        self._changed = False  # since the last look, until it is read
         self._seen, text = _read(path)
         self._token = token_of(text, str(path))
         self._number = 1
@@ -166,13 +169,13 @@ class TokenFile(Hidden):
 
     def due(self) -> bool:
         now = self._clock()
-        if self._seen is None or now < self._looked_at + LOOK_S:
-            return False
-        self._looked_at = now
-        try:
-            return _looks(self._path.stat()) != self._seen
-        except OSError:
-            return False  # it is just being replaced
+        if self._seen is not None and now >= self._looked_at + LOOK_S:
+            self._looked_at = now
+            try:
+                self._changed = _looks(self._path.stat()) != self._seen
+            except OSError:
+                self._changed = False  # it is just being replaced
+        return self._changed
 
     async def fresh(self) -> None:
         if self._seen is not None:
@@ -193,6 +196,7 @@ class TokenFile(Hidden):
 
     def _look(self) -> str:
         """Take what the file holds now. Returns why the old token is kept, where it had to be."""
+        self._changed = False
         try:
             seen, text = _read(self._path)
         except RefusedToStart as trouble:

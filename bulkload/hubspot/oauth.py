@@ -174,8 +174,8 @@ class OAuth(Hidden):
         if number != self._number:
             return True
         now = self._clock()
-        settled = self._asked_at + SETTLE_S
-        if now < min(settled, self._ends_at) and self._under_way is None:
+        settled = min(self._asked_at + SETTLE_S, self._ends_at)
+        if now < settled and self._under_way is None:
             raise RenewalTrouble("a token just fetched was refused (401)", after=settled - now)
         self._due_at = self._ends_at = min(now, self._ends_at)  # it is dead, whatever was said
         trouble = await self._once()
