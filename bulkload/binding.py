@@ -66,7 +66,6 @@ async def bind(journal: Journal, traffic: Traffic, preflight: Preflight, options
     portal = found.portal or None
     await _settle_in(found, journal, traffic)
     await preflight.usage()
-    await note_day(journal, traffic, options)
     known = _known(portal, preflight, options)
     if "marks" not in facts:
         marks = await preflight.marks(options.key_property)
@@ -84,6 +83,7 @@ async def bind(journal: Journal, traffic: Traffic, preflight: Preflight, options
             await preflight.still_there(marks)
     if marks is None:
         preflight.tell(events.Said(f"the portal has no key property: {COSTS[options.in_doubt]}"))
+    await note_day(journal, traffic, options)
     return Bound(marks, _slow_s(known))
 
 

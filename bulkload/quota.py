@@ -113,7 +113,8 @@ class Quota:
     def kept(self, now: float) -> list[float]:
         """What a resume has to know of the day: given to its `recall`."""
         self._turn(now)
-        return [now, self.own, self._day.resets_at if self._day.told else 0.0]
+        resets_at = self._day.resets_at if self._day.told else 0.0
+        return [now, self.own, resets_at, self.limit or 0]
 
     def recall(self, kept: Sequence[float] | None, now: float) -> float:
         """An earlier life of the run kept this. Returns since when its calls are to be counted
@@ -122,8 +123,9 @@ class Quota:
         began = self.day_began(now)
         if kept is None:
             return began
-        at, own, resets_at = kept
-        if at > now or at < began or (resets_at and now >= resets_at):
+        at, own, resets_at, limit = kept
+        self.limit = int(limit) or None  # a share may be a part of it
+        if at > now or not (now < resets_at if resets_at else at >= began):
             return max(began, resets_at) if resets_at <= now else began
         if resets_at:
             self._day.tell(resets_at, now)

@@ -178,7 +178,10 @@ class Traffic:
     def _learn_day(self, sent: Sent) -> None:
         now, reply = self._wall(), sent.reply
         daily = ratelimits.daily(reply.headers)
-        if wire.is_daily(reply):
+        left_at = now - (self._clock() - sent.sent_at) if sent.sent_at else now
+        if left_at < self.quota.day_began(now):
+            pass  # it speaks of the day before: of a process that was stopped over midnight
+        elif wire.is_daily(reply):
             self.quota.refused(now)
         elif daily is not None:
             self.quota.learn(daily, now)

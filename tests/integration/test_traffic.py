@@ -575,6 +575,19 @@ def test_after_a_reset_that_came_early_the_headers_let_everybody_go() -> None:
     played(play)
 
 
+@pytest.mark.parametrize("late", [DAILY, left(0)], ids=["refused", "none left"])
+def test_an_answer_of_the_day_before_says_nothing_of_the_new_one(late: Reply) -> None:
+    async def play(stage: Stage) -> None:
+        await asyncio.sleep(MIDNIGHT - NOON - 1.0)
+        asked = stage.sent(late)
+        await asyncio.sleep(30.0)  # the process was stopped
+        stage.traffic.heard(asked)
+        await stage.call()
+        assert not stage.of(events.Quota)
+
+    played(play)
+
+
 def test_how_the_day_stands_is_told_now_and_then() -> None:
     async def play(stage: Stage) -> None:
         for _ in range(300):
@@ -584,12 +597,13 @@ def test_how_the_day_stands_is_told_now_and_then() -> None:
     played(play)
 
 
-def test_what_an_earlier_life_used_of_the_share_is_not_used_again() -> None:
+@pytest.mark.parametrize("share", ["10", "0.00154%"])
+def test_what_an_earlier_life_used_of_the_share_is_not_used_again(share: str) -> None:
     async def play(stage: Stage) -> None:
         for _ in range(6):
-            await stage.call()
+            await stage.call(left(5000))
         kept = stage.quota.kept(stage.wall())
-        later = Stage(share="10")
+        later = Stage(share=share)
         later.set_by = 60.0
         since = later.quota.recall(kept, later.wall())
         assert since == kept[0], "what left after it is counted beside it"
@@ -599,5 +613,19 @@ def test_what_an_earlier_life_used_of_the_share_is_not_used_again() -> None:
         await asyncio.sleep(3600.0)
         assert len(later.left) == 4
         await call
+
+    played(play, share=share)
+
+
+def test_what_was_used_yesterday_does_not_count_today() -> None:
+    async def play(stage: Stage) -> None:
+        await stage.call()
+        kept = stage.quota.kept(stage.wall())
+        for set_by in (86_400.0, -86_400.0):
+            later = Stage(share="10")
+            later.set_by = set_by
+            began = later.quota.day_began(later.wall())
+            assert later.quota.recall(kept, later.wall()) == began
+            assert later.quota.own == 0
 
     played(play, share="10")
