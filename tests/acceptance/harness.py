@@ -36,6 +36,11 @@ class Sandbox:
         with urlopen(f"{self.url}/_sandbox/emails") as answer:
             return [json.loads(line) for line in answer]
 
+    def arrivals(self) -> list[dict[str, Any]]:
+        """Each call that reached it, in the order in which they came; `ended` None: under way."""
+        with urlopen(f"{self.url}/_sandbox/arrivals") as answer:
+            return [json.loads(line) for line in answer]
+
     def subjects(self) -> Counter[str]:
         return Counter(e["properties"]["hs_email_subject"] for e in self.emails())
 
