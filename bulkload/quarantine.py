@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 AGAIN = Backoff(base=0.5, cap=30.0, floor=0.1)
 """The wait before what failed is sent again."""
 
+MOST_BYTES = 64 << 20
+"""Most that the bodies of what waits here weigh before nothing new is read."""
+
+LOAD_BYTES = 2_000
+"""What a load weighs beside them."""
+
 
 class Quarantine:
     """For the workers of one run. `workers`: how many there are."""
@@ -30,10 +36,10 @@ class Quarantine:
         self._clock = clock
         self._random = random
         self._few = max(workers // 4, 1)
-        self._many = 2 * workers
         self._waiting: list[tuple[float, int, Load]] = []
         self._number = count()
         self._under_way = 0
+        self._weight = 0
         self._changed = asyncio.Event()
 
     def add(self, load: Load, delay: float | None = None) -> None:
@@ -44,6 +50,7 @@ class Quarantine:
         if delay is None:
             delay = AGAIN.delay(load.strikes, self._random) if load.strikes else 0.0
         heapq.heappush(self._waiting, (self._clock() + delay, next(self._number), load))
+        self._weight += _weight(load)
         self.notify()
 
     def take(self, *, last: bool) -> Load | None:
@@ -55,7 +62,9 @@ class Quarantine:
         if not (self._waiting and few and self._waiting[0][0] <= self._clock()):
             return None
         self._under_way += 1
-        return heapq.heappop(self._waiting)[2]
+        load = heapq.heappop(self._waiting)[2]
+        self._weight -= _weight(load)
+        return load
 
     def done(self) -> None:
         self._under_way -= 1
@@ -63,8 +72,11 @@ class Quarantine:
 
     @property
     def crowded(self) -> bool:
-        """Whether so much has gathered that nothing new may be read."""
-        return len(self._waiting) + self._under_way >= self._many
+        """Whether so much has gathered that nothing new may be read.
+
+        By weight, since what waits longest is many records alone, whose last look takes minutes.
+        """
+        return self._weight >= MOST_BYTES
 
     @property
     def empty(self) -> bool:
@@ -85,3 +97,7 @@ class Quarantine:
                 await self._changed.wait()
         except TimeoutError:
             pass
+
+
+def _weight(load: Load) -> int:
+    return LOAD_BYTES + sum(len(entry.body) for entry in load.batch.entries)
