@@ -56,7 +56,6 @@ class Asking:
             await gate.pause(ASK_AGAIN.delay(question.asked, self.parts.random))
         while True:
             if sent is None:
-                await gate.readable()
                 sent = await self.outage.read(partial(self.read, load))
             found, sent = await self._judge(load, sent)
             if found is not None:

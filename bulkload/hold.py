@@ -7,6 +7,7 @@ no more than that one can come into doubt if the remote is not well yet.
     open ── hold(s) ──▶ open again after s, or trial after s (one_first)
     open ── fail ──▶ down ── answered (a read came back) ──▶ trial ── succeed ──▶ open
                       ▲────────────────── fail ────────────────┘
+                     down ── answered (to a blip) ──▶ open
     any ── shut ──▶ shut (a drain: nothing new starts)
 
 After a long outage it opens in steps: each success lets one more be under way.
@@ -15,10 +16,12 @@ After a long outage it opens in steps: each success lets one more be under way.
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
+from math import inf
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
 Pass = Literal["normal", "trial"]
 
@@ -37,7 +40,7 @@ class Gate:
         self._clock = clock
         self._widest = widest
         self._wide: int | None = None  # None: as many as there are workers
-        self._under_way = 0
+        self._under_way = self._reads = 0
         self._until = 0.0
         self._state: Literal["open", "down", "trial", "trying"] = "open"
         self._shut = False
@@ -45,6 +48,8 @@ class Gate:
         self._changed = asyncio.Event()
         self.successes = 0
         self.falls = 0
+        self._judged_before = -1  # how many successes there were when it fell last
+        self._went_since = False  # whether there was one between its last two falls
 
     async def wait(self) -> None:
         """Until a create may go. Raises Drained."""
@@ -58,20 +63,29 @@ class Gate:
             else:
                 return
 
-    async def readable(self) -> None:
-        """Until a read may go: not while the remote is down, when one asks for all. Raises Drained.
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[None]:
+        """Wait until a read may go, and go: not while the remote is down, when one asks for all.
 
-        Reads go beside the create that tries the remote: what they settle need not be sent.
+        Reads go beside the create that tries the remote, since what they settle need not be sent;
+        until the gate is wide open no more of them at a time than creates. Raises Drained.
         """
         while True:
             if self._shut:
                 raise Drained
-            if self._state == "down":
+            if self._state == "down" or self._reads >= self._readers:
                 await self._change(None)
             elif (left := self._until - self._clock()) > 0:
                 await self._change(left)
             else:
-                return
+                break
+        self._reads += 1
+        try:
+            yield
+        finally:
+            self._reads -= 1
+            if self._readers < inf:
+                self._notify()
 
     def enter(self) -> Pass | None:
         """The check after slot and pace: None where the gate shut meanwhile.
@@ -151,14 +165,23 @@ class Gate:
             return False
         self._state, self._wide = "down", None
         self.falls += 1
+        self._went_since = self.successes > self._judged_before
+        self._judged_before = self.successes
         self._notify()
         return True
 
-    def answered(self) -> None:
-        """A probe came back: one create may try."""
-        if self._state == "down":
-            self._state = "trial"
-            self._notify()
+    def answered(self, *, blip: bool = False) -> bool:
+        """A probe came back: one create may try.
+
+        `blip`: the first that was asked; where creates had gone through since the gate fell the
+        time before, all may go at once. True: they do.
+        """
+        if self._state != "down":
+            return False
+        at_once = blip and self._went_since
+        self._state = "open" if at_once else "trial"
+        self._notify()
+        return at_once
 
     def untried(self) -> None:
         """The create that was to try never left: another may."""
@@ -212,6 +235,12 @@ class Gate:
     @property
     def _narrow(self) -> bool:
         return self._wide is not None and self._under_way >= self._wide
+
+    @property
+    def _readers(self) -> float:
+        if self._state != "open":
+            return 1
+        return inf if self._wide is None else self._wide
 
     def _trouble(self) -> None:
         if self._since is None:

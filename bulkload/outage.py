@@ -33,7 +33,8 @@ LONG_S = 5.0
 class Outage:
     """What the run knows of the remote's health. `most_s` None: never give up.
 
-    `drain` ends the run in good order with the reason given.
+    `drain` ends the run in good order with the reason given. `free`: a create that fails puts
+    nothing in doubt, since it can be asked for.
     """
 
     gate: Gate
@@ -43,6 +44,7 @@ class Outage:
     tell: events.Announcer
     most_s: float | None
     drain: Callable[[StoppedResumable], None]
+    free: bool = False
     failed_trials: int = 0
     long: bool = False
     refusals: int = 0
@@ -72,6 +74,9 @@ class Outage:
         if seconds is None:
             seconds = THROTTLED.delay(self.refusals, self.random)
         if not judged.throttled:
+            # A lock says how long to wait at least, and says it again and again.
+            again = probe_delay(self.refusals, self.gate.down_for(), self.random)
+            seconds = max(seconds, again)
             self.long = self.long or seconds > LONG_S or self.refusals > 1
         if self.gate.hold(seconds, trial=trial, one_first=not judged.throttled):
             self.tell(events.Held(seconds, judged.reason))
@@ -102,22 +107,28 @@ class Outage:
         reason: str,
         after: float | None = None,
         ask: Callable[[], Awaitable[Sent]] | None = None,
+        *,
+        blip: bool = False,
     ) -> Sent:
-        """Ask until the remote answers a read. Raises Drained if the run ends meanwhile.
+        """Ask until the remote answers a read, and return its answer. Raises Drained.
 
-        `ask`: the read to ask by, one that the caller needs anyhow. Returns its answer.
+        `ask`: the read to ask by, one that the caller needs anyhow. `blip`: what failed did so for
+        the first time, and soon. Where the first read is answered then, the failure was one by
+        itself, and costs one round trip if a doubt is free.
         """
         wait = after or 0.0
         self.tell(events.Held(wait, reason))
         if self.failed_trials:
-            wait = max(wait, TRIAL.delay(self.failed_trials, self.random))
+            wait = max(wait, self._before_a_trial())
         failures = 0
         while True:
             self._watch(wait, reason)
             await self.gate.pause(wait)
             probe = await self._probe(ask or self.sink.probe)
             if probe is not None and _is_well(probe):
-                self.gate.answered()
+                single = blip and self.free and not (failures or self.failed_trials)
+                if self.gate.answered(blip=single):
+                    self.tell(events.Released())
                 return probe
             failures += 1
             self.long = True
@@ -130,8 +141,9 @@ class Outage:
             )
 
     async def read(self, ask: Callable[[], Awaitable[Sent]]) -> Sent:
-        """One read under the limit, past the turnstile: it waits for no create."""
-        return await self.traffic.call(ask, self.gate.pause)
+        """One read under the limit, past the turnstile: it waits for no create. Raises Drained."""
+        async with self.gate.reading():
+            return await self.traffic.call(ask, self.gate.pause)
 
     async def _probe(self, ask: Callable[[], Awaitable[Sent]]) -> Sent | None:
         """A read that is given up sooner than others: while it hangs, nobody else asks."""
@@ -141,6 +153,12 @@ class Outage:
                 return await self.traffic.under_slot(ask)
         except TimeoutError:
             return None
+
+    def _before_a_trial(self) -> float:
+        """Where reads are answered and creates are not, the wait before the next one."""
+        if self.free:
+            return probe_delay(self.failed_trials, self.gate.down_for(), self.random)
+        return TRIAL.delay(self.failed_trials, self.random)
 
     def _watch(self, wait: float, reason: str) -> None:
         """A wait that the remote asked for may be longer than the run's patience."""

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from bulkload.hubspot.client import Sent
     from bulkload.parts import Parts, Policy, Tally
 
+SOON_S = 5.0
+"""A single failure that is no more than that comes back as soon as an answer would."""
+
 
 class Pipeline:
     """One run's moving part. `run` returns when everything is settled or drained.
@@ -60,7 +63,7 @@ class Pipeline:
         self._doubted = deque(doubted)
         self._outage = Outage(
             self._gate, parts.sink, parts.traffic, parts.random, parts.tell,
-            policy.max_outage_s, self.drain,
+            policy.max_outage_s, self.drain, free=policy.means == "key",
         )  # fmt: skip
         self._rules = settling.Rules(
             parts.letters, policy.means, policy.max_attempts, policy.marks, policy.run, policy.began
@@ -318,7 +321,12 @@ class Pipeline:
                     self._aside.add(asked)
                 answer = None
                 if prober:
-                    answer = await outage.recover(judged.reason, judged.after, by)
+                    answer = await outage.recover(
+                        judged.reason,
+                        judged.after,
+                        by,
+                        blip=load.tries == 1 and sent.seconds < SOON_S,
+                    )
                 if by is not None:
                     return await self._ask(asked, answer)
                 return [] if self._policy.means == "verify" else [asked]

@@ -27,11 +27,13 @@ class Backoff(NamedTuple):
 PROBE = Backoff(base=0.5, cap=5.0)
 """Probing a remote that is down, in the first ten minutes."""
 
-LONG_PROBE = Backoff(base=30.0, cap=30.0, floor=5.0)
-"""Probing a remote that has been down for longer."""
+LONG_PROBE = Backoff(base=10.0, cap=10.0, floor=5.0)
+"""Probing a remote that has been down for longer: seldom, and yet often enough that its end is
+noticed within the time in which the rate is to be back.
+"""
 
 TRIAL = Backoff(base=0.5, cap=60.0, floor=0.25)
-"""Trying a create again where reads are answered and creates are not: each costs a doubt."""
+"""Trying a create again where reads are answered and creates are not, and each costs a doubt."""
 
 ASK_AGAIN = Backoff(base=2.0, cap=15.0, floor=1.0)
 """Reading again what the remote knows and does not show yet."""
@@ -43,7 +45,7 @@ LONG_OUTAGE_S = 600.0
 
 
 def probe_delay(failures: int, down_for: float, random: Random) -> float:
-    """The wait before the next probe of a remote that has been down for `down_for` seconds."""
+    """The wait before a remote that has been down for `down_for` seconds is called again."""
     return (LONG_PROBE if down_for >= LONG_OUTAGE_S else PROBE).delay(failures, random)
 
 

@@ -256,6 +256,8 @@ def _struck(load: Load, rules: Rules, *, successes: int, trial: bool) -> tuple[L
     )
     most = rules.max_attempts if load.narrowed is None else min(ALONE, rules.max_attempts)
     enough, alone = load.strikes >= most, len(load.batch.entries) == 1
+    # Perhaps it is all that is left: then no success comes in between any more.
+    stuck = stuck or (load.strikes > 0 and load.tries >= rules.max_attempts)
     return load, not alone and (narrowing or stuck or enough), alone and enough
 
 

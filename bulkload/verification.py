@@ -316,10 +316,10 @@ class Aside:
         """One page, however long it takes. Raises Drained."""
         gate, traffic = self._outage.gate, self._parts.traffic
         while True:
-            await gate.readable()
             await traffic.allowed(gate.pause)
-            await self._pace.acquire()
-            sent = await self._parts.sink.search(request)
+            async with gate.reading():
+                await self._pace.acquire()
+                sent = await self._parts.sink.search(request)
             traffic.heard(sent)
             match judged := searching.judge(sent.reply):
                 case searching.Page():
