@@ -32,9 +32,8 @@ from bulkload.limiter import Limiter
 from bulkload.parts import Parts, Policy, Tally
 from bulkload.pipeline import Pipeline
 from bulkload.room import RateLimit
-from bulkload.traffic import Traffic
 from tests.clock import run_virtual
-from tests.making import entry, keyed, reply
+from tests.making import entry, keyed, open_traffic, reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -266,7 +265,7 @@ def run(
         parts = Parts(
             cast("Any", remote),
             Journal(cast("Any", Inline(connection)), {}, readers.counts_of(connection)),
-            Traffic(Limiter(limit), RemoteClock(loop.time)),
+            open_traffic(Limiter(limit), RemoteClock(loop.time)),
             LetterWriter("r", ["a.ndjson"]),
             Random(1),
             events.Announcer((lambda event: told.append((remote.now(), event)),)),

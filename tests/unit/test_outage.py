@@ -16,9 +16,8 @@ from bulkload.hubspot.wire import Reply, TryLater
 from bulkload.limiter import Limiter
 from bulkload.outage import Outage
 from bulkload.room import RateLimit
-from bulkload.traffic import Traffic
 from tests.clock import run_virtual
-from tests.making import reply
+from tests.making import open_traffic, reply
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -58,7 +57,7 @@ class Made:
         self.remote, self.told = remote, list[events.Event]()
         self.stopped: list[StoppedResumable] = []
         self.gate = Gate(loop.time, WIDEST)
-        traffic = Traffic(Limiter(RateLimit(1000, 1)), RemoteClock(loop.time))
+        traffic = open_traffic(Limiter(RateLimit(1000, 1)), RemoteClock(loop.time))
         self.outage = Outage(
             self.gate, cast("Any", remote), traffic, Random(1),
             events.Announcer((self.told.append,)), most_s, self.drain, free=free,

@@ -97,7 +97,7 @@ def test_more_than_memory_allows_stops_the_reading_until_it_is_less(
 ) -> None:
     monkeypatch.setattr(quarantine, "MOST_BYTES", 10_000)
     found, _ = held(*map(split_off, range(4)))
-    assert not found.crowded
+    assert [found.crowded] == [False]
     found.add(split_off(4))
     assert found.crowded, "each weighs two thousand bytes and its body"
     assert found.take(last=True) is not None
