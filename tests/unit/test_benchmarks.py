@@ -12,7 +12,18 @@ from typing import Any
 import orjson
 import pytest
 
-from benchmarks import ceiling, compare, hotspots, memory, processes, rate, records, results, server
+from benchmarks import (
+    ceiling,
+    compare,
+    hotspots,
+    memory,
+    moods,
+    processes,
+    rate,
+    records,
+    results,
+    server,
+)
 
 
 class FakeTransport(asyncio.Transport):
@@ -83,6 +94,43 @@ def test_use_is_the_same_for_even_and_for_clustered_calls() -> None:
     assert rate.use(even, 10.0, 100) == pytest.approx(1.0, abs=0.01)
     assert rate.use(bursts, 10.0, 100) == pytest.approx(1.0, abs=0.01)
     assert rate.use(even, 10.0, 200) == pytest.approx(0.5, abs=0.01)
+
+
+def seen(*arrivals: tuple[float, int], changes: tuple[float, ...] = ()) -> moods.Seen:
+    return moods.Seen(sorted(arrivals), list(changes), 80.0)
+
+
+EVEN = [(n / 18.99, 201) for n in range(80 * 19)]
+
+
+def held(figures: list[moods.Figure]) -> list[bool]:
+    return [figure.held for figure in figures]
+
+
+def test_a_refusal_counts_as_one_and_takes_no_room() -> None:
+    one = seen(*EVEN, (30.01, 429))
+    assert one.worst() == 190
+    assert one.refused() == 1
+    assert held(moods.alone()(one)) == [False, True, True]
+    assert one.per_second(refused=True).split().index("1") == 30
+    assert one.per_second(refused=False).split()[30] == "19"
+
+
+def test_one_call_too_many_is_seen_and_so_is_a_gap() -> None:
+    assert held(moods.alone()(seen(*EVEN, (30.01, 201)))) == [True, False, True]
+    lazy = [each for each in EVEN if not 30 <= each[0] < 39]
+    assert held(moods.alone()(seen(*lazy))) == [True, True, False]
+
+
+def test_clusters_are_used_as_well_as_even_calls_are() -> None:
+    clusters = [(n // 190 * 10.2 + n % 190 * 0.01, 201) for n in range(60 * 19)]
+    assert seen(*clusters).use(10, 60, 190) == pytest.approx(1 / 1.02, abs=0.01)
+
+
+def test_what_others_took_is_no_room_of_ours() -> None:
+    calls = [(at, s) for n, (at, s) in enumerate(EVEN) if not 20 <= at < 50 or n % 19 < 13]
+    assert held(moods.shared(seen(*calls, changes=(20.0, 50.0)))) == [True, True, True, True]
+    assert not moods.shared(seen(*calls, *[(30.0, 429)] * 30, changes=(20.0, 50.0)))[0].held
 
 
 def test_growth_leaves_the_first_fifth_out() -> None:
@@ -180,6 +228,10 @@ def figures() -> list[str]:
         f"held {steady['worst_window']} calls",
         f"{steady['use']:.1%}".replace("%", " %"),
     ]
+    for one in kept("moods")["scenarios"]:
+        for each in one["figures"]:
+            measured = f"{each['figure']} | {each['must']}".replace("%", " %")
+            said.append(f"| {one['scenario']} | {each['what']} | {measured} |")
     spots = kept("hotspots")
     shares = sorted(spots["by_place"].values(), reverse=True)[:8]
     said += [f"{n / spots['samples']:.1%}".replace("%", " %") for n in shares]
@@ -192,7 +244,7 @@ def test_the_page_says_what_was_measured() -> None:
 
 
 def test_what_is_kept_was_measured_in_full_and_names_no_place() -> None:
-    for name in ("compare", "memory", "start", "rate", "hotspots"):
+    for name in ("compare", "memory", "start", "rate", "moods", "hotspots"):
         assert kept(name)["quick"] is False
     text = b"".join(path.read_bytes() for path in results.PLACE.glob("*.json"))
     assert b"/tmp" not in text
