@@ -45,6 +45,9 @@ CONNECT_S = 10.0
 WHOLE_BYTES = 1 << 20
 """Largest body written in one piece; aiohttp warns of more."""
 
+TOKEN_BYTES = 16
+"""What is shorter is no token of HubSpot's, and may stand in an answer by chance."""
+
 SLOWEST = 16 << 10
 """Bytes a second of a request that a remote has to take at least, over the whole of it."""
 
@@ -197,7 +200,7 @@ class Client:
             # ValueError: aiohttp's for an answer that is no HTTP in a way it did not foresee.
             found = trouble.read(error, way.stage, there)
             reply = _nothing(way, found.words, hopeless=found.hopeless)
-        return Sent(reply, way.left_at, loop.time(), token)
+        return Sent(_hushed(reply, headers), way.left_at, loop.time(), token)
 
     async def _read(self, response: aiohttp.ClientResponse) -> Reply:
         status, headers = response.status, response.headers
@@ -217,6 +220,14 @@ class Client:
 def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
     """A large body is written in parts: the loop goes on, and the deadline moves with each."""
     return io.BytesIO(body) if body is not None and len(body) > WHOLE_BYTES else body
+
+
+def _hushed(reply: Reply, headers: Mapping[str, str]) -> Reply:
+    """Without our token, where the answer quotes it: its words go into dead letters."""
+    token = headers.get("Authorization", "").removeprefix("Bearer ").encode()
+    if len(token) < TOKEN_BYTES or token not in reply.body:
+        return reply
+    return reply._replace(body=reply.body.replace(token, b"***"))
 
 
 def _nothing(way: _Way, words: str, *, hopeless: bool = False) -> Reply:
