@@ -43,9 +43,7 @@ BARE = WRITE.replace("attempt, outcome", "attempt, __import__('dataclasses').rep
                      "outcome, letters=())")  # fmt: skip
 
 DOWN = """        self._state, self._wide = "down", None
-        self.falls += 1
-        self._notify()
-        return True"""
+        self.falls += 1"""
 SHARED = """step)
             if kept_back and left:
                 left = [*left[:-1], *_cut(left[-1])]"""
@@ -79,7 +77,7 @@ MUTATIONS = (
     _m("a reset is taken for not sent", "hold,verify", "hubspot/wire.py",
        ("return Doubtful(reply.trouble) if reply.left else", "return")),
     _m("a doubt does not shut the gate", "hold,resend", "hold.py",
-       (DOWN, "        return False")),
+       (DOWN, "        return False\n        self.falls += 1")),
     _m("what waits behind the gate is sent all the same", "hold,resend", "pipeline.py",
        ("if self._gate.withdrawn(falls) if trial else self._gate.closed:",
         "if self._gate.is_shut:")),

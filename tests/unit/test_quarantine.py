@@ -97,11 +97,12 @@ def test_more_than_memory_allows_stops_the_reading_until_it_is_less(
 ) -> None:
     monkeypatch.setattr(quarantine, "MOST_BYTES", 10_000)
     found, _ = held(*map(split_off, range(4)))
-    assert [found.crowded] == [False]
+    crowded = [found.crowded]
     found.add(split_off(4))
-    assert found.crowded, "each weighs two thousand bytes and its body"
-    assert found.take(last=True) is not None
-    assert [found.crowded] == [False]
+    crowded.append(found.crowded)  # each weighs two thousand bytes and its body
+    found.take(last=True)
+    crowded.append(found.crowded)
+    assert crowded == [False, True, False]
 
 
 def test_it_is_empty_when_the_last_is_done_not_when_it_is_taken() -> None:
