@@ -151,7 +151,7 @@ class Laws:
         elif trial and came == "judged" and self.door == "trial" and LATE_TRIALS:
             self.let_through += 1
             self.door = "open"
-        elif trial and self.door == "trying":
+        elif trial and self.door == "trying" and left.falls == self.falls:
             self.door = "open" if came == "judged" else "trial"
         if came == "later":
             asked = float(reply.headers.get("Retry-After", 0))
