@@ -148,19 +148,22 @@ def test_three_poison_records_in_six_thousand_are_all_that_dies(kind: str) -> No
     rest = max(call.t for call in remote.calls if call.kind == "create" and call.status == 201)
     looked = min(at for at, event in ran.told if getattr(event, "dead_lettered", 0))
     assert rest < looked, "all else was loaded before the first of them was given up"
+    assert looked > 70.0 + 15.0, "given up while a call might still have been under way"
 
 
 @pytest.mark.parametrize("kind", ["503", "stall"])
 def test_poison_does_not_hold_up_the_rest(kind: str) -> None:
     def took(poison: frozenset[int]) -> float:
-        remote = Moody(poison=poison, poison_as=kind, timeout=20.0)
-        ran = run(remote, 400 * 10, 10, policy(quiet_s=80.0))
+        # Few workers: three that hang would be nearly all of them.
+        remote = Moody(poison=poison, poison_as=kind, timeout=20.0, latency=0.1)
+        ran = run(remote, 400 * 10, 10, policy(in_flight=4, quiet_s=80.0))
         made = sorted(c.t for c in remote.calls if c.kind == "create" and c.status == 201)
         assert ran.stopped is None
         return made[int(0.9 * len(made))]
 
     few = frozenset(range(5, 4000, 1500))
-    assert took(few) < 1.25 * took(frozenset())
+    hung = 20.0 * (kind == "stall")  # the first failures, which are not known for what they are
+    assert took(few) < 1.3 * took(frozenset()) + hung
 
 
 @pytest.mark.parametrize(
@@ -205,3 +208,11 @@ def test_fifty_poison_records_leave_the_others_most_of_the_rate() -> None:
     undeliverable(ran, poison)
     made = [c.t for c in remote.calls if c.kind == "create" and c.status == 201 and c.records == 10]
     assert max(made) < 2.0 * 1200 / 19, "nothing waited for the last look at a record"
+
+
+@pytest.mark.parametrize("strikes", [ALL, ("create",)], ids=["all", "creates"])
+def test_an_outage_of_the_last_few_batches_is_no_poison(strikes: tuple[str, ...]) -> None:
+    down = Down(2.0, 2.0 + HOUR, "503", strikes)
+    ran = run(Moody((down,)), 60 * 4, 4)
+    assert (ran.stopped, ran.tally.dead, ran.tally.loaded) == (None, 0, 240)
+    assert while_it_lasts(ran, down) <= 2

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parents[2]
-SEEDS = 2_000
+SEEDS = 10_000
 
 
 class Mutation(NamedTuple):
