@@ -45,6 +45,16 @@ class Access:
         """As it is given. Raises RefusedToStart where the token is none."""
         return cls(token_of(token, "the token") if token else None, token_file, oauth_file, ca_file)
 
+    def flags(self) -> list[str]:
+        """The files of it as a command line names them; a pipe can't be read again."""
+        named = {
+            "--token-file": self.token_file,
+            "--oauth-file": self.oauth_file,
+            "--ca-file": self.ca_file,
+        }
+        files = ((flag, path) for flag, path in named.items() if path and path.is_file())
+        return [word for flag, path in files for word in (flag, str(path))]
+
     def check(self) -> None:
         """Raises RefusedToStart where it is of no use: before anything is left on the disk."""
         self.credentials()

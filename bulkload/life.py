@@ -315,7 +315,7 @@ class _Life:
         return give_room
 
     def _summarise(self, stopped: BulkloadError | None) -> Summary:
-        tally = self._tally
+        tally, access = self._tally, self._call.access
         finished = 1 if tally.dead or tally.doubt else 0
         code = finished if stopped is None else stopped.exit_code
         busy = (tally.last_settled or 0.0) - (tally.first_request or 0.0)
@@ -334,6 +334,6 @@ class _Life:
             elapsed_s=round(time.monotonic() - self._began, 3),
             records_per_s=round(tally.settled_now / busy, 1) if busy > 0 else 0.0,
             exit_code=code,
-            resume=resume_command(self._directory) if code == 3 else None,
+            resume=resume_command(self._directory, access.flags()) if code == 3 else None,
             stopped=str(stopped) if stopped is not None else None,
         )

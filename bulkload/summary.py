@@ -15,6 +15,8 @@ from bulkload.journal import readers
 from bulkload.rundir import private
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bulkload.rundir import RunDir
 
 
@@ -48,8 +50,9 @@ class Summary:
         return asdict(self)
 
 
-def resume_command(directory: RunDir) -> str:
-    return f"bulkload resume {shlex.quote(str(directory.path))}"
+def resume_command(directory: RunDir, flags: Sequence[str] = ()) -> str:
+    """`flags`: what the run does not keep itself, such as where its token is."""
+    return shlex.join(["bulkload", "resume", str(directory.path), *flags])
 
 
 def standing(directory: RunDir, facts: dict[str, Any]) -> Summary:
