@@ -123,12 +123,13 @@ def test_a_used_up_daily_quota_stops_resumable(
 ) -> None:
     remote = sandbox("--rate-limit", "none", "--daily-limit", "30")
     source = ndjson(tmp_path / "in.ndjson", 5_000)
-    ended = cli("load", source, "--run", "run", "--base-url", remote.url, *FAST, code=3)
-    assert "midnight" in ended.err
+    words = ("--run", "run", "--base-url", remote.url, "--on-quota", "stop")
+    ended = cli("load", source, *words, *FAST, code=3)
+    assert "resume after" in ended.err
     summary = ended.summary()
     assert summary["dead_lettered"] == summary["in_doubt"] == 0
     assert summary["loaded"] == remote.books()["emails"]
-    assert "midnight" in cli("resume", "run", "--json", code=3).err
+    assert "resume after" in cli("resume", "run", "--json", code=3).err
     other = sandbox("--rate-limit", "none")
     more = cli("resume", "run", "--base-url", other.url, "--json", code=0).summary()
     assert more["loaded"] == 5_000
