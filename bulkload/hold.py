@@ -147,7 +147,8 @@ class Gate:
 
         Whoever waits for that waits elsewhere; then one create goes alone.
         """
-        self._since = None
+        if self._state != "down":  # there the trouble goes on
+            self._since = None
         if self._state == "open" or (trial and self._state == "trying"):
             self._state, self._wide = "trial", None
         self._notify()

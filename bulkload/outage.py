@@ -129,6 +129,8 @@ class Outage:
                 single = blip and self.free and not (failures or self.failed_trials)
                 if self.gate.answered(blip=single):
                     self.tell(events.Released())
+                if wire.is_daily(probe.reply):
+                    self.gate.turned_away(trial=False)  # a night is no outage
                 return probe
             failures += 1
             self.long = True
@@ -179,4 +181,6 @@ class Outage:
 
 
 def _is_well(probe: Sent) -> bool:
-    return 0 < probe.reply.status < 500 and probe.reply.status not in wire.LATER
+    """Whether it answers, if only to say that the day is used up."""
+    status = probe.reply.status
+    return 0 < status < 500 and (status not in wire.LATER or wire.is_daily(probe.reply))

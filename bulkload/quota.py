@@ -167,19 +167,6 @@ class Quota:
         return max(waits, default=None)
 
     @property
-    def looking(self) -> bool:
-        """Whether the account was used up, and nothing shows yet that it is not any more.
-
-        Once `until` is None, one call should go first: its answer tells.
-        """
-        return self._until is not None
-
-    @property
-    def is_reset_told(self) -> bool:
-        """Whether the remote said when this day ends; if not, it is worth asking."""
-        return self._day.told
-
-    @property
     def remaining(self) -> int | None:
         """Calls that are left to the account today; None: not known."""
         return self.limit if self._left is None else self._left

@@ -181,7 +181,7 @@ class _Life:
 def _judge_account(reply: Reply) -> Account | archive.Trouble:
     found = account.read(reply)
     if found.denied:
-        return wire.Denied(found.denied)
+        return wire.denied(reply) or wire.Denied(found.denied)
     if reply.status in wire.NO_HANDLER:
         return found  # it does not say
     return archive.trouble(reply) or found

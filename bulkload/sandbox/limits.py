@@ -70,6 +70,7 @@ class DailyQuota:
 
     def reset_every(self, seconds: float, wall: float) -> None:
         """The day ends in so many seconds, and the next ones last as long; what is used stays."""
+        self.turn(wall)
         self._reset = seconds
         self.resets_at = wall + seconds
 

@@ -149,6 +149,28 @@ def test_a_late_success_does_not_end_an_outage() -> None:
     assert timed.down_for() == 10
 
 
+def test_who_is_turned_away_is_in_no_trouble_and_one_goes_first_afterwards() -> None:
+    away, hands = gate()
+    away.hold(1)
+    hands.now += 2
+    away.turned_away(trial=False)
+    assert away.down_for() == 0
+    assert [away.enter(), away.enter()] == ["trial", None]
+    away.turned_away(trial=False)  # said to a late one: that one still tries
+    assert away.enter() is None
+    away.turned_away(trial=True)
+    assert away.enter() == "trial"
+
+
+def test_who_is_turned_away_late_ends_no_outage() -> None:
+    down, hands = gate()
+    down.fail()
+    hands.now += 10
+    down.turned_away(trial=False)
+    assert down.down_for() == 10
+    assert down.enter() is None
+
+
 MOVES: dict[str, Callable[[Gate], Any]] = {
     "fail": Gate.fail,
     "answered": Gate.answered,
@@ -156,6 +178,8 @@ MOVES: dict[str, Callable[[Gate], Any]] = {
     "hold": lambda g: g.hold(1),
     "held": lambda g: g.hold(1, trial=True),
     "late": lambda g: g.succeed(trial=False),
+    "turned away": lambda g: g.turned_away(trial=False),
+    "tried and turned away": lambda g: g.turned_away(trial=True),
     "trial": lambda g: g.succeed(trial=True),
     "enter": Gate.enter,
 }

@@ -267,3 +267,18 @@ def test_reads_that_wait_behind_an_outage_do_not_all_come_at_once() -> None:
         assert remote.most > 3
 
     virtually(test)
+
+
+def test_a_probe_that_meets_a_used_up_day_ends_the_outage_and_a_night_does_not_count() -> None:
+    async def test() -> None:
+        made = Made(Remote(reply(503), reply(429, {"policyName": "DAILY"})), most_s=60.0)
+        assert made.outage.begin(trial=False)
+        answer = await made.outage.recover("503")
+        assert answer.reply.status == 429
+        assert made.gate.down_for() == 0.0
+        await asyncio.sleep(36_000)
+        made.outage.check("503")
+        assert made.stopped == []
+        assert made.gate.enter() == "trial"
+
+    virtually(test)

@@ -57,7 +57,6 @@ def test_a_day_that_is_used_up_is_over_at_midnight_in_the_accounts_zone(how: str
     assert MIDNIGHT + GRACE_S <= until <= LATEST
     assert quota.until(until - 0.001) == until
     assert quota.until(until) is None
-    assert quota.looking
 
 
 def test_the_jitter_is_drawn() -> None:
@@ -112,7 +111,6 @@ def test_the_words_tell_our_share_from_the_accounts_calls() -> None:
 def test_the_remotes_word_on_the_reset_counts_more_than_midnight() -> None:
     quota = new()
     quota.usage(Usage("calls", 10, 200, NOON + 30), NOON)
-    assert quota.is_reset_told
     assert quota.resets_at(NOON) == NOON + 30
     quota.refused(NOON + 11)
     assert 21 <= waits(quota, NOON + 11) <= 19 + GRACE_S + JITTER_S
@@ -131,7 +129,6 @@ def test_a_reset_that_can_not_be_is_not_believed(wrong: float) -> None:
     quota = new()
     quota.usage(Usage("calls", 10, 200, wrong), NOON)
     assert quota.resets_at(NOON) == MIDNIGHT
-    assert not quota.is_reset_told
 
 
 def test_the_refusals_of_one_round_are_one() -> None:
@@ -172,7 +169,6 @@ def test_after_a_look_that_went_well_the_next_refusal_waits_for_midnight_again(h
         quota.learn(Daily(FULL, FULL - 1), now)
     else:
         quota.admitted(now)
-    assert not quota.looking
     later = now + 8 * HOUR
     quota.refused(later)
     assert quota.until(later) == pytest.approx(MIDNIGHT + 24 * HOUR, abs=GRACE_S + JITTER_S)
@@ -213,7 +209,6 @@ def test_a_told_reset_that_has_passed_says_nothing_of_the_next() -> None:
     quota.usage(Usage("calls", 10, 200, NOON + 30), NOON)
     now = NOON + 60
     assert quota.resets_at(now) == MIDNIGHT
-    assert not quota.is_reset_told
     assert quota.day_began(now) == NOON + 30
 
 
