@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 
 from bulkload import events, hold, settling, verdict
 from bulkload.asking import SHOWN_S, Asking
-from bulkload.batching import Batch
 from bulkload.counting import Ledger
 from bulkload.errors import BulkloadError
 from bulkload.hubspot import wire
+from bulkload.intake import Intake
 from bulkload.outage import Outage
 from bulkload.quarantine import Quarantine
 from bulkload.settling import Load
@@ -31,6 +31,7 @@ from bulkload.verification import Aside
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from bulkload.batching import Batch
     from bulkload.hubspot.client import Sent
     from bulkload.parts import Parts, Policy, Tally
 
@@ -54,13 +55,10 @@ class Pipeline:
     ) -> None:
         self._parts = parts
         self._policy = policy
-        self._batches = batches
         self._tally = tally
         self._clock = asyncio.get_running_loop().time
         self._gate = hold.Gate(self._clock, policy.in_flight)
         self._turnstile = asyncio.Lock()
-        self._reading = asyncio.Lock()
-        self._doubted = deque(doubted)
         self._outage = Outage(
             self._gate, parts.sink, parts.traffic, parts.random, parts.tell,
             policy.max_outage_s, self.drain, free=policy.means == "key",
@@ -72,11 +70,14 @@ class Pipeline:
         self._ledger = Ledger(tally, policy, parts.tell, parts.consumed, self.drain)
         self._asking = Asking(parts, self._outage, self._rules, tally, policy.quiet_s)
         self._quarantine = Quarantine(self._clock, parts.random, policy.in_flight)
-        self._all_read = False
         self._under_way: dict[int, Batch] = {}
         self._aside = Aside(
             parts, self._outage, self._rules, self._settle_step, self._under_way.values,
             quiet_s=policy.quiet_s, workers=policy.in_flight,
+        )  # fmt: skip
+        self._intake = Intake(
+            parts, batches, doubted, self._gate, self._ledger, self._quarantine,
+            self._aside if policy.means == "verify" else None,
         )  # fmt: skip
         self.stopped: BulkloadError | None = None
 
@@ -111,7 +112,10 @@ class Pipeline:
 
     async def _work(self) -> None:
         try:
-            while (left := await self._next()) is not None:
+            while (pulled := await self._intake.next()) is not None:
+                left = deque(pulled.loads)
+                if pulled.struck:
+                    left = deque(await self._deliver_struck(left.popleft()))
                 while left:
                     # Behind the others: what failed must not be what tries the remote again.
                     left.extend(await self._deliver(left.popleft()))
@@ -120,63 +124,11 @@ class Pipeline:
         except BulkloadError as error:
             self._fail(error)
 
-    async def _next(self) -> deque[Load] | None:
-        """What the worker carries next; None where everything is read and settled."""
-        quarantine, verifies = self._quarantine, self._policy.means == "verify"
-        while True:
-            if self._gate.is_shut:
-                raise hold.Drained
-            if self._doubted:
-                return deque([self._doubted.popleft()])
-            if (struck := await self._next_struck()) is not None:
-                return struck
-            if verifies:
-                await self._aside.room()
-                if (load := self._aside.ready()) is not None:
-                    return deque([load])
-            if not (self._all_read or quarantine.crowded):
-                fresh = await self._next_fresh()
-                if fresh is not None:
-                    return fresh
-            elif quarantine.empty:
-                more = await self._aside.next() if verifies else None
-                return None if more is None else deque([more])
-            else:
-                await quarantine.change()
-
-    async def _next_struck(self) -> deque[Load] | None:
-        """What failed while others went through is delivered here, behind the rest.
-
-        It is not what tries the remote after an outage, unless there is nothing else.
-        """
-        quarantine = self._quarantine
-        last = self._all_read or quarantine.crowded
-        if not (last or self._gate.is_open):
-            return None
-        if (load := quarantine.take(last=last)) is None:
-            return None
+    async def _deliver_struck(self, load: Load) -> list[Load]:
         try:
-            return deque(await self._deliver(load))
+            return await self._deliver(load)
         finally:
-            quarantine.done()
-
-    async def _next_fresh(self) -> deque[Load] | None:
-        """A batch as it was read; None where there is none left."""
-        async with self._reading:
-            if self._gate.is_shut:
-                raise hold.Drained
-            batch = await self._parts.offload(lambda: next(self._batches, None))
-        if batch is None:
-            self._all_read = True
-            return None
-        if batch.letters or batch.skips:
-            await self._parts.journal.bury(batch.letters, batch.skips)
-            self._ledger.count(dead=len(batch.letters), skipped=len(batch.skips))
-        if not batch.entries:
-            return deque()
-        load = Load(Batch(batch.entries))
-        verifies = self._policy.means == "verify"
-        return deque(self._aside.keep_back(load) if verifies else [load])
+            self._quarantine.done()
 
     async def _deliver(self, load: Load) -> list[Load]:
         """One call for a batch. Returns what this worker has to send next."""
@@ -232,6 +184,8 @@ class Pipeline:
                 if load.attempt is None:
                     await journal.withdraw(attempt)
                 return [load]
+            if not trial:
+                falls = self._gate.falls  # it may have fallen and opened since
             self._under_way[attempt] = load.batch
             sent, judged = await self._send(request, load)
         except BaseException:

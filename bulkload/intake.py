@@ -1,0 +1,99 @@
+"""What a worker carries next: what is open since an earlier life of the run, what was struck, what
+was set aside, else a batch as it is read.
+
+Laws kept here: memory is bounded: nothing is read before someone can carry it; what may be poison
+holds up nobody: it goes behind the rest, and is not what tries the remote after an outage unless
+there is nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from bulkload.batching import Batch
+from bulkload.settling import Load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from bulkload.counting import Ledger
+    from bulkload.hold import Gate
+    from bulkload.parts import Parts
+    from bulkload.quarantine import Quarantine
+    from bulkload.verification import Aside
+
+
+class Pulled(NamedTuple):
+    """`struck`: the one load is out of the quarantine, whose `done` is called after it."""
+
+    loads: Sequence[Load]
+    struck: bool = False
+
+
+class Intake:
+    """For the workers of one run. `doubted` go first; `aside` where batches are searched for."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        batches: Iterator[Batch],
+        doubted: Iterable[Load],
+        gate: Gate,
+        ledger: Ledger,
+        quarantine: Quarantine,
+        aside: Aside | None,
+    ) -> None:
+        self._parts = parts
+        self._batches = batches
+        self._doubted = deque(doubted)
+        self._gate = gate
+        self._ledger = ledger
+        self._quarantine = quarantine
+        self._aside = aside
+        self._reading = asyncio.Lock()
+        self._all_read = False
+
+    async def next(self) -> Pulled | None:
+        """None where everything is read and settled. Raises Drained."""
+        quarantine, aside = self._quarantine, self._aside
+        while True:
+            self._gate.go_on()
+            if self._doubted:
+                return Pulled([self._doubted.popleft()])
+            if (struck := self._struck()) is not None:
+                return Pulled([struck], struck=True)
+            if aside is not None:
+                await aside.room()
+                if (load := aside.ready()) is not None:
+                    return Pulled([load])
+            if not (self._all_read or quarantine.crowded):
+                fresh = await self._fresh()
+                if fresh is not None:
+                    return fresh
+            elif quarantine.empty:
+                more = None if aside is None else await aside.next()
+                return None if more is None else Pulled([more])
+            else:
+                await quarantine.change()
+
+    def _struck(self) -> Load | None:
+        last = self._all_read or self._quarantine.crowded
+        return self._quarantine.take(last=last) if last or self._gate.is_open else None
+
+    async def _fresh(self) -> Pulled | None:
+        """A batch as it was read; None where there is none left."""
+        async with self._reading:
+            self._gate.go_on()
+            batch = await self._parts.offload(lambda: next(self._batches, None))
+        if batch is None:
+            self._all_read = True
+            return None
+        if batch.letters or batch.skips:
+            await self._parts.journal.bury(batch.letters, batch.skips)
+            self._ledger.count(dead=len(batch.letters), skipped=len(batch.skips))
+        if not batch.entries:
+            return Pulled(())
+        load = Load(Batch(batch.entries))
+        return Pulled([load] if self._aside is None else self._aside.keep_back(load))
