@@ -7,7 +7,7 @@ the remote holds for all its lives: a batch in doubt must be built again as it w
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkload import events, learnt
 from bulkload.asking import SHOWN_S
@@ -64,7 +64,7 @@ async def bind(journal: Journal, traffic: Traffic, preflight: Preflight, options
     bound = facts.get("portal")
     found = await preflight.account(bound)
     portal = found.portal or None
-    await _settle_in(found, journal, traffic)
+    zone = _settled_in(found, traffic)
     await preflight.usage()
     known = _known(portal, preflight, options)
     if "marks" not in facts:
@@ -72,13 +72,13 @@ async def bind(journal: Journal, traffic: Traffic, preflight: Preflight, options
         if marks and not options.key_property and known and known.unique_emails is False:
             marks = None
             preflight.tell(events.Said(f"unique values do not hold here, saw doctor {known.at}"))
-        began = {"portal": portal, "marks": marks, "began": traffic.remote.at_least()}
+        began = {"portal": portal, "marks": marks, "began": traffic.remote.at_least(), **zone}
         await journal.note(began)
         facts |= began
     else:
         marks = Marks(*facts["marks"]) if facts["marks"] else None
-        if portal != bound:
-            await journal.note({"portal": portal})
+        if portal != bound or any(facts.get(name) != told for name, told in zone.items()):
+            await journal.note({"portal": portal, **zone})
         if marks:
             await preflight.still_there(marks)
     if marks is None:
@@ -87,13 +87,12 @@ async def bind(journal: Journal, traffic: Traffic, preflight: Preflight, options
     return Bound(marks, _slow_s(known))
 
 
-async def _settle_in(found: Account, journal: Journal, traffic: Traffic) -> None:
+def _settled_in(found: Account, traffic: Traffic) -> dict[str, Any]:
+    """The day is the account's. Returns what a later life has to know of it."""
     if not found.time_zone and found.utc_offset_s is None:
-        return
-    zone = [found.time_zone, found.utc_offset_s]
-    if zone != journal.facts.get("zone"):
-        await journal.note({"zone": zone})
+        return {}
     traffic.quota.settle_in(Zone.of(found.time_zone, found.utc_offset_s), time.time())
+    return {"zone": [found.time_zone, found.utc_offset_s]}
 
 
 def _known(portal: str | None, preflight: Preflight, options: Options) -> Learnt | None:

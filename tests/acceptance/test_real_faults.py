@@ -90,7 +90,7 @@ def test_killed_at_any_sync_of_the_disk(
 ) -> None:
     remote = sandbox(*flags(portal), "--rate-limit", "none", "--latency", "3")
     words = load = loading(remote, ndjson(tmp_path / "in.ndjson", 3_000))
-    whens = (9, 11, 4, 6, 16)
+    whens = (14, 17, 8, 11, 22)
     for when in whens:
         through = failing(f"fdatasync:signal=KILL:when={when}")
         assert cli(*words, *FAST, through=through).code == -signal.SIGKILL

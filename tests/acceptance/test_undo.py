@@ -7,9 +7,10 @@ import os
 import pty
 import signal
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -288,10 +289,13 @@ def test_on_a_terminal_it_asks(
             while b"Archive them?" not in said:
                 said += (more := os.read(process.stderr.fileno(), 4096))
                 assert more, said
-            if answer is None:
-                process.send_signal(signal.SIGINT)
-            else:
+            if answer is not None:
                 os.write(ours, answer)
+            while answer is None and process.poll() is None:
+                # One that comes between the prompt and the reading is noticed with the next.
+                process.send_signal(signal.SIGINT)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(2)
             out, err = process.communicate(timeout=60)
     finally:
         os.close(ours)
