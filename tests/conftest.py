@@ -9,8 +9,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from hypothesis import HealthCheck, settings
+
 if TYPE_CHECKING:
     import pytest
+
+# How long an example takes to draw tells of the machine, which does other work at the same time.
+settings.register_profile("busy", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+settings.load_profile("busy")
 
 LONGEST_FIRST = (
     "test_poison", "test_verify", "test_attacks", "test_nothing_twice", "test_kills", "test_rate",
