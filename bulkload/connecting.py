@@ -23,39 +23,50 @@ if TYPE_CHECKING:
 
     from bulkload import events
     from bulkload.call import Access
+    from bulkload.hubspot.auth import Credentials
     from bulkload.hubspot.wire import Reply
     from bulkload.options import Options
 
 
 @asynccontextmanager
-async def connected(
-    options: Options, access: Access, random: Random, tell: events.Announcer
-) -> AsyncIterator[tuple[Client, Traffic]]:
-    """A session and what governs its calls. Raises RefusedToStart for what is of no use."""
+async def session(
+    base_url: str, access: Access, *, patience_s: float, connections: int
+) -> AsyncIterator[tuple[Client, Credentials]]:
+    """A session and what gives its tokens. `patience_s`: seconds without an answer before a call is
+    given up. Raises RefusedToStart for what is of no use.
+    """
 
     async def post_form(path: str, form: Mapping[str, str]) -> Reply:
         return (await client.post_form(path, form)).reply
 
     credentials = access.credentials(post_form)
     client = Client(
-        options.base_url,
-        credentials,
-        timeout=options.timeout,
-        connections=options.max_in_flight,
-        ca_file=access.ca_file,
-    )
-    traffic = Traffic(
-        Limiter(Room(options.most_calls(), options.share_of_rate())),
-        RemoteClock(asyncio.get_running_loop().time),
-        credentials,
-        Quota(Zone(), options.share_of_day(), random=random),
-        random,
-        tell,
-        most_s=options.max_outage,
-        stop=options.on_quota == "stop",
+        base_url, credentials, timeout=patience_s, connections=connections, ca_file=access.ca_file
     )
     async with client:
         try:
-            yield client, traffic
+            yield client, credentials
         finally:
             await credentials.close()
+
+
+@asynccontextmanager
+async def connected(
+    options: Options, access: Access, random: Random, tell: events.Announcer
+) -> AsyncIterator[tuple[Client, Traffic]]:
+    """A run's session, and what governs its calls. Raises as `session` does."""
+    reached = session(
+        options.base_url, access, patience_s=options.timeout, connections=options.max_in_flight
+    )
+    async with reached as (client, credentials):
+        traffic = Traffic(
+            Limiter(Room(options.most_calls(), options.share_of_rate())),
+            RemoteClock(asyncio.get_running_loop().time),
+            credentials,
+            Quota(Zone(), options.share_of_day(), random=random),
+            random,
+            tell,
+            most_s=options.max_outage,
+            stop=options.on_quota == "stop",
+        )
+        yield client, traffic

@@ -56,8 +56,8 @@ class Pipeline:
         self._parts = parts
         self._policy = policy
         self._tally = tally
-        self._clock = asyncio.get_running_loop().time
-        self._gate = hold.Gate(self._clock, policy.in_flight)
+        clock = asyncio.get_running_loop().time
+        self._gate = hold.Gate(clock, policy.in_flight)
         self._turnstile = asyncio.Lock()
         self._outage = Outage(
             self._gate, parts.sink, parts.traffic, parts.random, parts.tell,
@@ -69,7 +69,7 @@ class Pipeline:
         self._asks = verdict.decide("unknown", policy.means, doubted=True) == "ask"
         self._ledger = Ledger(tally, policy, parts.tell, parts.consumed, self.drain)
         self._asking = Asking(parts, self._outage, self._rules, tally, policy.quiet_s)
-        self._quarantine = Quarantine(self._clock, parts.random, policy.in_flight)
+        self._quarantine = Quarantine(clock, parts.random, policy.in_flight)
         self._under_way: dict[int, Batch] = {}
         self._aside = Aside(
             parts, self._outage, self._rules, self._settle_step, self._under_way.values,
@@ -207,12 +207,7 @@ class Pipeline:
         """The call, its slot given back when the remote's window forgets it, its verdict."""
         traffic, tally = self._parts.traffic, self._tally
         tally.first_request = tally.first_request or time.monotonic()
-        used = traffic.limiter.used
-        try:
-            sent = await self._parts.sink.create(request)
-        except BaseException:
-            traffic.limiter.spend(self._clock())
-            raise
+        sent, used = await traffic.leave(partial(self._parts.sink.create, request))
         judged = wire.judge(load.batch, sent.reply, self._rules.key_property)
         worked, completed = 0.0, ""
         if isinstance(judged, wire.Outcomes):

@@ -114,14 +114,20 @@ class Traffic:
 
     async def under_slot(self, send: Callable[[], Awaitable[Sent]]) -> Sent:
         """The call itself, for who has a slot."""
+        sent, used = await self.leave(send)
+        self.ended(sent, used)
+        return sent
+
+    async def leave(self, send: Callable[[], Awaitable[Sent]]) -> tuple[Sent, int]:
+        """The call itself, for who has a slot and tells later what the answer shows (`ended`):
+        (the answer, the slots that were taken when it left).
+        """
         used = self.limiter.used
         try:
-            sent = await send()
+            return await send(), used
         except BaseException:
             self.limiter.spend(self._clock())
             raise
-        self.ended(sent, used)
-        return sent
 
     def ended(self, sent: Sent, used: int, *, worked_s: float = 0.0, completed: str = "") -> None:
         """The call has ended: its slot comes back, and all that its answer shows is learnt.

@@ -10,6 +10,7 @@ import os
 import random
 import time
 from contextlib import AsyncExitStack, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bulkload import events, hold
@@ -18,7 +19,7 @@ from bulkload.call import Access, Call
 from bulkload.calling import Caller
 from bulkload.connecting import connected
 from bulkload.errors import StoppedForGood, StoppedResumable
-from bulkload.hubspot import account, archive, wire
+from bulkload.hubspot import account, archive, paths, wire
 from bulkload.hubspot.sink import Sink
 from bulkload.journal import undo as journals
 from bulkload.loader import existing
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from bulkload.events import Observer
     from bulkload.hubspot.account import Account
-    from bulkload.hubspot.client import Client, Sent
+    from bulkload.hubspot.client import Client
     from bulkload.hubspot.wire import Reply
     from bulkload.limiter import Limiter
 
@@ -137,11 +138,7 @@ class _Life:
     async def _portal(self, caller: Caller, client: Client) -> str | None:
         """The portal of this token. Raises where it is not, or may not be, the run's."""
         bound = self._plan.portal
-
-        async def ask() -> Sent:
-            return (await account.ask(client))[1]
-
-        found = await caller.ask(ask, _judge_account)
+        found = await caller.ask(partial(client.get, paths.ACCOUNT), _judge_account)
         if bound and not found.portal:
             raise StoppedResumable(
                 f"the remote did not say which portal this token is for ({found.trouble}), and "

@@ -16,11 +16,10 @@ from bulkload.cli.flags import access, access_options
 from bulkload.errors import RefusedToStart, StoppedResumable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from bulkload.doctor.gathering import Doctor
     from bulkload.doctor.report import Report
-    from bulkload.hubspot.wire import Reply
 
 
 @click.command("doctor")
@@ -76,28 +75,20 @@ def command(*, runs: Path, fix: bool, probe: bool, as_json: bool, **params: Any)
     wanted = Wanted(runs, fix=fix, probe=probe)
 
     async def work() -> Report:
+        from bulkload.connecting import session
         from bulkload.doctor.gathering import Doctor
         from bulkload.hubspot.auth import RenewalTrouble, Token
-        from bulkload.hubspot.client import Client
-
-        async def post_form(path: str, form: Mapping[str, str]) -> Reply:
-            return (await client.post_form(path, form)).reply
 
         interrupt = asyncio.Event()
         log = _say if params["verbose"] else _nothing
         url = params["base_url"]
-        credentials = given.credentials(post_form)
-        client = Client(
-            url, credentials, timeout=params["timeout"], connections=4, ca_file=given.ca_file
-        )
-        async with client:
+        reached = session(url, given, patience_s=params["timeout"], connections=4)
+        async with reached as (client, credentials):
             try:
                 await credentials.fresh()
                 token = Token(credentials.reveal())
             except RenewalTrouble as trouble:
                 raise StoppedResumable(trouble.reason) from None
-            finally:
-                await credentials.close()
             doctor = Doctor(client, token, wanted, interrupt, _say, log)
             _listen(interrupt, doctor)
             return await doctor.examine()

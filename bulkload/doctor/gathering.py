@@ -18,7 +18,7 @@ from bulkload.doctor.asking import Asker, CutShort
 from bulkload.doctor.facts import Facts
 from bulkload.doctor.probing import Probing
 from bulkload.doctor.report import Report, judge
-from bulkload.hubspot import account, inspecting, paths, refusals, route, wire
+from bulkload.hubspot import account, inspecting, paths, refusals, wire
 from bulkload.hubspot.sink import Sink
 from bulkload.preflight import KEY, RUN
 
@@ -60,7 +60,7 @@ class Doctor:
             base_url=client.base_url,
             now=time.time(),
             disk=machine.measure(wanted.runs),
-            proxy=route.find(client.base_url).proxy_place,
+            proxy=client.proxy_place,
             private_token=inspecting.is_private(token),
         )
 

@@ -13,13 +13,11 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import quote
 
-from bulkload.hubspot import paths, refusals, wire
+from bulkload.hubspot import refusals, wire
 from bulkload.hubspot.lookup import moment
 
 if TYPE_CHECKING:
-    from bulkload.hubspot.client import Client, Sent
     from bulkload.hubspot.wire import Reply
 
 
@@ -70,24 +68,6 @@ class Usages(NamedTuple):
     def tightest(self) -> Usage | None:
         """The one that is used up first."""
         return min(self.found, key=lambda usage: usage.limit - usage.used, default=None)
-
-
-async def ask(client: Client) -> tuple[Account, Sent]:
-    """One call; never raises for what the remote answers."""
-    sent = await client.get(paths.ACCOUNT)
-    return read(sent.reply), sent
-
-
-async def ask_property(client: Client, name: str) -> tuple[Property, Sent]:
-    """One call; never raises for what the remote answers."""
-    sent = await client.get(paths.PROPERTY + quote(name, safe=""))
-    return read_property(sent.reply), sent
-
-
-async def ask_usage(client: Client) -> tuple[Usages, Sent]:
-    """One call, which counts as every other; never raises for what the remote answers."""
-    sent = await client.get(paths.USAGE)
-    return read_usage(sent.reply), sent
 
 
 def read(reply: Reply) -> Account:

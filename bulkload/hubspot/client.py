@@ -109,6 +109,7 @@ class Client:
     ) -> None:
         self._route: Route = route.find(base_url, ca_file)
         self.base_url = self._route.base_url
+        self.proxy_place = self._route.proxy_place
         self._credentials = credentials
         self._timeout = timeout
         trace = aiohttp.TraceConfig()

@@ -167,7 +167,7 @@ class Meter:
         if self.skipped:
             parts.append(f"{self.skipped:,} skipped")
         if self.quota is not None:
-            parts.append(f"{self.quota.words}, in {clock(self.quota.until - wall)}")
+            parts.append(f"{self.quota.words}, in {span(self.quota.until - wall)}")
         else:
             parts.append(f"held: {_ID.sub('', self.held).strip()}" if self.held else self.limit)
         if self.retries:
@@ -180,7 +180,7 @@ class Meter:
         left = self.eta_s(now)
         if self.ahead.text and (self.ahead.stops or left is None or left > LONG_LEFT_S):
             return self.ahead.text
-        return "" if left is None else f"about {clock(left)} left"
+        return "" if left is None else f"about {span(left)} left"
 
 
 class Progress:
@@ -279,13 +279,10 @@ class Progress:
             self.say("the day's calls are there again")
         elif now >= self._say_again and (self._live is None or not self._say_again):
             self._say_again = now + SAY_AGAIN_S
-            self.say(f"{event.words}, in {clock(event.until - wall)}")
+            self.say(f"{event.words}, in {span(event.until - wall)}")
 
     def say(self, text: str) -> None:
         if self._live is None:
             print(text, file=self._stream, flush=True)  # the report
         else:
             self._live.console.print(text)
-
-
-clock = span

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from bulkload.report.progress import clock
+from bulkload.zone import span
 
 if TYPE_CHECKING:
     from bulkload.summary import Summary
@@ -34,7 +34,7 @@ def summary(ended: Summary) -> str:
     ]
     if ended.requests:
         lines.append(
-            f"{ended.requests:,} calls in {clock(ended.elapsed_s)} "
+            f"{ended.requests:,} calls in {span(ended.elapsed_s)} "
             f"({ended.records_per_s:,.0f} records/s), {ended.retries:,} retries, "
             f"{ended.throttled:,} throttled"
         )

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkload import events
-from bulkload.report.progress import Meter, Progress, clock
+from bulkload.report.progress import Meter, Progress
+from bulkload.zone import span
 from tests.unit.test_zone import BERLIN, at
 
 
@@ -126,7 +127,7 @@ def test_a_narrow_terminal_cuts_ids_and_retries_before_doubts() -> None:
 
 
 def test_durations_are_said_as_people_say_them() -> None:
-    assert [clock(s) for s in (0, 99.4, 100, 3600, 18_720)] == [
+    assert [span(s) for s in (0, 99.4, 100, 3600, 18_720)] == [
         "0 s", "99 s", "1 min 40 s", "60 min 0 s", "5 h 12 min",
     ]  # fmt: skip
 
