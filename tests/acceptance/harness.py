@@ -45,7 +45,13 @@ class Sandbox:
         return Counter(e["properties"]["hs_email_subject"] for e in self.emails())
 
     def faults(self, **control: Any) -> None:
-        call = Request(f"{self.url}/_sandbox/faults", json.dumps(control).encode(), method="POST")
+        self._control("faults", control)
+
+    def limits(self, **control: Any) -> None:
+        self._control("limits", control)
+
+    def _control(self, name: str, values: dict[str, Any]) -> None:
+        call = Request(f"{self.url}/_sandbox/{name}", json.dumps(values).encode(), method="POST")
         with urlopen(call):
             pass
 

@@ -10,8 +10,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from typing import Any
-from urllib.request import Request, urlopen
 
 import pytest
 
@@ -42,14 +40,7 @@ def end(process: subprocess.Popen[bytes], code: int) -> tuple[str, str]:
 
 
 def arrived(remote: Sandbox) -> int:
-    with urlopen(f"{remote.url}/_sandbox/arrivals") as answer:
-        return sum(1 for _ in answer)
-
-
-def limit(remote: Sandbox, **limits: Any) -> None:
-    call = Request(f"{remote.url}/_sandbox/limits", json.dumps(limits).encode(), method="POST")
-    with urlopen(call):
-        pass
+    return len(remote.arrivals())
 
 
 def used_up(remote: Sandbox) -> bool:
@@ -91,7 +82,7 @@ def test_a_run_that_is_to_stop_is_resumed_by_the_command_that_it_printed(
     assert (too_early["dead_lettered"], too_early["in_doubt"]) == (0, 0)
     assert 0 < too_early["loaded"] < RECORDS
     assert remote.books()["statuses"]["429"] <= IN_FLIGHT + 1
-    limit(remote, daily_reset=1)
+    remote.limits(daily_reset=1)
     time.sleep(1.1)
     found = cli(*command, "--json", code=0).summary()
     assert (found["loaded"], found["dead_lettered"], found["in_doubt"]) == (RECORDS, 0, 0)
@@ -139,7 +130,7 @@ def test_ctrl_c_ends_the_wait_for_the_day_at_once(cli: Cli, sandbox: Start) -> N
     assert "bulkload resume run" in out
     assert "in doubt" not in out
     assert "dead letters" not in out
-    limit(remote, daily_limit=1000)
+    remote.limits(daily_limit=1000)
     assert cli("resume", "run", "--json", code=0).summary()["loaded"] == RECORDS
     check(remote)
 

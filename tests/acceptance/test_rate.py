@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.request import Request, urlopen
 
 import pytest
 
@@ -26,9 +25,7 @@ class Arrival(NamedTuple):
 
 
 def arrivals(there: Sandbox) -> list[Arrival]:
-    with urlopen(f"{there.url}/_sandbox/arrivals") as answer:
-        found = [json.loads(line) for line in answer]
-    return sorted(Arrival(each["t"], each["status"] == 429) for each in found)
+    return sorted(Arrival(each["t"], each["status"] == 429) for each in there.arrivals())
 
 
 def admitted(found: list[Arrival]) -> list[float]:
@@ -43,9 +40,8 @@ def worst(found: list[Arrival], window_s: float = WINDOW_S) -> int:
 
 def limits(there: Sandbox, **changed: Any) -> float:
     """Change limits; when, by the sandbox's clock, which is the machine's monotonic one."""
-    body = json.dumps(changed).encode()
-    with urlopen(Request(f"{there.url}/_sandbox/limits", body, method="POST")):
-        return time.monotonic()
+    there.limits(**changed)
+    return time.monotonic()
 
 
 @pytest.fixture

@@ -96,8 +96,7 @@ def loaded(remote: Sandbox) -> int:
 
 def refreshes(remote: Sandbox) -> list[tuple[float, int]]:
     """(when, how it was answered) of each."""
-    with urlopen(f"{remote.url}/_sandbox/arrivals") as answer:
-        calls = [json.loads(line) for line in answer]
+    calls = remote.arrivals()
     return [(call["t"], call["status"]) for call in calls if call["path"] == "/oauth/v1/token"]
 
 

@@ -39,6 +39,7 @@ from bulkload.room import RateLimit
 from bulkload.rundir import RunDir
 from tests.clock import run_virtual
 from tests.making import entry, fault, key_of, keyed, letter, open_traffic, reply
+from tests.moods import Inline
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -1215,23 +1216,6 @@ def test_by_key_whatever_the_remote_answers_nothing_is_made_twice_lost_or_in_dou
     undeliverable = {n for n, found in ran.letters.items() if found["reason"] == "undeliverable"}
     assert ran.letters.keys() - undeliverable == (archived - theirs) & everyone - undeliverable
     assert ran.limiter.under_way == 0, "slots leak"
-
-
-class Inline:
-    """A journal's writer without a thread, which a virtual clock could not see."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-
-    async def write(self, write: Callable[[sqlite3.Connection], Any]) -> Any:
-        self.connection.execute("BEGIN")
-        result = write(self.connection)
-        self.connection.execute("COMMIT")
-        await asyncio.sleep(0.004)
-        return result
-
-    async def stop(self) -> None:
-        """Nothing to close."""
 
 
 @dataclass
