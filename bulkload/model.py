@@ -35,7 +35,10 @@ class Record(NamedTuple):
     """One record as it stands in its source.
 
     `raw` is its bytes as they are (None: too large, so left unread); `fields` a table row's
-    cells by column; `flaw` why it could not be read, if it could not.
+    cells by column; `flaw` why it could not be read, if it could not. Of a message, `folder` is
+    the mail folder that it lies in, as its source names it (an mbox file's stem, a Maildir's or
+    an MH folder's path with slashes; "" where there is none), `flags` the letters of a Maildir
+    name: D draft, F flagged, P passed on, R replied, S seen, T trashed.
     """
 
     position: Position
@@ -43,6 +46,8 @@ class Record(NamedTuple):
     raw: bytes | None
     fields: dict[str, str] | None = None
     flaw: str | None = None
+    folder: str = ""
+    flags: str = ""
 
 
 class Input(NamedTuple):
@@ -57,6 +62,25 @@ class Input(NamedTuple):
     trace_id: str | None = None
 
 
+class Mapped(NamedTuple):
+    """A record as it will be sent.
+
+    `people`: the addresses, in lower case, whose contacts it is to be tied to. `notes`: what was
+    guessed, cut, or stood in for something else. `files`: how many attachments it has.
+    """
+
+    input: Input
+    people: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    files: int = 0
+
+
+class LeftOut(NamedTuple):
+    """A record that a filter leaves out; `reason` is the filter's name, as it is counted."""
+
+    reason: str
+
+
 class Address(NamedTuple):
     """One mailbox of a header: its address and the two halves of its display name."""
 
@@ -65,12 +89,25 @@ class Address(NamedTuple):
     last_name: str = ""
 
 
+class Attachment(NamedTuple):
+    """A file in a message. `size` is in bytes, its transfer encoding undone; `inline`: the HTML
+    shows it by its `cid`.
+    """
+
+    name: str
+    kind: str = ""
+    size: int = 0
+    cid: str = ""
+    inline: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Email:
     """A message, read: what mapping needs of it and nothing of HubSpot.
 
     `sent_at` is milliseconds since the epoch, UTC; None where no header and no mbox line
-    gives a date. `attachments` are file names.
+    gives a date. `html` is safe to show. Message ids are without their angle brackets. `traits`
+    are what it shows itself to be by its own headers and parts: see `mail/traits.py`.
     """
 
     sent_at: int | None
@@ -83,5 +120,10 @@ class Email:
     cc: tuple[Address, ...] = ()
     bcc: tuple[Address, ...] = ()
     message_id: str = ""
-    attachments: tuple[str, ...] = ()
+    in_reply_to: str = ""
+    references: tuple[str, ...] = ()
+    thread_id: str = ""
+    labels: tuple[str, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    traits: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ from bulkload.mail.bodies import Bodies, bodies
 from bulkload.mail.dates import sent_at
 from bulkload.mail.headers import addresses, text, values
 from bulkload.mail.text import attempt, decoded
-from bulkload.model import Email
+from bulkload.model import Attachment, Email
 
 _BOM = b"\xef\xbb\xbf"
 _ESCAPED = re.compile(rb"^>(>*From )", re.MULTILINE)
@@ -78,8 +78,8 @@ def read_email(raw: bytes) -> Email:
         to=addresses(message, "To"),
         cc=addresses(message, "Cc"),
         bcc=addresses(message, "Bcc"),
-        message_id=next(iter(values(message, "Message-ID")), ""),
-        attachments=body.attachments,
+        message_id=next(iter(values(message, "Message-ID")), "").strip("<> "),
+        attachments=tuple(map(Attachment, body.attachments)),
         notes=(*notes, *date_notes),
     )
 
