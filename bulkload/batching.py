@@ -49,13 +49,18 @@ class Letter(NamedTuple):
 
 
 class Skip(NamedTuple):
-    """A record that is left out: `first`, or the record `id` of the remote, has its key."""
+    """A record that is left out: `first`, or the record `id` of the remote, has its key; or the
+    filter that `reason` names does not let it through. `labels`: of a duplicate, what the first
+    may not have.
+    """
 
     ordinal: int
     source: int
     position: Position
     first: int | None = None
     id: str = ""
+    reason: str = ""
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

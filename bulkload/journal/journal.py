@@ -244,11 +244,24 @@ def _bury(connection: sqlite3.Connection, letters: Iterable[Letter]) -> None:
     )
 
 
-def _skip(connection: sqlite3.Connection, skips: Iterable[Skip]) -> None:
+def _skip(connection: sqlite3.Connection, skips: Sequence[Skip]) -> None:
+    filtered: dict[str, list[Skip]] = {}
+    for each in skips:
+        if each.reason:
+            filtered.setdefault(each.reason, []).append(each)
     connection.executemany(
         "INSERT INTO skip VALUES (?,?,?,?,?,?)",
-        [(e.ordinal, e.source, *e.position, e.first, e.id or None) for e in skips],
+        [(e.ordinal, e.source, *e.position, e.first, e.id or None) for e in skips if not e.reason],
     )
+    connection.executemany(
+        "INSERT INTO leftout(covers, records, first, source, at, number, reason)"
+        " VALUES (?,?,?,?,?,?,?)",
+        [
+            (ordinals.pack(e.ordinal for e in each), len(each), each[0].ordinal, each[0].source,
+             *each[0].position, reason)
+            for reason, each in filtered.items()
+        ],
+    )  # fmt: skip
 
 
 def _settle(connection: sqlite3.Connection, attempt: int | Batch, outcome: Settlement) -> list[int]:
@@ -385,6 +398,8 @@ def _state(connection: sqlite3.Connection) -> State:
         there = "SELECT existing_covers FROM attempt WHERE existing > 0"
         for (covers,) in connection.execute(there):
             yield from ordinals.unpack_spans(covers)
+        for (covers,) in connection.execute("SELECT covers FROM leftout"):
+            yield from ordinals.unpack_spans(covers)
         for table in ("letter", "doubt", "skip"):
             yield from (
                 (ordinal, ordinal)
@@ -397,7 +412,8 @@ def _state(connection: sqlite3.Connection) -> State:
         "SELECT first, source, at, number FROM attempt WHERE first<=:low UNION ALL "
         "SELECT ordinal, source, at, number FROM letter WHERE ordinal<=:low UNION ALL "
         "SELECT ordinal, source, at, number FROM doubt WHERE ordinal<=:low UNION ALL "
-        "SELECT ordinal, source, at, number FROM skip WHERE ordinal<=:low "
+        "SELECT ordinal, source, at, number FROM skip WHERE ordinal<=:low UNION ALL "
+        "SELECT first, source, at, number FROM leftout WHERE first<=:low "
         "ORDER BY 1 DESC LIMIT 1",
         {"low": low},
     ).fetchone()

@@ -107,6 +107,17 @@ def under_way(run: RunDir) -> int:
     return sum(b - a + 1 for (covers,) in rows for a, b in ordinals.unpack_spans(covers))
 
 
+def skipped(run: RunDir) -> dict[str, int]:
+    """Records that were left out, by why: a filter's name, or "duplicate"."""
+    return dict(
+        _ask(
+            run,
+            "SELECT reason, sum(records) FROM leftout GROUP BY reason UNION ALL"
+            " SELECT 'duplicate', count(*) FROM skip HAVING count(*) > 0 ORDER BY 2 DESC, 1",
+        )
+    )
+
+
 def dead_ordinals(run: RunDir) -> set[int]:
     """The ordinals of every dead letter."""
     return {ordinal for (ordinal,) in _ask(run, "SELECT ordinal FROM letter")}
@@ -131,7 +142,7 @@ def counts_of(connection: sqlite3.Connection) -> Counts:
     row = connection.execute(
         "SELECT coalesce(sum(loaded),0), coalesce(sum(existing),0),"
         " (SELECT count(*) FROM letter), (SELECT count(*) FROM doubt),"
-        " (SELECT count(*) FROM skip),"
+        " (SELECT count(*) FROM skip) + (SELECT coalesce(sum(records),0) FROM leftout),"
         " count(*) FILTER (WHERE outcome NOT IN ('refused', 'resent')) FROM attempt"
     ).fetchone()
     return Counts(*row)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-VERSION = 2
+VERSION = 3
 PAGE_BYTES = 4096
 
 _DISK = frozenset(
@@ -82,6 +82,31 @@ CREATE TABLE skip (               -- left out as a duplicate
     first   INTEGER,              -- the record of this run that has its key, or
     id      TEXT                  -- the remote's id of it
 );
+CREATE TABLE leftout (            -- left out by a filter, as they were read
+    id      INTEGER PRIMARY KEY,
+    covers  TEXT NOT NULL,        -- their ordinals, packed
+    records INTEGER NOT NULL,     -- how many
+    first   INTEGER NOT NULL,     -- the first of them, to seek by
+    source  INTEGER NOT NULL,
+    at      NOT NULL,
+    number  INTEGER NOT NULL,
+    reason  TEXT NOT NULL         -- the filter's name
+);
+CREATE TABLE contact (            -- what is known of the people's contacts
+    address TEXT PRIMARY KEY,
+    id      TEXT NOT NULL,        -- '': the portal has none
+    made    INTEGER NOT NULL DEFAULT 0,  -- 1: this run made it
+    since   REAL                  -- id '': the remote's clock, as a lower bound, when a call left
+                                  -- that may have made it, whose answer is not recorded
+) WITHOUT ROWID;
+CREATE TABLE file (               -- attachments that were uploaded, by what is in them
+    hash    TEXT PRIMARY KEY,     -- SHA-256, hex
+    id      TEXT NOT NULL,        -- '': the call left, and its answer is not recorded
+    name    TEXT NOT NULL,
+    size    INTEGER NOT NULL,
+    made    INTEGER NOT NULL DEFAULT 0,
+    since   REAL
+) WITHOUT ROWID;
 CREATE TABLE lineage (            -- in a replay: which letter of the parent each record was
     ordinal INTEGER PRIMARY KEY,
     parent_ordinal INTEGER NOT NULL
