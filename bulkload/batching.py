@@ -1,19 +1,23 @@
 """Pure: records with their ordinals → batches, by count and by bytes, whichever comes first.
 
-Laws kept here: a batch covers a run of ordinals without a hole in which another batch's
-record could stand; trace ids are unique within a batch, since HubSpot tells a bad input
-from its neighbours by nothing else; memory is bounded by batch bytes.
+Laws kept here: trace ids are unique within a batch, since HubSpot tells a bad input from its
+neighbours by nothing else; memory is bounded by batch bytes; each record is in one batch.
+
+Records whose people nobody has asked for yet wait beside the others until a hundred addresses
+have come together: one call asks for them all. The others overtake them.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload import ordinals
+from bulkload.model import MAX_INPUTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from bulkload.model import Position, Record
 
@@ -23,11 +27,29 @@ HELD_BYTES = 32 << 20
 a thousand times its body, and is kept for its dead letter. A larger one travels alone."""
 
 
+LINK_BYTES = 110
+"""What the association with one contact takes of a body, with room to spare."""
+
+MOST_ASKED = MAX_INPUTS
+"""Addresses that one call asks for."""
+
+LONGEST_WAIT = 10_000
+"""Records that may be read past one that waits for its people: a resume reads them again."""
+
+WAITING_BATCHES = 3
+"""So many batches' records may wait for their people at a time."""
+
+REMEMBERED = 20_000
+"""Addresses that are taken to be asked for already, in case no answer to them is seen yet."""
+
+
 class Entry(NamedTuple):
     """One record of a batch: who it is, how to read it again, what is sent for it.
 
-    `body` is its input as JSON, the trace id included; `key` its key property's value, "" where
-    the run has no such property.
+    `body` is its input as JSON, the trace id included: what its record alone makes. `key` is its
+    key property's value, "" where the run has no such property. `people`: addresses whose contacts
+    it is to be tied to; `files`: how many attachments are to be uploaded with it. `sent` is what
+    is sent in place of `body` once those are known.
     """
 
     ordinal: int
@@ -37,6 +59,14 @@ class Entry(NamedTuple):
     body: bytes
     record: Record
     key: str = ""
+    people: tuple[str, ...] = ()
+    files: int = 0
+    sent: bytes = b""
+
+    @property
+    def weight(self) -> int:
+        """Bytes of a request that it may take, with the links to its people."""
+        return len(self.sent or self.body) + 1 + LINK_BYTES * len(self.people)
 
 
 class Letter(NamedTuple):
@@ -67,13 +97,15 @@ class Skip(NamedTuple):
 class Batch:
     """Records that travel together, with the letters and skips of those that fell out before.
 
-    `attempt` counts the times it was sent (0: never).
+    `attempt` counts the times it was sent (0: never). `asks`: addresses that are to be asked for
+    before it, and those after it, are sent.
     """
 
     entries: tuple[Entry, ...]
     letters: tuple[Letter, ...] = ()
     attempt: int = 0
     skips: tuple[Skip, ...] = ()
+    asks: tuple[str, ...] = ()
 
     @property
     def covers(self) -> str:
@@ -93,55 +125,131 @@ class Batch:
 
 @dataclass(slots=True)
 class _Open:
+    max_records: int
+    max_bytes: int
     entries: list[Entry] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
     size: int = 0
     held: int = 0
     traces: set[str] = field(default_factory=set)
-    end: int = -1
 
-    def batch(self) -> Batch:
-        return Batch(tuple(self.entries), tuple(self.letters), skips=tuple(self.skips))
+    @property
+    def empty(self) -> bool:
+        return not (self.entries or self.letters or self.skips)
+
+    def full_for(self, each: Entry | Letter | Skip) -> bool:
+        if self.held + _weight(each) > HELD_BYTES:
+            return True
+        if not isinstance(each, Entry):
+            return len(self.letters) + len(self.skips) >= self.max_records
+        return (
+            len(self.entries) >= self.max_records
+            or self.size + each.weight > self.max_bytes
+            or each.trace_id in self.traces
+        )
+
+    def add(self, each: Entry | Letter | Skip) -> None:
+        if isinstance(each, Letter):
+            self.letters.append(each)
+        elif isinstance(each, Skip):
+            self.skips.append(each)
+        else:
+            self.entries.append(each)
+            self.size += each.weight
+            self.traces.add(each.trace_id)
+        self.held += _weight(each)
+
+    def batch(self, asks: Iterable[str] = ()) -> Batch:
+        return Batch(
+            tuple(self.entries), tuple(self.letters), skips=tuple(self.skips), asks=tuple(asks)
+        )
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Entries whose people are to be asked for. `known`: whether nobody has to ask any more."""
+
+    known: Callable[[str], bool]
+    most: int
+    entries: list[Entry] = field(default_factory=list)
+    asks: dict[str, None] = field(default_factory=dict)
+    held: int = 0
+    asked: OrderedDict[str, None] = field(default_factory=OrderedDict)
+
+    def new(self, each: Entry) -> list[str]:
+        return [who for who in each.people if who not in self.asked and not self.known(who)]
+
+    def full_for(self, each: Entry, new: Sequence[str]) -> bool:
+        if not self.entries:
+            return False
+        more = sum(who not in self.asks for who in new)
+        return (
+            len(self.asks) + more > MOST_ASKED
+            or len(self.entries) >= self.most
+            or self.held + _weight(each) > HELD_BYTES
+        )
+
+    def overtaken(self, ordinal: int) -> bool:
+        return bool(self.entries) and ordinal - self.entries[0].ordinal > LONGEST_WAIT
+
+    def add(self, each: Entry, new: Sequence[str]) -> None:
+        self.entries.append(each)
+        self.asks.update(dict.fromkeys(new))
+        self.held += _weight(each)
+
+    def leave(self, start: Callable[[], _Open]) -> Iterator[Batch]:
+        """All that wait, in batches: the first of them asks for all their people."""
+        entries, asks = self.entries, tuple(self.asks)
+        self.asked.update(self.asks)
+        while len(self.asked) > REMEMBERED:
+            self.asked.popitem(last=False)
+        self.entries, self.asks, self.held = [], {}, 0
+        now = start()
+        for each in entries:
+            if not now.empty and now.full_for(each):
+                yield now.batch(asks)
+                now, asks = start(), ()
+            now.add(each)
+        if not now.empty:
+            yield now.batch(asks)
 
 
 def batches(
-    read: Iterable[Entry | Letter | Skip], *, max_records: int, max_bytes: int, overhead: int = 13
+    read: Iterable[Entry | Letter | Skip],
+    *,
+    max_records: int,
+    max_bytes: int,
+    overhead: int = 13,
+    known: Callable[[str], bool] = lambda _: True,
 ) -> Iterator[Batch]:
-    """Group what was read, in order. `max_bytes` bounds the body, `overhead` is its envelope.
+    """Group what was read. `max_bytes` bounds the body, `overhead` is its envelope.
 
-    A gap in the ordinals (something settled in an earlier life of the run) closes a batch.
-    An entry alone over `max_bytes` is the caller's to refuse before it comes here.
+    `known`: whether it is known already which contact an address has, if any. A gap in the
+    ordinals (something settled in an earlier life of the run) closes a batch. An entry alone over
+    `max_bytes` is the caller's to refuse before it comes here.
     """
-    now = _Open()
+
+    def start() -> _Open:
+        return _Open(max_records, max_bytes - overhead)
+
+    now, waiting, end = start(), _Waiting(known, WAITING_BATCHES * max_records), -1
     for each in read:
-        gap = now.end >= 0 and each.ordinal != now.end + 1
-        weight = _weight(each)
-        if now.held + weight > HELD_BYTES:
-            full = True
-        elif not isinstance(each, Entry):
-            full = len(now.letters) + len(now.skips) >= max_records
-        else:
-            full = (
-                len(now.entries) >= max_records
-                or now.size + len(each.body) + 1 > max_bytes - overhead
-                or each.trace_id in now.traces
-            )
-        if (gap or full) and now.end >= 0:
+        gap, end = end >= 0 and each.ordinal != end + 1, each.ordinal
+        if waiting.overtaken(each.ordinal):
+            yield from waiting.leave(start)
+        if isinstance(each, Entry) and each.people and (new := waiting.new(each)):
+            if waiting.full_for(each, new):
+                yield from waiting.leave(start)
+            waiting.add(each, new)
+            continue
+        if not now.empty and (gap or now.full_for(each)):
             yield now.batch()
-            now = _Open()
-        if isinstance(each, Letter):
-            now.letters.append(each)
-        elif isinstance(each, Skip):
-            now.skips.append(each)
-        else:
-            now.entries.append(each)
-            now.size += len(each.body) + 1
-            now.traces.add(each.trace_id)
-        now.held += weight
-        now.end = each.ordinal
-    if now.end >= 0:
+            now = start()
+        now.add(each)
+    if not now.empty:
         yield now.batch()
+    yield from waiting.leave(start)
 
 
 def _weight(each: Entry | Letter | Skip) -> int:

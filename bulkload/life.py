@@ -278,7 +278,7 @@ class _Life:
             batch = await asyncio.to_thread(
                 reader.rebuild, opened.covers, opened.source, opened.position
             )
-            if opened.digest and wire.digest(wire.body(batch)) != opened.digest:
+            if opened.digest and wire.digest(batch) != opened.digest:
                 raise StoppedForGood(
                     f"{source.name}: a batch in doubt (from {source.noun} "
                     f"{opened.position.number}) reads differently now. The source changed, or "

@@ -130,7 +130,7 @@ class Step:
 
     def then(self, doubted: tuple[Load, ...]) -> Step:
         """These are sent again too, and go on being in doubt."""
-        resend = tuple(Resend(each.batch, wire.digest(wire.body(each.batch))) for each in doubted)
+        resend = tuple(Resend(each.batch, wire.digest(each.batch)) for each in doubted)
         settled = replace(self.settlement, resend=self.settlement.resend + resend)
         return Step(settled, self.fresh, self.again + doubted)
 

@@ -35,13 +35,16 @@ ENVELOPE_BYTES = len(PREFIX) + len(SUFFIX)
 
 
 def body(batch: Batch) -> bytes:
-    """The request's body: the entries' inputs, as they are."""
-    return PREFIX + b",".join([entry.body for entry in batch.entries]) + SUFFIX
+    """The request's body: the entries' inputs, with what was added to them."""
+    return PREFIX + b",".join([entry.sent or entry.body for entry in batch.entries]) + SUFFIX
 
 
-def digest(request: bytes) -> bytes:
-    """What an attempt's body is recognised by when it is built again."""
-    return hashlib.sha256(request).digest()[:16]
+def digest(batch: Batch) -> bytes:
+    """What an attempt is recognised by when its batch is read again: the inputs as their records
+    alone make them, since what is added may be another by then (a contact made meanwhile).
+    """
+    inputs = PREFIX + b",".join([entry.body for entry in batch.entries]) + SUFFIX
+    return hashlib.sha256(inputs).digest()[:16]
 
 
 class Reply(NamedTuple):

@@ -7,6 +7,7 @@ twice or left in doubt; without one nothing is made twice, and what may be missi
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -289,7 +290,7 @@ def test_every_intent_is_on_the_disk_before_its_send_and_every_outcome_before_it
             length = re.search(rb"content-length: (\d+)", head[0], re.IGNORECASE)
             assert length
             body = content[head.end() : head.end() + int(length[1])]
-            assert durable(wire.digest(body)) < began[head.start()]
+            assert durable(hashlib.sha256(body).digest()[:16]) < began[head.start()]
             sent += 1
     assert sent == remote.books()["creates_seen"] == 30
     letters = [(e.began, line) for e in seen if e.file.endswith("/dead-letters.ndjson")

@@ -548,7 +548,7 @@ def test_a_part_that_is_sent_again_is_kept_by_its_own_digest(tmp_path: Path) -> 
     with closing(schema.read_only(ran.run.journal)) as connection:
         (opened,) = journals._state(connection).open
     part = Batch((entry(1), entry(2)))
-    assert (opened.covers, opened.digest) == ("1-2", wire.digest(wire.body(part)))
+    assert (opened.covers, opened.digest) == ("1-2", wire.digest(part))
 
 
 @settings(deadline=None, max_examples=25)

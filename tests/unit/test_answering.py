@@ -95,7 +95,7 @@ def once(step: Step, of: Load) -> None:
     assert named(step) == Counter(e.ordinal for e in of.batch.entries)
     assert [each.batch for each in step.settlement.resend] == [each.batch for each in step.again]
     for each in step.settlement.resend:
-        assert each.digest == wire.digest(wire.body(each.batch))
+        assert each.digest == wire.digest(each.batch)
 
 
 def stepped(found: Step | Load) -> Step:

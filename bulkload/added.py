@@ -1,0 +1,50 @@
+"""Pure: an entry with what others contribute to it: links to its people, files, labels.
+
+Law kept here: what its record alone makes stays as it is (`body`): by that an attempt is
+recognised when it is read again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bulkload.batching import Entry
+
+TO_CONTACT = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 198}
+"""[HubSpot: association type definitions, email to contact]"""
+
+
+def linked(entry: Entry, contacts: Iterable[str]) -> Entry:
+    """Tied to these contacts too, each once."""
+    sent = _sent(entry)
+    there = {str(each["to"].get("id")) for each in sent["associations"] if _to_contact(each)}
+    sent["associations"] += [
+        {"to": {"id": contact}, "types": [TO_CONTACT]}
+        for contact in dict.fromkeys(contacts)
+        if contact not in there
+    ]
+    return entry._replace(sent=orjson.dumps(sent))
+
+
+def with_properties(entry: Entry, properties: dict[str, str]) -> Entry:
+    """With these properties, in place of those that it has."""
+    sent = _sent(entry)
+    sent["properties"] |= properties
+    return entry._replace(sent=orjson.dumps(sent))
+
+
+def _sent(entry: Entry) -> dict[str, Any]:
+    found: dict[str, Any] = orjson.loads(entry.sent or entry.body)
+    return found
+
+
+def _to_contact(association: dict[str, Any]) -> bool:
+    return any(
+        isinstance(each, dict) and each.get("associationTypeId") == 198
+        for each in association["types"]
+    )

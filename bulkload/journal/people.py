@@ -1,0 +1,121 @@
+"""What a run knows of the people of its records: which contact an address has, and who made it.
+
+Laws kept here: intent is durable before a call that may make a contact leaves, and who made it
+before anything is tied to it, so that an undo finds each contact that this run made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from bulkload.journal import schema
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from bulkload.journal.writer import Writes
+
+
+class Counts(NamedTuple):
+    """Addresses: with a contact that was there, without one, with one that this run made."""
+
+    found: int
+    missing: int
+    made: int
+
+
+class PeopleBook:
+    """The part of an open journal that is about contacts. "" is the id where there is none."""
+
+    def __init__(self, writer: Writes) -> None:
+        self._writer = writer
+
+    async def learn(self, found: Mapping[str, str]) -> None:
+        """What a read showed: address → id. What is known already stays."""
+        await self._writer.write(
+            lambda connection: connection.executemany(
+                "INSERT INTO contact(address, id) VALUES (?,?) ON CONFLICT(address) DO NOTHING",
+                found.items(),
+            )
+        )
+
+    async def intend(self, addresses: Iterable[str], since: float | None) -> None:
+        """A call that may make their contacts is about to leave. `since`: the remote's clock now,
+        in seconds since the epoch, as a lower bound.
+        """
+        rows = [(address, since or 0.0) for address in addresses]
+        await self._writer.write(
+            lambda connection: connection.executemany(
+                "INSERT INTO contact(address, id, since) VALUES (?,'',?) ON CONFLICT(address)"
+                " DO UPDATE SET since=excluded.since WHERE id='' AND since IS NULL",
+                rows,
+            )
+        )
+
+    async def settle(self, answered: Mapping[str, tuple[str, bool]]) -> None:
+        """What came of it: address → (id, whether this run made it)."""
+        rows = [(id_, made, address) for address, (id_, made) in answered.items()]
+        await self._writer.write(
+            lambda connection: connection.executemany(
+                "UPDATE contact SET id=?, made=?, since=NULL WHERE address=?", rows
+            )
+        )
+
+    async def open(self) -> dict[str, float]:
+        """Addresses whose contact an earlier life of the run may have made, and since when."""
+        rows = await self._writer.write(
+            lambda connection: connection.execute(
+                "SELECT address, since FROM contact WHERE since IS NOT NULL"
+            ).fetchall()
+        )
+        return dict(rows)
+
+    async def counts(self) -> Counts:
+        return await self._writer.write(count)
+
+
+def count(connection: sqlite3.Connection) -> Counts:
+    """As of the last commit."""
+    row = connection.execute(
+        "SELECT count(*) FILTER (WHERE id<>'' AND NOT made),"
+        " count(*) FILTER (WHERE id='' AND since IS NULL), count(*) FILTER (WHERE made)"
+        " FROM contact"
+    ).fetchone()
+    return Counts(*row)
+
+
+def look(connection: sqlite3.Connection, address: str) -> str | None:
+    """The id of the contact, "" where the portal has none; None: nobody has asked yet."""
+    row = connection.execute(
+        "SELECT id FROM contact WHERE address=? AND since IS NULL", (address,)
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+class Reading:
+    """Looks from another thread, beside the writer: one short transaction each."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+
+    def __call__(self, address: str) -> str | None:
+        if self._connection is None:
+            self._connection = schema.read_only(self._path)
+        return look(self._connection, address)
+
+    def close(self) -> None:
+        """Called by the thread that looked."""
+        if self._connection is not None:
+            self._connection.close()
+
+
+def missing(connection: sqlite3.Connection, each: Callable[[str], object]) -> None:
+    """Every address that has no contact, in order."""
+    rows = connection.execute(
+        "SELECT address FROM contact WHERE id='' AND since IS NULL ORDER BY address"
+    )
+    for (address,) in rows:
+        each(address)
