@@ -6,6 +6,7 @@ so an answer that was lost is asked for again, and nothing is in doubt.
 
 Source: HubSpot's spec of `POST /crm/v3/objects/emails/batch/archive` (204, at most 100 inputs)
 and `batch/read` (207 with `errors[].context.ids` for those not found: hubspot-api-php #619).
+Contacts have the same.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class Refused:
     why: str
 
 
+EMAILS = "archive emails"
+
 REFUSALS = frozenset({400, 409, 413, 414, 422})
 """About what was asked, not about how the remote is. A 404 that speaks of records is one too."""
 
@@ -64,10 +67,13 @@ def read_request(ids: Sequence[str]) -> bytes:
     return orjson.dumps({"properties": [], "inputs": [{"id": each} for each in ids]})
 
 
-def trouble(reply: Reply) -> Trouble | None:
-    """What has nothing to do with what was asked; None where the answer is one."""
+def trouble(reply: Reply, *, may: str = EMAILS) -> Trouble | None:
+    """What has nothing to do with what was asked; None where the answer is one.
+
+    `may`: what the call was about, for the words of a 403.
+    """
     status = reply.status
-    if (denied := wire.denied(reply, may="archive emails")) is not None:
+    if (denied := wire.denied(reply, may=may)) is not None:
         return denied
     if status == 0:
         return wire.Doubtful(reply.trouble) if reply.left else wire.NotSent(reply.trouble)
@@ -80,9 +86,9 @@ def trouble(reply: Reply) -> Trouble | None:
     return wire.Doubtful(told, wire.retry_after(reply.headers))
 
 
-def judge_read(asked: Sequence[str], reply: Reply) -> Shown | Trouble:
+def judge_read(asked: Sequence[str], reply: Reply, *, may: str = EMAILS) -> Shown | Trouble:
     """Which of the ids `asked` are there. A refused read shows nothing: all may be there."""
-    if (found := trouble(reply)) is not None:
+    if (found := trouble(reply, may=may)) is not None:
         return found
     answer = wire.parsed(reply)
     if reply.status >= 300:
@@ -103,11 +109,11 @@ def judge_read(asked: Sequence[str], reply: Reply) -> Shown | Trouble:
     return Shown(frozenset(asked) - missing)
 
 
-def judge(reply: Reply) -> Archived | Refused | Trouble:
+def judge(reply: Reply, *, may: str = EMAILS) -> Archived | Refused | Trouble:
     """What an answer to `request` says of all its ids."""
     answer = wire.parsed(reply)
     unknown = reply.status == 404 and "NOT_FOUND" in str(answer.get("category", ""))
-    if not unknown and (found := trouble(reply)) is not None:
+    if not unknown and (found := trouble(reply, may=may)) is not None:
         return found
     partly = reply.status == 207 and bool(answer.get("errors"))
     if 200 <= reply.status < 300 and not partly:

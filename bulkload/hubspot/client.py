@@ -144,8 +144,15 @@ class Client:
     async def post(self, path: str, body: bytes) -> Sent:
         return await self._request("POST", path, body, self._bearer())
 
+    async def post_multipart(self, path: str, body: bytes, content_type: str) -> Sent:
+        """A form with files; `content_type` names the boundary."""
+        return await self._request("POST", path, body, self._bearer(), content_type)
+
     async def get(self, path: str) -> Sent:
         return await self._request("GET", path, None, self._bearer())
+
+    async def delete(self, path: str) -> Sent:
+        return await self._request("DELETE", path, None, self._bearer())
 
     async def post_form(self, path: str, form: Mapping[str, str]) -> Sent:
         """A form, without the token: what endpoints take that give tokens."""

@@ -1,6 +1,6 @@
 """Where HubSpot's endpoints are: one place, since date-versioned twins exist.
 
-Source: HubSpot's public spec of CRM emails v3 and account-info v3.
+Source: HubSpot's public spec of CRM emails, contacts and owners v3, files v3 and account-info v3.
 """
 
 from __future__ import annotations
@@ -10,6 +10,12 @@ READ = "/crm/v3/objects/emails/batch/read"
 READ_ARCHIVED = READ + "?archived=true"
 SEARCH = "/crm/v3/objects/emails/search"
 ARCHIVE = "/crm/v3/objects/emails/batch/archive"
+CONTACTS_READ = "/crm/v3/objects/contacts/batch/read"
+CONTACTS_UPSERT = "/crm/v3/objects/contacts/batch/upsert"
+CONTACTS_UPDATE = "/crm/v3/objects/contacts/batch/update"
+CONTACTS_ARCHIVE = "/crm/v3/objects/contacts/batch/archive"
+OWNERS = "/crm/v3/owners"
+FILES = "/files/v3/files"
 PROPERTY = "/crm/v3/properties/emails/"
 ACCOUNT = "/account-info/v3/details"
 USAGE = "/account-info/v3/api-usage/daily/private-apps"

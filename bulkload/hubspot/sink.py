@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from bulkload.hubspot import paths
+from bulkload.hubspot import files, paths
 
 if TYPE_CHECKING:
     from bulkload.hubspot.client import Client, Sent
+    from bulkload.hubspot.files import Upload
 
 
 class Sink(NamedTuple):
-    """HubSpot's emails over one client."""
+    """HubSpot over one client: emails, contacts, owners and files."""
 
     client: Client
 
@@ -34,6 +35,34 @@ class Sink(NamedTuple):
     async def archive(self, request: bytes) -> Sent:
         """Archive by id: idempotent."""
         return await self.client.post(paths.ARCHIVE, request)
+
+    async def read_contacts(self, request: bytes) -> Sent:
+        """A batch read of contacts, by id or by address."""
+        return await self.client.post(paths.CONTACTS_READ, request)
+
+    async def upsert_contacts(self, request: bytes) -> Sent:
+        """A batch upsert of contacts by address."""
+        return await self.client.post(paths.CONTACTS_UPSERT, request)
+
+    async def name_contacts(self, request: bytes) -> Sent:
+        """A batch update of contacts by id: idempotent."""
+        return await self.client.post(paths.CONTACTS_UPDATE, request)
+
+    async def archive_contacts(self, request: bytes) -> Sent:
+        """Archive contacts by id: idempotent."""
+        return await self.client.post(paths.CONTACTS_ARCHIVE, request)
+
+    async def owners(self, path: str) -> Sent:
+        """A page of owners; `path` is what `owners.page_path` made."""
+        return await self.client.get(path)
+
+    async def upload(self, request: Upload) -> Sent:
+        """One file; `request` is what `files.upload` made."""
+        return await self.client.post_multipart(paths.FILES, request.body, request.content_type)
+
+    async def delete_file(self, file: str) -> Sent:
+        """Delete a file by id: idempotent."""
+        return await self.client.delete(files.path(file))
 
     async def probe(self) -> Sent:
         """A read that tells whether the remote answers at all."""
