@@ -28,7 +28,15 @@ def linked(entry: Entry, contacts: Iterable[str]) -> Entry:
         for contact in dict.fromkeys(contacts)
         if contact not in there
     ]
-    return entry._replace(sent=orjson.dumps(sent))
+    return entry._replace(sent=orjson.dumps(sent), tied=True)
+
+
+def relabelled(entry: Entry, labels: tuple[str, ...], name: str) -> Entry:
+    """With these labels too, in the property of that `name`."""
+    merged = tuple(dict.fromkeys((*entry.labels, *labels)))
+    if merged == entry.labels:
+        return entry
+    return with_properties(entry._replace(labels=merged), {name: ";".join(merged)})
 
 
 def with_properties(entry: Entry, properties: dict[str, str]) -> Entry:

@@ -19,7 +19,7 @@ from bulkload.model import MAX_INPUTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from bulkload.model import Position, Record
+    from bulkload.model import Address, Position, Record
 
 
 HELD_BYTES = 32 << 20
@@ -48,8 +48,9 @@ class Entry(NamedTuple):
 
     `body` is its input as JSON, the trace id included: what its record alone makes. `key` is its
     key property's value, "" where the run has no such property. `people`: addresses whose contacts
-    it is to be tied to; `files`: how many attachments are to be uploaded with it. `sent` is what
-    is sent in place of `body` once those are known.
+    it is to be tied to; `files`: how many attachments are to be uploaded with it; `labels`: those
+    that it carries. `sent` is what is sent in place of `body` once something is added; `tied`: its
+    contacts are.
     """
 
     ordinal: int
@@ -59,9 +60,11 @@ class Entry(NamedTuple):
     body: bytes
     record: Record
     key: str = ""
-    people: tuple[str, ...] = ()
+    people: tuple[Address, ...] = ()
     files: int = 0
+    labels: tuple[str, ...] = ()
     sent: bytes = b""
+    tied: bool = False
 
     @property
     def weight(self) -> int:
@@ -105,22 +108,23 @@ class Batch:
     letters: tuple[Letter, ...] = ()
     attempt: int = 0
     skips: tuple[Skip, ...] = ()
-    asks: tuple[str, ...] = ()
+    asks: tuple[Address, ...] = ()
 
     @property
     def covers(self) -> str:
         return ordinals.pack(e.ordinal for e in self.entries)
 
+    def of(self, entries: Iterable[Entry]) -> Batch:
+        """These entries in place of its own, without letters."""
+        return Batch(tuple(entries), (), self.attempt)
+
     def only(self, keep: set[int]) -> Batch:
         """The entries whose ordinals are in `keep`, without letters."""
-        return Batch(tuple(e for e in self.entries if e.ordinal in keep), (), self.attempt)
+        return self.of(e for e in self.entries if e.ordinal in keep)
 
     def split(self, at: int) -> tuple[Batch, Batch]:
         """The first `at` entries, and the others."""
-        return (
-            Batch(self.entries[:at], (), self.attempt),
-            Batch(self.entries[at:], (), self.attempt),
-        )
+        return self.of(self.entries[:at]), self.of(self.entries[at:])
 
 
 @dataclass(slots=True)
@@ -160,7 +164,7 @@ class _Open:
             self.traces.add(each.trace_id)
         self.held += _weight(each)
 
-    def batch(self, asks: Iterable[str] = ()) -> Batch:
+    def batch(self, asks: Iterable[Address] = ()) -> Batch:
         return Batch(
             tuple(self.entries), tuple(self.letters), skips=tuple(self.skips), asks=tuple(asks)
         )
@@ -173,17 +177,21 @@ class _Waiting:
     known: Callable[[str], bool]
     most: int
     entries: list[Entry] = field(default_factory=list)
-    asks: dict[str, None] = field(default_factory=dict)
+    asks: dict[str, Address] = field(default_factory=dict)
     held: int = 0
     asked: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
-    def new(self, each: Entry) -> list[str]:
-        return [who for who in each.people if who not in self.asked and not self.known(who)]
+    def new(self, each: Entry) -> list[Address]:
+        return [
+            who
+            for who in each.people
+            if who.email not in self.asked and not self.known(who.email)
+        ]
 
-    def full_for(self, each: Entry, new: Sequence[str]) -> bool:
+    def full_for(self, each: Entry, new: Sequence[Address]) -> bool:
         if not self.entries:
             return False
-        more = sum(who not in self.asks for who in new)
+        more = sum(who.email not in self.asks for who in new)
         return (
             len(self.asks) + more > MOST_ASKED
             or len(self.entries) >= self.most
@@ -193,15 +201,15 @@ class _Waiting:
     def overtaken(self, ordinal: int) -> bool:
         return bool(self.entries) and ordinal - self.entries[0].ordinal > LONGEST_WAIT
 
-    def add(self, each: Entry, new: Sequence[str]) -> None:
+    def add(self, each: Entry, new: Sequence[Address]) -> None:
         self.entries.append(each)
-        self.asks.update(dict.fromkeys(new))
+        self.asks.update({who.email: who for who in new})
         self.held += _weight(each)
 
     def leave(self, start: Callable[[], _Open]) -> Iterator[Batch]:
         """All that wait, in batches: the first of them asks for all their people."""
-        entries, asks = self.entries, tuple(self.asks)
-        self.asked.update(self.asks)
+        entries, asks = self.entries, tuple(self.asks.values())
+        self.asked.update(dict.fromkeys(self.asks))
         while len(self.asked) > REMEMBERED:
             self.asked.popitem(last=False)
         self.entries, self.asks, self.held = [], {}, 0
@@ -222,11 +230,13 @@ def batches(
     max_bytes: int,
     overhead: int = 13,
     known: Callable[[str], bool] = lambda _: True,
+    relabel: Callable[[Entry, tuple[str, ...]], Entry] | None = None,
 ) -> Iterator[Batch]:
     """Group what was read. `max_bytes` bounds the body, `overhead` is its envelope.
 
-    `known`: whether it is known already which contact an address has, if any. A gap in the
-    ordinals (something settled in an earlier life of the run) closes a batch. An entry alone over
+    `known`: whether it is known already which contact an address has, if any. `relabel` gives an
+    entry the labels of a duplicate that is read before it has left. A gap in the ordinals
+    (something settled in an earlier life of the run) closes a batch. An entry alone over
     `max_bytes` is the caller's to refuse before it comes here.
     """
 
@@ -236,6 +246,9 @@ def batches(
     now, waiting, end = start(), _Waiting(known, WAITING_BATCHES * max_records), -1
     for each in read:
         gap, end = end >= 0 and each.ordinal != end + 1, each.ordinal
+        if relabel is not None and isinstance(each, Skip) and each.labels:
+            for entries in (now.entries, waiting.entries):
+                _relabel(entries, each, relabel)
         if waiting.overtaken(each.ordinal):
             yield from waiting.leave(start)
         if isinstance(each, Entry) and each.people and (new := waiting.new(each)):
@@ -250,6 +263,14 @@ def batches(
     if not now.empty:
         yield now.batch()
     yield from waiting.leave(start)
+
+
+def _relabel(
+    entries: list[Entry], skip: Skip, relabel: Callable[[Entry, tuple[str, ...]], Entry]
+) -> None:
+    for at, entry in enumerate(entries):
+        if entry.ordinal == skip.first:
+            entries[at] = relabel(entry, skip.labels)
 
 
 def _weight(each: Entry | Letter | Skip) -> int:

@@ -18,6 +18,7 @@ from bulkload.settling import Load
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from bulkload.associating import Associating
     from bulkload.counting import Ledger
     from bulkload.hold import Gate
     from bulkload.parts import Parts
@@ -44,6 +45,7 @@ class Intake:
         ledger: Ledger,
         quarantine: Quarantine,
         aside: Aside | None,
+        associating: Associating,
     ) -> None:
         self._parts = parts
         self._batches = batches
@@ -52,6 +54,7 @@ class Intake:
         self._ledger = ledger
         self._quarantine = quarantine
         self._aside = aside
+        self._associating = associating
         self._reading = asyncio.Lock()
         self._all_read = False
 
@@ -87,6 +90,8 @@ class Intake:
         async with self._reading:
             self._gate.go_on()
             batch = await self._parts.offload(lambda: next(self._batches, None))
+            if batch is not None:
+                self._associating.expect(batch.asks)
         if batch is None:
             self._all_read = True
             return None

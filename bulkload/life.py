@@ -10,45 +10,61 @@ import asyncio
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, closing, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload import binding, events, verdict
+from bulkload.added import relabelled
 from bulkload.batching import batches
 from bulkload.connecting import connected
 from bulkload.errors import BulkloadError, RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.hubspot import wire
 from bulkload.hubspot.sink import Sink
+from bulkload.journal import readers
 from bulkload.journal.journal import Journal
+from bulkload.journal.people import Reading
 from bulkload.journal.settlement import Settlement
 from bulkload.letters import LetterWriter
+from bulkload.making import Maker
 from bulkload.parts import Parts, Policy, Tally
+from bulkload.people import People
 from bulkload.pipeline import Pipeline
 from bulkload.preflight import Preflight
 from bulkload.reading import Reader
+from bulkload.recent import Recent
+from bulkload.rules import Rules
 from bulkload.runlog import RunLog
+from bulkload.seen import Seen
 from bulkload.settling import Load, Question
 from bulkload.sources import fingerprint
 from bulkload.sources.files import FileSource
-from bulkload.summary import Summary, keep, resume_command
+from bulkload.summary import Summary, keep, resume_command, standing_besides
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from bulkload.batching import Batch
     from bulkload.call import Call
     from bulkload.hubspot.client import Client
     from bulkload.journal.settlement import Open
     from bulkload.options import Options
     from bulkload.ordinals import Covered
-    from bulkload.protocols import Source
+    from bulkload.protocols import KeysSeen, Source
     from bulkload.rundir import RunDir
     from bulkload.traffic import Traffic
 
 
 QUIET_S = 60.0
 """How long after its time limit a call may still be carried out by the remote."""
+
+
+def _kept(read: Iterator[Batch], seen: KeysSeen) -> Iterator[Batch]:
+    """The keys of a batch are durable before it is handed on."""
+    for batch in read:
+        seen.commit()
+        yield batch
 
 
 class Word(NamedTuple):
@@ -133,7 +149,8 @@ class _Life:
                 connected(self._options, self._call.access, self._random, self._tell)
             )
             try:
-                stopped = await self._work(journal, client, traffic)
+                with ExitStack() as kept:
+                    stopped = await self._work(journal, client, traffic, kept)
             except (StoppedResumable, StoppedForGood) as error:
                 stopped = error
             with suppress(BulkloadError):  # a full disk: what left is counted by its intents
@@ -162,7 +179,7 @@ class _Life:
         )
 
     async def _work(
-        self, journal: Journal, client: Client, traffic: Traffic
+        self, journal: Journal, client: Client, traffic: Traffic, kept: ExitStack
     ) -> BulkloadError | None:
         options, complete = self._options, journal.facts.get("complete", False)
         await binding.remember(journal, traffic, options)
@@ -172,19 +189,17 @@ class _Life:
         marks, slow_s = await binding.bind(journal, traffic, preflight, options)
         means: verdict.Means = "key" if marks else options.in_doubt
         run = journal.facts["run_id"]
+        rules = Rules.from_json(journal.facts["rules"]).owned(journal.facts.get("owners", {}))
         letters = LetterWriter(
             run, [source.name for source in self._sources], filter(None, marks or ()), options.key
         )
-        reader = Reader(
-            run,
-            self._sources,
-            letters,
-            max_bytes=options.max_batch_bytes,
-            limit=options.limit,
-            marks=marks,
-            key_field=options.key,
-            remembered=max(10_000, 4 * options.max_in_flight * options.batch_size),
-        )
+        maker = Maker(
+            run, letters, tuple(source.noun for source in self._sources), rules,
+            options.max_batch_bytes, marks, options.key,
+        )  # fmt: skip
+        seen = kept.enter_context(closing(self._seen(bool(marks))))
+        reader = Reader(self._sources, maker.make, seen, limit=options.limit)
+        people = People(kept.enter_context(closing(Reading(self._directory.journal))))
         if self._word is None and means != "hold" and self._tally.doubt:
             await self._reopen(journal, None, means)
         state = await journal.state()
@@ -212,14 +227,20 @@ class _Life:
             run=run,
             began=journal.facts.get("began"),
             quiet_s=options.timeout + QUIET_S + slow_s,
+            unknown_contacts=options.unknown_contacts,
         )
+        label = rules.label_property
         read = batches(
             () if self._resolving else reader.read(state.seek, state.covered),
             max_records=options.batch_size,
             max_bytes=options.max_batch_bytes,
             overhead=wire.ENVELOPE_BYTES,
+            known=people.knows,
+            relabel=partial(relabelled, name=label) if label else None,
         )
-        pipeline = self._pipeline = Pipeline(parts, policy, read, self._tally, doubted)
+        pipeline = self._pipeline = Pipeline(
+            parts, policy, _kept(read, seen), self._tally, doubted, people
+        )
         if self._full is not None:
             pipeline.drain(self._full)
         watch = asyncio.create_task(self._drain_when_told(pipeline))
@@ -233,6 +254,13 @@ class _Life:
             await asyncio.to_thread(self._still_whole, journal)
             await journal.finish()
         return pipeline.stopped
+
+    def _seen(self, marked: bool) -> KeysSeen:
+        """What knows a key again. Where the remote refuses a second record, the last will do."""
+        mail = any(source.format in MAIL for source in self._sources)
+        if mail or (self._options.key is not None and not marked):
+            return Seen.open(self._directory.path / "keys.db")
+        return Recent(max(10_000, 4 * self._options.max_in_flight * self._options.batch_size))
 
     async def _reopen(self, journal: Journal, chosen: Covered | None, means: verdict.Means) -> None:
         again = await journal.reopen_doubts(chosen)
@@ -336,4 +364,5 @@ class _Life:
             exit_code=code,
             resume=resume_command(self._directory, access.flags()) if code == 3 else None,
             stopped=str(stopped) if stopped is not None else None,
+            **standing_besides(self._directory),
         )

@@ -62,31 +62,33 @@ class Input(NamedTuple):
     trace_id: str | None = None
 
 
-class Mapped(NamedTuple):
-    """A record as it will be sent.
-
-    `people`: the addresses, in lower case, whose contacts it is to be tied to. `notes`: what was
-    guessed, cut, or stood in for something else. `files`: how many attachments it has.
-    """
-
-    input: Input
-    people: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    files: int = 0
-
-
-class LeftOut(NamedTuple):
-    """A record that a filter leaves out; `reason` is the filter's name, as it is counted."""
-
-    reason: str
-
-
 class Address(NamedTuple):
     """One mailbox of a header: its address and the two halves of its display name."""
 
     email: str
     first_name: str = ""
     last_name: str = ""
+
+
+class Mapped(NamedTuple):
+    """A record as it will be sent.
+
+    `people`: whose contacts it is to be tied to, their addresses in lower case. `notes`: what was
+    guessed, cut, or stood in for something else. `files`: how many attachments it has; `labels`:
+    those that its mailbox gave it.
+    """
+
+    input: Input
+    people: tuple[Address, ...] = ()
+    notes: tuple[str, ...] = ()
+    files: int = 0
+    labels: tuple[str, ...] = ()
+
+
+class LeftOut(NamedTuple):
+    """A record that a filter leaves out; `reason` is the filter's name, as it is counted."""
+
+    reason: str
 
 
 class Attachment(NamedTuple):

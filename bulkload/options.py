@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bulkload.errors import RefusedToStart
 from bulkload.room import RateLimit
@@ -16,6 +17,19 @@ from bulkload.share import Share
 from bulkload.verdict import InDoubt
 
 OnQuota = Literal["wait", "stop"]
+TooLong = Literal["cut", "reject"]
+Attachments = Literal["none", "list", "upload"]
+AttachmentFailure = Literal["load", "reject"]
+UnknownContacts = Literal["skip", "create", "reject"]
+"""What becomes of a record where the portal has no contact of one of its people."""
+_CHOICES = {
+    "in_doubt": InDoubt,
+    "on_quota": OnQuota,
+    "too_long": TooLong,
+    "unknown_contacts": UnknownContacts,
+    "attachments": Attachments,
+    "attachment_failure": AttachmentFailure,
+}
 DEFAULT_BASE_URL = "https://api.hubapi.com"
 MAY_CHANGE = frozenset(
     {
@@ -43,7 +57,12 @@ class Options:
     of a row that names it; `key_property`: the unique property that holds keys, None to use
     bulkload_key where the portal has it. `rate_limit`: "auto" is what the remote says; `rate_share`
     of it is used, and of the day's calls `daily_share`, all where it is None. `on_quota`: what is
-    done when they are used up. Raises RefusedToStart for a value that can't be.
+    done when they are used up.
+
+    Of mail: `mine`: domains and addresses that are ours; `owners`: "auto", or a file; `timezone`: of
+    dates that name none; `leave_out`: kinds of mail, None for the usual ones; `filter`, `never_log`
+    as the flags have them. Of rows: `map`, `mapping` (a file). Raises RefusedToStart for a value
+    that can't be.
     """
 
     base_url: str = DEFAULT_BASE_URL
@@ -64,6 +83,23 @@ class Options:
     in_doubt: InDoubt = "hold"
     key: str | None = None
     key_property: str | None = None
+    mine: tuple[str, ...] = ()
+    owners: str | None = None
+    thread_property: str | None = None
+    label_property: str | None = None
+    timezone: str = "UTC"
+    too_long: TooLong = "cut"
+    leave_out: tuple[str, ...] | None = None
+    filter: tuple[str, ...] = ()
+    never_log: tuple[str, ...] = ()
+    contacts: bool = True
+    unknown_contacts: UnknownContacts = "skip"
+    associate: tuple[str, ...] = ()
+    attachments: Attachments = "list"
+    attachment_failure: AttachmentFailure = "load"
+    max_attachment_bytes: int = 50 << 20
+    map: tuple[str, ...] = ()
+    mapping: str | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -75,16 +111,28 @@ class Options:
             raise RefusedToStart(str(error)) from None
         if not 1 <= self.batch_size <= 100:
             raise RefusedToStart("--batch-size is 1 to 100: HubSpot takes no more a call")
-        for name in ("max_in_flight", "max_batch_bytes", "max_record_bytes", "max_attempts"):
+        for name in (
+            "max_in_flight",
+            "max_batch_bytes",
+            "max_record_bytes",
+            "max_attempts",
+            "max_attachment_bytes",
+        ):
             if getattr(self, name) < 1:
                 raise RefusedToStart(f"--{name.replace('_', '-')} must be at least 1")
         outage = 0.0 if self.max_outage is None else self.max_outage
         if not (0 < self.timeout < math.inf and 0 <= outage < math.inf):
             raise RefusedToStart("--timeout and --max-outage are seconds, greater than 0")
-        if self.in_doubt not in get_args(InDoubt):
-            raise RefusedToStart(f"--in-doubt is {' or '.join(get_args(InDoubt))}")
-        if self.on_quota not in get_args(OnQuota):
-            raise RefusedToStart(f"--on-quota is {' or '.join(get_args(OnQuota))}")
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in get_args(allowed):
+                flag = name.replace("_", "-")
+                raise RefusedToStart(f"--{flag} is {' or '.join(get_args(allowed))}")
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise RefusedToStart(
+                f"--timezone {self.timezone}: unknown; name one as in Europe/Berlin or UTC"
+            ) from None
         if self.limit is not None and self.limit < 1:
             raise RefusedToStart("--limit must be at least 1")
 
@@ -129,7 +177,13 @@ class Options:
     @classmethod
     def from_json(cls, kept: dict[str, Any]) -> Options:
         known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in kept.items() if name in known})
+        return cls(
+            **{
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in kept.items()
+                if name in known
+            }
+        )
 
     def changed(self, given: dict[str, Any]) -> Options:
         """These options with what was given again. Raises RefusedToStart where one may not."""

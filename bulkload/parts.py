@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bulkload import events, verdict
     from bulkload.batching import Batch
     from bulkload.hubspot.lookup import Marks
+    from bulkload.options import UnknownContacts
     from bulkload.hubspot.sink import Sink
     from bulkload.journal.journal import Journal
     from bulkload.letters import LetterWriter
@@ -37,6 +38,7 @@ class Policy:
     run: str = ""
     began: float | None = None
     quiet_s: float = 120.0
+    unknown_contacts: UnknownContacts = "skip"
 
 
 class Tally:

@@ -1,4 +1,4 @@
-"""The moving part: read → map → batch → acquire → send → settle.
+"""The moving part: read → map → batch → associate → acquire → send → settle.
 
 Each worker pulls a batch, waits its turn at the gate and the limiter, records the intent,
 sends, and settles the answer; what a refusal leaves over it sends before it pulls again.
@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING
 
 from bulkload import events, hold, settling, verdict
 from bulkload.asking import SHOWN_S, Asking
+from bulkload.associating import Associating
 from bulkload.counting import Ledger
 from bulkload.errors import BulkloadError
 from bulkload.hubspot import wire
 from bulkload.intake import Intake
 from bulkload.outage import Outage
+from bulkload.people import People
 from bulkload.quarantine import Quarantine
 from bulkload.settling import Load
 from bulkload.verification import Aside
@@ -52,6 +54,7 @@ class Pipeline:
         batches: Iterator[Batch],
         tally: Tally,
         doubted: Iterable[Load] = (),
+        people: People | None = None,
     ) -> None:
         self._parts = parts
         self._policy = policy
@@ -75,9 +78,12 @@ class Pipeline:
             parts, self._outage, self._rules, self._settle_step, self._under_way.values,
             quiet_s=policy.quiet_s, workers=policy.in_flight,
         )  # fmt: skip
+        self._associating = Associating(
+            parts, self._outage, tally, people or People(lambda _: ""), policy.unknown_contacts
+        )
         self._intake = Intake(
             parts, batches, doubted, self._gate, self._ledger, self._quarantine,
-            self._aside if policy.means == "verify" else None,
+            self._aside if policy.means == "verify" else None, self._associating,
         )  # fmt: skip
         self.stopped: BulkloadError | None = None
 
@@ -91,6 +97,8 @@ class Pipeline:
                     group.create_task(self._search())
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
+        finally:
+            await self._associating.close()
 
     def drain(self, why: BulkloadError) -> None:
         """Finish what is in flight, start nothing new. The first reason given is kept."""
@@ -148,6 +156,9 @@ class Pipeline:
         """One call for a batch. Returns what has to be sent next."""
         if load.question is not None:
             return await self._ask(load)
+        load = await self._associate(load)
+        if not load.batch.entries:
+            return []
         passed = await self._enter()
         careful = passed == "trial" and self._policy.means in ("hold", "verify")
         if careful and load.attempt is None and len(load.batch.entries) > 1:
@@ -155,6 +166,14 @@ class Pipeline:
             head, rest = load.batch.split(1)
             return [*await self._try(replace(load, batch=head), trial=True), Load(rest)]
         return await self._try(load, trial=passed == "trial")
+
+    async def _associate(self, load: Load) -> Load:
+        """Tied to its people; what is not to be sent for their sake is settled."""
+        tied = await self._associating.tie(load.batch)
+        if tied.letters:
+            await self._parts.journal.bury(tied.letters)
+            self._ledger.count(dead=len(tied.letters))
+        return replace(load, batch=tied.batch)
 
     async def _enter(self) -> hold.Pass:
         """One turnstile: gate, slot, pace, gate again. Without it workers would take pace and

@@ -10,6 +10,21 @@ if TYPE_CHECKING:
     from bulkload.model import Position, Record
 
 
+class KeysSeen(Protocol):
+    """Which record of a run had a key first. Used by one thread at a time."""
+
+    def first(self, key: str, ordinal: int) -> int | None:
+        """The record that had this key before `ordinal`; None: none had, and it is remembered now.
+
+        The same ordinal asked again is None again.
+        """
+        ...
+
+    def commit(self) -> None:
+        """What was asked so far is durable, where the implementation is."""
+        ...
+
+
 class Source(Protocol):
     """Something that yields records in a fixed order, with positions.
 

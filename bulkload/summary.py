@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shlex
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bulkload.journal import readers
@@ -25,7 +25,8 @@ class Summary:
     """How a run stands when `load` returns. `read` is the sum of the five outcomes.
 
     `resume` is the command that goes on with it, None where there is nothing left to do;
-    `stopped` says why it ended early. Exit codes: 0 all loaded or existing, 1 finished with
+    `stopped` says why it ended early. `skipped_by` counts what was left out by why; `contacts`
+    the addresses that have one (`found`), have none (`missing`), or got one (`made`). Exit codes: 0 all loaded or existing, 1 finished with
     dead letters or doubts, 3 stopped resumable, 4 stopped for good.
     """
 
@@ -45,6 +46,8 @@ class Summary:
     exit_code: int
     resume: str | None
     stopped: str | None = None
+    skipped_by: dict[str, int] = field(default_factory=dict)
+    contacts: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -78,7 +81,16 @@ def standing(directory: RunDir, facts: dict[str, Any]) -> Summary:
         exit_code=code,
         resume=resume_command(directory) if code == 3 and holder is None else None,
         stopped=_why(directory, holder) if code == 3 else None,
+        **standing_besides(directory),
     )
+
+
+def standing_besides(directory: RunDir) -> dict[str, Any]:
+    """What a summary tells besides the outcomes of records, from the journal."""
+    return {
+        "skipped_by": readers.skipped(directory),
+        "contacts": readers.contacts(directory)._asdict(),
+    }
 
 
 def _why(directory: RunDir, holder: int | None) -> str:

@@ -70,6 +70,72 @@ OPTIONS: tuple[tuple[str, Any, str, str], ...] = (
 )
 
 
+MAPPING: tuple[tuple[str, Any, str, str], ...] = (
+    (
+        "mine",
+        "many",
+        "guessed, and said",
+        "Mail: a domain or address of yours, which decides who wrote to whom.",
+    ),
+    (
+        "owners",
+        str,
+        "none",
+        "Mail: who owns a record: auto asks HubSpot's owners, else a CSV of address,owner id.",
+    ),
+    ("timezone", str, "UTC", "Of dates that name no zone, as in Europe/Berlin."),
+    (
+        "leave-out",
+        "many",
+        "drafts,spam,trash,auto-replies,lists,internal",
+        "Mail: the kinds not to load, or none.",
+    ),
+    (
+        "filter",
+        "many",
+        "all",
+        "Mail: load only what fits: after=2019-01-01, before=, from=, to=, label=, folder=; != not.",
+    ),
+    ("never-log", "many", "nobody", "Mail: a domain, an address, or @FILE of them: never loaded."),
+    ("thread-property", str, "none", "Mail: the property that gets the thread's id."),
+    ("label-property", str, "none", "Mail: the property that gets the mailbox's labels."),
+    (
+        "too-long",
+        click.Choice(["cut", "reject"]),
+        "cut",
+        "Mail: what is longer than HubSpot takes is cut, with a mark, or a dead letter.",
+    ),
+    (
+        "attachments",
+        click.Choice(["none", "list", "upload"]),
+        "list",
+        "Mail: leave attachments out, name them in the text, or upload them and tie them.",
+    ),
+    (
+        "attachment-failure",
+        click.Choice(["load", "reject"]),
+        "load",
+        "A record with a file that can't be uploaded: loaded, saying so, or a dead letter.",
+    ),
+    ("max-attachment-bytes", int, "52428800", "Larger files are not uploaded, and named instead."),
+    (
+        "unknown-contacts",
+        click.Choice(["skip", "create", "reject"]),
+        "skip",
+        "People whom HubSpot has no contact of: list them, make them, or reject the record.",
+    ),
+    (
+        "associate",
+        "many",
+        "none",
+        "Tie to companies, deals, tickets: deals=COLUMN; of mail, a header's name.",
+    ),
+    ("map", "many", "as named", "Rows: property=column, as in hs_email_subject=subject."),
+    ("mapping", str, "none", "Rows: a TOML file that maps columns; bulkload map proposes one."),
+)
+"""How records become what is sent. "many": may be repeated, or hold several with commas."""
+
+
 def access(params: dict[str, Any]) -> dict[str, Any]:
     """With what the remote is spoken to, as the public functions take it."""
     return {name: params[name] for name in ("token_file", "oauth_file", "ca_file")}
@@ -81,6 +147,27 @@ def run_options(function: F) -> F:
         function = click.option(
             f"--{name}",
             type=kind,
+            default=None,
+            envvar=f"BULKLOAD_{name.upper().replace('-', '_')}",
+            help=f"{text} [default: {default}]",
+        )(function)
+    return function
+
+
+def mapping_options(function: F) -> F:
+    """How records become what is sent."""
+    function = click.option(
+        "--contacts/--no-contacts",
+        default=None,
+        envvar="BULKLOAD_CONTACTS",
+        help="Tie records to the contacts of their senders and recipients. [default: contacts]",
+    )(function)
+    for name, kind, default, text in reversed(MAPPING):
+        many = kind == "many"
+        function = click.option(
+            f"--{name}",
+            type=str if many else kind,
+            multiple=many,
             default=None,
             envvar=f"BULKLOAD_{name.upper().replace('-', '_')}",
             help=f"{text} [default: {default}]",
@@ -136,13 +223,18 @@ def given(ctx: click.Context, *, only: frozenset[str] | None = None) -> dict[str
     `only`: those that count where they don't come from the command line itself.
     """
     found = {}
-    for name, *_ in OPTIONS:
+    for name in (*(option[0] for option in (*OPTIONS, *MAPPING)), "contacts"):
         key = name.replace("-", "_")
         value = ctx.params.get(key)
         typed = ctx.get_parameter_source(key) is ParameterSource.COMMANDLINE
-        if value is None or (only is not None and not typed and key not in only):
+        if value in (None, ()) or (only is not None and not typed and key not in only):
             continue
-        found[key] = _seconds(value) if key == "max_outage" else value
+        found[key] = value
+    if "max_outage" in found:
+        found["max_outage"] = _seconds(found["max_outage"])
+    if "leave_out" in found:
+        kinds = tuple(kind.strip() for each in found["leave_out"] for kind in each.split(","))
+        found["leave_out"] = () if kinds == ("none",) else kinds
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bulkload.cli.flags import access, given, output_options, run_options
+from bulkload.cli.flags import access, given, mapping_options, output_options, run_options
 
 
 @click.command("load")
@@ -20,6 +20,7 @@ from bulkload.cli.flags import access, given, output_options, run_options
 )
 @click.option("--again", is_flag=True, help="Load a source that was loaded before, as another run.")
 @run_options
+@mapping_options
 @output_options
 @click.pass_context
 def command(ctx: click.Context, /, sources: tuple[str, ...], **_: Any) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bulkload.cli.flags import access, given, output_options, run_options
+from bulkload.cli.flags import access, given, mapping_options, output_options, run_options
 
 
 @click.command("replay")
@@ -18,6 +18,7 @@ from bulkload.cli.flags import access, given, output_options, run_options
     help="The replay's own directory [default: RUN-replay-N].",
 )
 @run_options
+@mapping_options
 @output_options
 @click.pass_context
 def command(ctx: click.Context, /, source: Path, **_: Any) -> int:

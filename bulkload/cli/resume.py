@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from bulkload.cli.flags import access, given, output_options, run_options
+from bulkload.cli.flags import access, given, mapping_options, output_options, run_options
 
 
 @click.command("resume")
 @click.argument("run", type=click.Path(path_type=Path))
 @run_options
+@mapping_options
 @output_options
 @click.pass_context
 def command(ctx: click.Context, /, run: Path, **_: Any) -> int:

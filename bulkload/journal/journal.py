@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bulkload import ordinals
 from bulkload.errors import StoppedResumable
 from bulkload.journal import schema
+from bulkload.journal.people import PeopleBook
 from bulkload.journal.projection import Projection, restore
 from bulkload.journal.readers import counts_of, facts_of
 from bulkload.journal.settlement import Open, State
@@ -93,6 +94,7 @@ class Journal:
         projection: Projection | None = None,
     ) -> None:
         self._writer = writer
+        self.people = PeopleBook(writer)
         self.facts = facts
         self.counts = counts
         self._projection = projection

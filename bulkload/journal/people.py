@@ -6,16 +6,21 @@ before anything is tied to it, so that an undo finds each contact that this run 
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload.journal import schema
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from bulkload.journal.writer import Writes
+
+
+NEVER = 1e18
+"""Where the remote's clock is not known, no contact can be told to be made after a call left."""
 
 
 class Counts(NamedTuple):
@@ -45,7 +50,7 @@ class PeopleBook:
         """A call that may make their contacts is about to leave. `since`: the remote's clock now,
         in seconds since the epoch, as a lower bound.
         """
-        rows = [(address, since or 0.0) for address in addresses]
+        rows = [(address, NEVER if since is None else since) for address in addresses]
         await self._writer.write(
             lambda connection: connection.executemany(
                 "INSERT INTO contact(address, id, since) VALUES (?,'',?) ON CONFLICT(address)"
@@ -55,7 +60,7 @@ class PeopleBook:
         )
 
     async def settle(self, answered: Mapping[str, tuple[str, bool]]) -> None:
-        """What came of it: address → (id, whether this run made it)."""
+        """What came of it: address → (id, whether this run made it); "" where there is none."""
         rows = [(id_, made, address) for address, (id_, made) in answered.items()]
         await self._writer.write(
             lambda connection: connection.executemany(
@@ -95,27 +100,17 @@ def look(connection: sqlite3.Connection, address: str) -> str | None:
 
 
 class Reading:
-    """Looks from another thread, beside the writer: one short transaction each."""
+    """Looks from any thread, beside the writer: one short transaction each."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
+        self._connection = schema.read_only(path, one_thread=False)
+        self._turn = threading.Lock()
 
     def __call__(self, address: str) -> str | None:
-        if self._connection is None:
-            self._connection = schema.read_only(self._path)
-        return look(self._connection, address)
+        with self._turn:
+            return look(self._connection, address)
 
     def close(self) -> None:
-        """Called by the thread that looked."""
-        if self._connection is not None:
+        with self._turn:
             self._connection.close()
 
-
-def missing(connection: sqlite3.Connection, each: Callable[[str], object]) -> None:
-    """Every address that has no contact, in order."""
-    rows = connection.execute(
-        "SELECT address FROM contact WHERE id='' AND since IS NULL ORDER BY address"
-    )
-    for (address,) in rows:
-        each(address)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkload import ordinals
 from bulkload.errors import StoppedForGood
-from bulkload.journal import schema
+from bulkload.journal import people, schema
 from bulkload.model import Position
 
 if TYPE_CHECKING:
@@ -116,6 +116,22 @@ def skipped(run: RunDir) -> dict[str, int]:
             " SELECT 'duplicate', count(*) FROM skip HAVING count(*) > 0 ORDER BY 2 DESC, 1",
         )
     )
+
+
+def contacts(run: RunDir) -> people.Counts:
+    """Addresses of the run's people, by what is known of their contacts."""
+    with schema.opened(run.journal) as connection:
+        return people.count(connection)
+
+
+def without_contact(run: RunDir) -> list[str]:
+    """The addresses that the portal has no contact of, in order."""
+    return [
+        address
+        for (address,) in _ask(
+            run, "SELECT address FROM contact WHERE id='' AND since IS NULL ORDER BY address"
+        )
+    ]
 
 
 def dead_ordinals(run: RunDir) -> set[int]:

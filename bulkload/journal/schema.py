@@ -148,9 +148,10 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def read_only(path: Path) -> sqlite3.Connection:
+def read_only(path: Path, *, one_thread: bool = True) -> sqlite3.Connection:
     """For readers beside a live writer: short transactions only, or the log can't shrink."""
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10)
+    address = f"{path.resolve().as_uri()}?mode=ro"
+    connection = sqlite3.connect(address, uri=True, timeout=10, check_same_thread=one_thread)
     connection.isolation_level = None
     return connection
 

@@ -1,0 +1,219 @@
+"""Records and their people: each address is looked up once, and each record tied to its contacts.
+
+What a batch asks for is asked as soon as it is read, while others before it are sent. One call
+asks for a hundred addresses; where unknown ones are made, that is one more.
+
+Laws kept here: written before said: a contact that this run makes is in the journal before the
+call leaves, and whose it is before a record is tied to it; the remote's trouble is not the
+record's: a look-up is repeated until it is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from bulkload import added, events
+from bulkload.hubspot import contacts, wire
+from bulkload.model import MAX_INPUTS
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from typing import TypeVar
+
+    from bulkload.batching import Batch, Entry, Letter
+    from bulkload.hubspot.client import Sent
+    from bulkload.hubspot.wire import Reply
+    from bulkload.model import Address
+    from bulkload.options import UnknownContacts
+    from bulkload.outage import Outage
+    from bulkload.parts import Parts, Tally
+    from bulkload.people import People
+
+    V = TypeVar("V")
+
+NOBODY = contacts.Contact("", made=False)
+"""Of an address that the remote takes for none."""
+
+
+class Tied(NamedTuple):
+    """A batch that is tied to its contacts, and the letters of those that are not to be sent."""
+
+    batch: Batch
+    letters: tuple[Letter, ...] = ()
+
+
+class Associating:
+    """For the workers of one run."""
+
+    def __init__(
+        self, parts: Parts, outage: Outage, tally: Tally, people: People, unknown: UnknownContacts
+    ) -> None:
+        self._parts = parts
+        self._outage = outage
+        self._tally = tally
+        self._people = people
+        self._unknown = unknown
+        self._asked: dict[str, asyncio.Task[None]] = {}
+        self._open: dict[str, float] | None = None
+        self._opening = asyncio.Lock()
+
+    def expect(self, people: Iterable[Address]) -> None:
+        """Ask for them, unless somebody does: their records come next."""
+        new = {each.email: each for each in people if each.email not in self._asked}
+        unknown = [who for who in new if self._people.contact(who) is None]
+        for at in range(0, len(unknown), MAX_INPUTS):
+            group = {who: new[who] for who in unknown[at : at + MAX_INPUTS]}
+            asking = asyncio.create_task(self._ask(group))
+            self._asked |= dict.fromkeys(group, asking)
+            asking.add_done_callback(partial(self._answered, tuple(group)))
+
+    async def tie(self, batch: Batch) -> Tied:
+        """The batch with links to its contacts, as soon as they are known. Raises Drained."""
+        open_ = [entry for entry in batch.entries if entry.people and not entry.tied]
+        if not open_:
+            return Tied(batch)
+        wanted = {who.email: who for entry in open_ for who in entry.people}
+        while left := [who for who in wanted if self._people.contact(who) is None]:
+            self.expect(wanted[who] for who in left)
+            asking = {self._asked[who] for who in left if who in self._asked}
+            # A worker that is cancelled must not take away what others wait for.
+            await asyncio.gather(*map(asyncio.shield, asking))
+        entries: list[Entry] = []
+        letters: list[Letter] = []
+        for entry in batch.entries:
+            found = [self._people.contact(who.email) or "" for who in entry.people]
+            if not all(found) and self._unknown == "reject" and not batch.attempt:
+                letters.append(self._letter(entry, found))
+            elif entry.people and not entry.tied:
+                entries.append(added.linked(entry, filter(None, found)))
+            else:
+                entries.append(entry)
+        return Tied(batch.of(entries), tuple(letters))
+
+    async def close(self) -> None:
+        """Nobody waits any more."""
+        asking = set(self._asked.values())
+        for each in asking:
+            each.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+    def _letter(self, entry: Entry, found: Sequence[str]) -> Letter:
+        pairs = zip(entry.people, found, strict=True)
+        unknown = [who.email for who, contact in pairs if not contact]
+        return self._parts.letters.of_entry(
+            entry,
+            "unmappable",
+            f"the portal has no contact with the address {', '.join(unknown)} "
+            "(--unknown-contacts reject)",
+            attempts=0,
+        )
+
+    def _answered(self, group: Sequence[str], asking: asyncio.Task[None]) -> None:
+        for who in group:
+            self._asked.pop(who, None)
+        if not asking.cancelled():
+            asking.exception()  # told to who waits; where nobody does, it is told again
+
+    async def _ask(self, group: Mapping[str, Address]) -> None:
+        """Look up, make what is to be made, and remember."""
+        open_ = await self._left_open()
+        fresh = [who for who in group if who not in open_]
+        missing = await self._look_up(fresh) if fresh else []
+        if self._unknown == "create":
+            if missing:
+                since = self._parts.traffic.remote.at_least()
+                await self._parts.journal.people.intend(missing, since)
+                await self._make({who: group[who] for who in missing}, since)
+            for who in group.keys() & open_.keys():
+                # An earlier life's call may have made it: alone, since each has its own time.
+                await self._make({who: group[who]}, open_[who], lost=True)
+        elif missing:
+            await self._remember(dict.fromkeys(missing, ""))
+
+    async def _look_up(self, group: Sequence[str]) -> list[str]:
+        """Returns those that the portal has no contact of."""
+        read = partial(self._parts.sink.read_contacts, contacts.read_body(group))
+        found = await self._until_answered(
+            read, lambda reply, _: contacts.judge_read(group, reply)
+        )
+        if isinstance(found, contacts.Refused):
+            return [*found.blamed, *[who for part in found.parts for who in await self._look_up(part)]]
+        await self._remember(found.ids)
+        return [who for who in group if who in found.missing]
+
+    async def _remember(self, found: Mapping[str, str]) -> None:
+        await self._parts.journal.people.learn(found)
+        self._people.learn(found)
+
+    async def _make(
+        self, group: Mapping[str, Address], since: float | None, *, lost: bool = False
+    ) -> None:
+        """Make the contacts of these. `lost`: an earlier call for them had no answer."""
+        addresses = tuple(group)
+        upsert = partial(self._parts.sink.upsert_contacts, contacts.upsert_body(addresses))
+        answer = await self._until_answered(
+            upsert,
+            lambda reply, again: contacts.judge_upsert(
+                addresses, reply, since if again or lost else None
+            ),
+        )
+        if isinstance(answer, contacts.Refused):
+            await self._settle(dict.fromkeys(answer.blamed, NOBODY))
+            for part in answer.parts:
+                await self._make({who: group[who] for who in part}, since, lost=lost)
+            return
+        await self._name({c.id: group[who] for who, c in answer.contacts.items() if c.made})
+        await self._settle({**answer.contacts, **dict.fromkeys(answer.refused, NOBODY)})
+        if answer.silent:
+            await self._make({who: group[who] for who in answer.silent}, since, lost=True)
+
+    async def _name(self, made: Mapping[str, Address]) -> None:
+        """Before they are settled: what is cut in between is done again."""
+        if made and (request := contacts.names_body(made)):
+            name = partial(self._parts.sink.name_contacts, request)
+            await self._until_answered(name, lambda reply, _: contacts.judge_names(reply))
+
+    async def _settle(self, made: Mapping[str, contacts.Contact]) -> None:
+        if made:
+            await self._parts.journal.people.settle(made)
+            self._people.learn({who: contact.id for who, contact in made.items()})
+
+    async def _left_open(self) -> dict[str, float]:
+        async with self._opening:
+            if self._open is None:
+                self._open = await self._parts.journal.people.open()
+            return self._open
+
+    async def _until_answered(
+        self,
+        send: Callable[[], Awaitable[Sent]],
+        judge: Callable[[Reply, bool], V | contacts.Trouble],
+    ) -> V:
+        """Beside the creates, under the same limit. Raises Drained.
+
+        `judge` is told whether an earlier call may have been carried out.
+        """
+        outage, tries, lost = self._outage, 0, False
+        while True:
+            sent = await outage.read(send)
+            self._tally.requests += sent.sent_at > 0
+            self._parts.tell(events.Answered(sent.reply.status, sent.seconds, tries > 0))
+            tries += 1
+            match judged := judge(sent.reply, lost):
+                case wire.TryLater():
+                    self._tally.throttled += judged.throttled
+                    outage.hold(judged, sent, trial=False)
+                case wire.Denied():
+                    outage.denied(judged, sent)
+                    outage.gate.go_on()
+                case wire.Doubtful() | wire.NotSent():
+                    lost = lost or isinstance(judged, wire.Doubtful)
+                    after = judged.after if isinstance(judged, wire.Doubtful) else None
+                    if outage.begin(trial=False):
+                        await outage.recover(judged.reason, after)
+                    outage.check(judged.reason)
+                case _:
+                    return judged
+

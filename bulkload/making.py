@@ -1,0 +1,106 @@
+"""Pure: one record → the entry that is sent, the letter that says why not, or what leaves it out.
+
+A value, so that other processes can have it too. Laws kept here: nothing lost: whatever a record
+holds, it ends as one of the three; a record makes the same entry in each life of its run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import orjson
+
+from bulkload.batching import LINK_BYTES, Entry, Letter, Skip
+from bulkload.errors import RecordError
+from bulkload.hubspot.wire import ENVELOPE_BYTES
+from bulkload.keys import key_of
+from bulkload.mapping import map_record
+from bulkload.model import LeftOut
+
+if TYPE_CHECKING:
+    from bulkload.hubspot.lookup import Marks
+    from bulkload.letters import LetterWriter, Reason
+    from bulkload.model import Record
+    from bulkload.rules import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """For one run. `nouns`: what a record of each source is called.
+
+    `max_bytes`: the largest request body; a record whose input alone is larger is a dead letter.
+    `marks`: the properties that each input gets, its key and the run; `key_field`: where rows have
+    their key.
+    """
+
+    run: str
+    writer: LetterWriter
+    nouns: tuple[str, ...]
+    rules: Rules
+    max_bytes: int
+    marks: Marks | None = None
+    key_field: str | None = None
+
+    def make(self, ordinal: int, source: int, record: Record) -> Entry | Letter | Skip:
+        try:
+            mapped = map_record(record, self.rules)
+            if isinstance(mapped, LeftOut):
+                return Skip(ordinal, source, record.position, reason=mapped.reason)
+            sent = mapped.input
+            properties, key = self._marked(record, sent.properties)
+        except RecordError as error:
+            return self._letter(ordinal, source, record, error.reason, str(error))
+        trace = sent.trace_id or f"{self.run}-{ordinal}"
+        dumped = orjson.dumps(
+            {
+                "properties": properties,
+                "associations": sent.associations,
+                "objectWriteTraceId": trace,
+            }
+        )
+        # A copy of the right size: orjson's own result keeps the several times larger buffer
+        # that it was written in, for as long as the record is in flight.
+        body = bytes(memoryview(dumped))
+        size = len(body) + ENVELOPE_BYTES + LINK_BYTES * len(mapped.people)
+        if size > self.max_bytes:
+            return self._letter(
+                ordinal,
+                source,
+                record,
+                "unmappable",
+                f"its input is {size:,} bytes, over the limit of {self.max_bytes:,} bytes "
+                "for one request (--max-batch-bytes)",
+            )
+        return Entry(
+            ordinal,
+            source,
+            record.position,
+            trace,
+            body,
+            record,
+            key,
+            mapped.people,
+            mapped.files,
+            mapped.labels,
+        )
+
+    def _marked(self, record: Record, properties: dict[str, str]) -> tuple[dict[str, str], str]:
+        """The properties with those that mark the run's records; the record's key."""
+        marks = self.marks
+        if marks is None:
+            known = record.kind == "mail" or self.key_field is not None
+            return properties, key_of(record, self.key_field) if known else ""
+        # A value of the user's own is the key: it would be lost under ours.
+        own = properties.get(marks.key, "").strip()
+        key = own or key_of(record, self.key_field)
+        marked = {**properties, marks.key: properties[marks.key] if own else key}
+        if marks.run:
+            marked[marks.run] = self.run
+        return marked, key
+
+    def _letter(
+        self, ordinal: int, source: int, record: Record, reason: Reason, message: str
+    ) -> Letter:
+        where = f"{self.nouns[source]} {record.position.number}: {message}"
+        return self.writer.write(ordinal, source, record.position, record, reason, where)

@@ -1,0 +1,28 @@
+"""The keys of the records that were read last, in memory.
+
+For a run whose remote refuses a second record with a key: what is in flight, or in doubt, is among
+the remembered, and of what lies further back the remote tells.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+
+class Recent:
+    """The last `most` keys."""
+
+    def __init__(self, most: int = 10_000) -> None:
+        self._recent: OrderedDict[str, int] = OrderedDict()
+        self._most = most
+
+    def first(self, key: str, ordinal: int) -> int | None:
+        first = self._recent.setdefault(key, ordinal)
+        if first != ordinal:
+            return first
+        if len(self._recent) > self._most:
+            self._recent.popitem(last=False)
+        return None
+
+    def commit(self) -> None:
+        """Nothing is kept."""
