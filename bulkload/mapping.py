@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
-import math
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from bulkload.columns.record import object_of, texts_of
 from bulkload.errors import RecordError, UnmappableRecord, UnreadableRecord
 from bulkload.hubspot.properties import as_json, from_email, from_object, from_row, json_type
 from bulkload.mail.read import read_email
@@ -97,21 +96,10 @@ def _mapped(record: Record) -> Input:
 
 
 def _from_line(raw: bytes) -> Input:
-    obj = _object(raw)
+    obj = object_of(raw)
     if _has_inexact(obj):
-        obj = _as_written(obj, _texts(raw))
+        obj = _as_written(obj, texts_of(raw))
     return from_object(obj)
-
-
-def _object(raw: bytes) -> dict[str, Any]:
-    try:
-        value = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        # orjson's message names what was expected and where, never the content.
-        raise UnreadableRecord(f"no valid JSON: {error.msg} at character {error.pos}") from None
-    if not isinstance(value, dict):
-        raise UnreadableRecord(f"the line is {json_type(value)}, not a JSON object")
-    return value
 
 
 def _has_inexact(obj: dict[str, Any]) -> bool:
@@ -124,16 +112,6 @@ def _has_inexact(obj: dict[str, Any]) -> bool:
     )
 
 
-def _texts(raw: bytes) -> dict[str, Any]:
-    """The object in `raw`, each number as the text that is written there.
-
-    A parsed number is not what was written: 1.10 would become 1.1, and an integer past
-    64 bits a float. orjson has parsed `raw` before: it is valid JSON.
-    """
-    texts: dict[str, Any] = json.loads(raw, parse_int=str, parse_float=_finite)
-    return texts
-
-
 def _as_written(obj: dict[str, Any], texts: dict[str, Any]) -> dict[str, Any]:
     """`obj` with the numbers among its properties (no others) as in `texts`."""
     values = obj.get("properties")
@@ -144,14 +122,8 @@ def _as_written(obj: dict[str, Any], texts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _finite(text: str) -> str:
-    if not math.isfinite(float(text)):
-        raise UnmappableRecord("a number is too large to be one")
-    return text
-
-
 def _from_letter(raw: bytes) -> Input:
-    letter = _object(raw)
+    letter = object_of(raw)
     if "bulkload" not in letter:
         return _from_line(raw)
     if isinstance(letter.get("input"), dict):
@@ -159,7 +131,7 @@ def _from_letter(raw: bytes) -> Input:
     content: object = letter.get("record")
     if isinstance(content, dict):
         if _has_inexact(content):
-            content = _as_written(content, _texts(raw)["record"])
+            content = _as_written(content, texts_of(raw)["record"])
         return from_object(content)
     if isinstance(content, str):
         return _from_bytes(content.encode(), letter)

@@ -1,0 +1,63 @@
+"""Pure: the addresses that cells hold → mailboxes, and HubSpot's header JSON."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from bulkload.mail.headers import _mailboxes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bulkload.model import Address
+
+_PIECE = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^;"]|")+', re.DOTALL)
+_GROUP = re.compile(r"[^\"@<]*:[^;]*;")
+
+
+def mailboxes(text: str) -> list[Address]:
+    """Each mailbox of a cell, in order: divided by commas as in a header, or by semicolons or
+    line breaks as spreadsheets and Outlook do. What is no address is left out.
+    """
+    if "@" not in text:
+        return []
+    text = " , ".join(text.splitlines()) if "\n" in text or "\r" in text else text
+    if ";" not in text or _GROUP.match(text):
+        return _mailboxes(text)
+    return [one for piece in _PIECE.findall(text) if "@" in piece for one in _mailboxes(piece)]
+
+
+def named(emails: str, names: str) -> tuple[list[Address], bool]:
+    """Mailboxes whose names stand in another cell, divided by semicolons; False where there are
+    not as many names as addresses: then they have none.
+    """
+    found = mailboxes(emails)
+    called = names.split(";") if len(found) != 1 else [names]
+    if not names.strip():
+        return found, True
+    if len(called) != len(found):
+        return [one._replace(first_name="", last_name="") for one in found], False
+    return [_with_name(one, name) for one, name in zip(found, called, strict=True)], True
+
+
+def distinct(addresses: Iterable[Address]) -> tuple[str, ...]:
+    """Each address once, in lower case, in order."""
+    return tuple(dict.fromkeys(address.email.lower() for address in addresses))
+
+
+def shape(address: Address) -> dict[str, str]:
+    """A mailbox as it stands in hs_email_headers [HubSpot: emails guide]."""
+    made = {"email": address.email}
+    if address.first_name:
+        made["firstName"] = address.first_name
+    if address.last_name:
+        made["lastName"] = address.last_name
+    return made
+
+
+def _with_name(address: Address, name: str) -> Address:
+    quoted = name.strip().replace("\\", "\\\\").replace('"', '\\"')
+    # One parser splits names, wherever they stand.
+    read = _mailboxes(f'"{quoted}" <{address.email}>') if quoted else []
+    return read[0] if len(read) == 1 and read[0].email == address.email else address
