@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bulkload.cli.sandboxhelp import EPILOG
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -29,65 +31,22 @@ def _parsed(parser: str) -> Callable[[click.Context, click.Parameter, Any], Any]
     return read
 
 
+def _pattern(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    import re  # --help stays fast
+
+    try:
+        re.compile(value or "")
+    except re.error as wrong:
+        raise click.BadParameter(str(wrong), ctx=ctx, param=param) from None
+    return value
+
+
 def _daily(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
     if value.lower() == "none":
         return None
     if not value.isdecimal():
         raise click.BadParameter(f"{value!r} is neither a number nor none", ctx=ctx, param=param)
     return int(value)
-
-
-EPILOG = """\b
-Fault kinds (--fault KIND=RATE, repeatable; RATE is 0.02 or 2%, of create calls):
-  nothing is created:
-    429           refused as over the rate limit
-    423           LOCKED
-    477           migration between data centres, with Retry-After
-    401           EXPIRED_AUTHENTICATION
-    413           an HTML page says that the batch is too large
-    500, 503      as JSON
-    502-html      an HTML page from the edge
-    reset-before  connection reset once the call was read
-  all is created:
-    500-after 503-after 504-after   and then this is answered
-    reset-after   and then the connection is reset
-    late          504 at once, created some seconds later
-    truncate      the answer breaks off half way
-    silent-207    a 207 that leaves out some or all inputs, with no errors
-    slow          answered as it should be, seconds later
-  either:
-    stall         never answered; every other one is created
-
-\b
-Outages (--outage START+LENGTH:KIND, repeatable; seconds from the first call):
-    503, 423      as JSON
-    477           as JSON; Retry-After says what is left
-    502 (or html), 504, 521, 522, 523, 524
-                  an HTML page from the edge
-    reset         connection reset once the call was read
-    stall         taken, never answered, cut when the outage ends
-    refuse        the port is closed (the control calls below too), then open again
-
-\b
-What it saw, for scripts (no token, no limits, no faults):
-    GET  /_sandbox/books      counts, as one JSON object
-    GET  /_sandbox/emails     every email, one JSON line each
-    GET  /_sandbox/arrivals   {"t","ended","method","path","status"}, one JSON line a call
-    POST /_sandbox/faults     {"faults":{"503":0.1},"outages":["0+5:503"]}
-    POST /_sandbox/outage     {"kind":"503","seconds":45,"after":2} adds one
-    POST /_sandbox/limits     {"rate_limit":"100/10s","search_limit":"5/1s","others":6,
-                              "daily_limit":200,"daily_reset":30} what is named changes
-    POST /_sandbox/contacts   {"emails":["a@b.c"]} gives their ids
-    POST /_sandbox/expire     ends every token
-    POST /_sandbox/reset      an empty portal again
-
-\b
-Examples:
-    bulkload sandbox --port 8080
-    bulkload sandbox --fault 503=2% --fault reset-after=1% --seed 7
-    bulkload sandbox --bare --outage 10+60:503 --latency 120
-    bulkload load mail/ --base-url http://127.0.0.1:8080
-"""
 
 
 @click.command("sandbox", epilog=EPILOG)
@@ -117,6 +76,13 @@ Examples:
     "--client-secret", metavar="TEXT", help="The only client secret for a refresh. Default: any."
 )
 @click.option("--missing-scope", is_flag=True, help="Every write is refused with MISSING_SCOPES.")
+@click.option(
+    "--without-scope",
+    "without_scopes",
+    multiple=True,
+    metavar="SCOPE",
+    help="Calls that need it, such as files, are refused with MISSING_SCOPES. Repeatable.",
+)
 @click.option("--portal-id", type=int, default=62515, show_default=True, help="The account's id.")
 @click.option(
     "--time-zone", default="Europe/Berlin", show_default=True, help="Where its midnight is."
@@ -142,10 +108,60 @@ Examples:
 @click.option("--normalise", is_flag=True, help="Cut trailing blanks, show dates as ISO 8601.")
 @click.option(
     "--contacts",
+    default="0",
+    metavar="N|FILE",
+    callback=_parsed("parse_contacts"),
+    help="Start with contact1@example.com ... contactN@example.com, or with those of a file: "
+    "a line ADDRESS[;SECONDARY...] each, or such a first column of a CSV.",
+)
+@click.option("--primary-only", is_flag=True, help="Reads find no contact by a secondary address.")
+@click.option(
+    "--refuse-addresses",
+    metavar="REGEX",
+    callback=_pattern,
+    help="No contact may have a matching address: INVALID_EMAIL.",
+)
+@click.option(
+    "--companies",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Companies 1 ... N exist and no others. Default: emails may name any.",
+)
+@click.option("--deals", type=click.IntRange(min=0), metavar="N", help="The same for deals.")
+@click.option("--tickets", type=click.IntRange(min=0), metavar="N", help="The same for tickets.")
+@click.option(
+    "--owners",
     type=click.IntRange(min=0),
     default=0,
     metavar="N",
-    help="Start with contact1@example.com ... contactN@example.com.",
+    help="owner1@example.com ... beside ada@ and grace@example.com.",
+)
+@click.option(
+    "--archived-owners",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Owners who have gone: formerowner1@example.com ...",
+)
+@click.option(
+    "--max-file",
+    type=click.IntRange(min=1),
+    default=20 * 1024 * 1024,
+    show_default=True,
+    help="Bytes; a larger upload is refused.",
+)
+@click.option(
+    "--refuse-files",
+    metavar="REGEX",
+    default=r"(?i)\.(bat|cmd|com|exe|msi|scr)$",
+    show_default=True,
+    callback=_pattern,
+    help="No upload may have a matching name.",
+)
+@click.option(
+    "--check-attachments",
+    is_flag=True,
+    help="hs_attachment_ids must name files that are there.",
 )
 @click.option(
     "--rate-limit",
@@ -221,9 +237,14 @@ Examples:
     multiple=True,
     metavar="KIND=RATE",
     callback=_parsed("parse_fault"),
-    help="Something goes wrong with this share of create calls. Repeatable; kinds below.",
+    help="Something goes wrong with this share of writing calls. Repeatable; kinds below.",
 )
-@click.option("--poison", metavar="REGEX", help="A batch with a matching value always fails.")
+@click.option(
+    "--poison",
+    metavar="REGEX",
+    callback=_pattern,
+    help="A batch of emails with a matching value always fails.",
+)
 @click.option(
     "--poison-as",
     type=click.Choice(["500", "503", "reset", "stall", "any"]),
@@ -257,7 +278,6 @@ def command(
     latency: float,
     jitter: float,
     faults: tuple[tuple[str, float], ...],
-    poison: str | None,
     **options: Any,
 ) -> None:
     """The embedded HubSpot: a real server to rehearse a load against.
@@ -265,9 +285,7 @@ def command(
     It judges records, keeps limits and loses connections as the real one does, and holds
     everything in memory. It prints one line with its address, and stops on Ctrl-C.
     """
-    import re  # --help stays fast
-
-    from bulkload.sandbox.config import SandboxConfig
+    from bulkload.sandbox.config import SandboxConfig  # --help stays fast
     from bulkload.sandbox.faults import FaultPlan
     from bulkload.sandbox.server import serve
 
@@ -275,15 +293,10 @@ def command(
         FaultPlan(0, dict(faults), ())
     except ValueError as wrong:
         raise click.BadParameter(str(wrong), param_hint="--fault") from None
-    try:
-        re.compile(poison or "")
-    except re.error as wrong:
-        raise click.BadParameter(str(wrong), param_hint="--poison") from None
     config = SandboxConfig(
         latency=latency / 1000,
         jitter=jitter / 1000,
         faults=dict(faults),
-        poison=poison,
         unique_allowed=not options.pop("no_unique"),
         archived_keep_keys=not options.pop("archived_free_keys"),
         trace_ids=not options.pop("no_trace_ids"),

@@ -1,4 +1,4 @@
-"""The account: its id and time zone, today's use, its owners, association labels, tokens.
+"""The account: its id and time zone, today's use, association labels, tokens.
 
 Law: these answers follow the portal's own state; none of them changes it, tokens aside.
 """
@@ -22,11 +22,11 @@ _SCOPES = (
     "crm.objects.owners.read",
     "crm.schemas.contacts.read",
     "crm.schemas.contacts.write",
+    "files",
     "sales-email-read",
 )
 _USER = 1234567
 _APP = 314159
-_OWNERS = (("41629779", "ada@example.com", "Ada"), ("60158084", "grace@example.com", "Grace"))
 
 
 def details(portal: Portal, call: Call) -> Answer:
@@ -86,27 +86,6 @@ def labels(portal: Portal, call: Call) -> Answer:
     return reply(200, {"results": results})
 
 
-def owners(portal: Portal, call: Call) -> Answer:
-    del portal
-    stamp = iso(call.wall)
-    people = [
-        {
-            "id": identity,
-            "email": email,
-            "type": "PERSON",
-            "firstName": first,
-            "lastName": "Example",
-            "userId": int(identity) % 10_000,
-            "createdAt": stamp,
-            "updatedAt": stamp,
-            "archived": False,
-        }
-        for identity, email, first in _OWNERS
-        if call.query.get("email", email) == email
-    ]
-    return reply(200, {"results": people})
-
-
 def refresh(portal: Portal, call: Call) -> Answer:
     try:
         form = dict(parse_qsl(call.raw.decode("ascii"), strict_parsing=bool(call.raw)))
@@ -116,9 +95,13 @@ def refresh(portal: Portal, call: Call) -> Answer:
 
 
 def _scopes(portal: Portal) -> list[str]:
-    """Without the right to write where that is what the portal refuses."""
+    """Without those that the portal refuses."""
+    config = portal.config
     return [
-        scope for scope in _SCOPES if not (portal.config.missing_scope and scope.endswith(".write"))
+        scope
+        for scope in _SCOPES
+        if scope not in config.without_scopes
+        and not (config.missing_scope and scope.endswith(".write"))
     ]
 
 

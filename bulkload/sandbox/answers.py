@@ -37,6 +37,7 @@ class Call:
     query: Mapping[str, str]
     now: float  # monotonic, when it arrived
     wall: float  # the same instant, for people
+    content_type: str = ""
 
 
 class Refused(Exception):  # noqa: N818  # an answer, not a mistake of the program

@@ -28,6 +28,7 @@ class Arrivals:
         self._names: list[tuple[str, str]] = []
         self._numbers: dict[tuple[str, str], int] = {}
         self.paths: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()  # by method and path
         self.statuses: Counter[int] = Counter()
 
     def open(self, path: str, now: float, method: str = "POST") -> int:
@@ -49,6 +50,7 @@ class Arrivals:
         self._statuses.append(0)
         self._kinds.append(number)
         self.paths[path] += 1
+        self.calls[" ".join(kind)] += 1
         return self._dropped + len(self._times) - 1
 
     def close(self, arrival: int, status: int, ended: float = math.nan) -> None:

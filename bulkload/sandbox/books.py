@@ -87,6 +87,10 @@ class Books:
         index = self._index.get(name)
         return None if index is None else index.get(value)
 
+    def archived_holder(self, name: str, value: str) -> Record | None:
+        """Which record to show to somebody who asks for archived ones."""
+        return self.holder(name, value)
+
     def conflict(
         self, values: Mapping[str, str], but: Record | None = None
     ) -> tuple[str, str, Record] | None:
@@ -97,6 +101,12 @@ class Books:
                 self.count_duplicate(name)
                 return name, value, other
         return None
+
+    def marks(self, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        """What of these values nobody else may have: (property, value)."""
+        for name in self._index:
+            if value := values.get(name):
+                yield name, value
 
     def count_duplicate(self, name: str) -> None:
         """Somebody tried to make a second record with a unique value."""

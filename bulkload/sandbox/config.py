@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ class SandboxConfig:
     client_id: str | None = None  # None: any that is not empty
     client_secret: str | None = None
     missing_scope: bool = False
+    without_scopes: tuple[str, ...] = ()  # calls that need one of these are refused
     # the portal
     portal_id: int = 62515
     time_zone: str = "Europe/Berlin"
@@ -49,7 +51,18 @@ class SandboxConfig:
     archived_keep_keys: bool = True  # an archived record still holds its unique values
     conflict_category: str = "VALIDATION_ERROR"  # or CONFLICT
     normalise: bool = False  # trailing blanks go, dates come back as ISO 8601
-    contacts: int = 0  # contact1@example.com ... exist from the start
+    # contact1@example.com ... exist from the start; or a line each: address[;secondary...]
+    contacts: int | tuple[str, ...] = 0
+    primary_only: bool = False  # reads find no contact by a secondary address
+    refuse_addresses: str | None = None  # contacts with a matching address are refused
+    companies: int | None = None  # ids 1 ... N exist; None: any id will do
+    deals: int | None = None
+    tickets: int | None = None
+    owners: int = 0  # beside the two that are always there
+    archived_owners: int = 0
+    max_file: int = 20 * 1024 * 1024  # bytes
+    refuse_files: str | None = r"(?i)\.(bat|cmd|com|exe|msi|scr)$"  # by the name
+    check_attachments: bool = False  # hs_attachment_ids must name files that are there
     clock_skew: float = 0.0  # seconds that the portal's own clock is ahead
     # the wire
     tls_cert: str | None = None  # PEM file; set: https
@@ -97,6 +110,24 @@ def parse_rate(text: str) -> tuple[int, float] | None:
 def written_rate(rate: tuple[int, float] | None) -> str:
     """As `parse_rate` reads it."""
     return "none" if rate is None else f"{rate[0]}/{rate[1]:g}s"
+
+
+def parse_contacts(text: str) -> int | tuple[str, ...]:
+    """A number, or a file with a contact a line: `address[;secondary...]`, as a CSV's first column.
+
+    Blank lines and a head without an address are passed over.
+    """
+    if text.strip().isdecimal():
+        return int(text)
+    try:
+        lines = Path(text).read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise ValueError(f"{text!r} is neither a number nor a file of contacts: {wrong}") from None
+    first = [line.partition(",")[0].strip().strip('"') for line in lines]
+    for number, one in enumerate(first, 1):
+        if one and "@" not in one and number > 1:
+            raise ValueError(f"{text}, line {number}: no address; write ADDRESS[;SECONDARY...]")
+    return tuple(one for one in first if "@" in one)
 
 
 def parse_share(text: str) -> float:

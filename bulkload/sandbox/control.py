@@ -12,6 +12,7 @@ from aiohttp import web
 
 from bulkload.sandbox import changing
 from bulkload.sandbox.config import parse_outage
+from bulkload.sandbox.judging import LINK_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,8 +29,14 @@ def books(portal: Portal) -> dict[str, Any]:
         "emails": portal.emails.live,
         "archived": portal.emails.archived,
         "contacts": portal.contacts.live,
-        "creates_seen": portal.creates_seen,
+        "contacts_archived": portal.contacts.archived,
+        "contacts_made": portal.contacts.made,
+        "files": portal.files.live,
+        "files_deleted": len(portal.files.files) - portal.files.live,
+        "creates_seen": portal.writes_seen["emails"],
+        "writes_seen": dict(portal.writes_seen),
         "requests": dict(portal.arrivals.paths),
+        "calls": dict(portal.arrivals.calls),
         "statuses": {str(code): number for code, number in portal.arrivals.statuses.items()},
         "faults": dict(portal.struck),
         "duplicates_of": dict(portal.emails.duplicates),
@@ -48,6 +55,8 @@ class Control:
     def add_to(self, app: web.Application) -> None:
         app.router.add_get("/_sandbox/books", self._books)
         app.router.add_get("/_sandbox/emails", self._emails)
+        app.router.add_get("/_sandbox/contacts", self._all_contacts)
+        app.router.add_get("/_sandbox/files", self._files)
         app.router.add_get("/_sandbox/arrivals", self._arrivals)
         app.router.add_post("/_sandbox/faults", self._faults)
         app.router.add_post("/_sandbox/outage", self._outage)
@@ -61,7 +70,26 @@ class Control:
         return _json(books(self._portal))
 
     async def _emails(self, request: web.Request) -> web.StreamResponse:
-        return await _stream(request, self._portal.emails.export())
+        portal = self._portal
+        lines = (
+            {
+                **line,
+                "contacts": [
+                    other["id"]
+                    for other in line["associations"]
+                    if LINK_KINDS[other["type"]] == "contacts"
+                    and portal.exists("contacts", other["id"])
+                ],
+            }
+            for line in portal.emails.export()
+        )
+        return await _stream(request, lines)
+
+    async def _all_contacts(self, request: web.Request) -> web.StreamResponse:
+        return await _stream(request, self._portal.contacts.export())
+
+    async def _files(self, request: web.Request) -> web.StreamResponse:
+        return await _stream(request, self._portal.files.export())
 
     async def _arrivals(self, request: web.Request) -> web.StreamResponse:
         return await _stream(request, self._portal.arrivals)

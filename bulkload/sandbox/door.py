@@ -31,9 +31,10 @@ class Route:
     method: str
     path: str
     act: Callable[[Portal, Call], Answer]
-    create: bool = False  # faults strike here
+    writes: str | None = None  # "emails", "contacts", "files": faults strike here
     search: bool = False  # has a limit of its own, and no rate headers
     open: bool = False  # no token needed
+    scope: str | None = None  # what a token needs for it
 
 
 class Door:
@@ -84,18 +85,20 @@ class Door:
             return await strikes.outage(request, outage.kind, outage.end - now)
         refusal = self._admit(request, route, now, wall)
         headers = {} if route.search else portal.limits.headers(now, wall)
-        number = portal.creates_seen
-        if refusal is None and route.create:
-            portal.creates_seen += 1
+        number = 0
+        if refusal is None and route.writes is not None:
+            number = portal.writes_seen[route.writes]
+            portal.writes_seen[route.writes] += 1
         try:
-            raw = await request.read()
+            raw = await self._body(request, route)
         except web.HTTPRequestEntityTooLarge:
             return send(edge(413, "Request Entity Too Large"), headers)
         except (ConnectionError, web.RequestPayloadError):
             return Silence()  # the caller went away before it had said all
         if refusal is not None:
             return send(refusal, headers)
-        call = Call(raw, request.match_info, request.query, now, wall)
+        content_type = request.headers.get("Content-Type", "")
+        call = Call(raw, request.match_info, request.query, now, wall, content_type)
 
         def carry_out() -> Answer:
             # What is seen and what is written go by this instant, not by the arrival.
@@ -104,15 +107,22 @@ class Door:
         pause = self._latency()
         if pause:
             await asyncio.sleep(pause * 0.6)
-        if route.create:
-            if strikes.poisoned(raw):
+        if route.writes is not None:
+            if route.writes == "emails" and strikes.poisoned(raw):
                 return await strikes.poison(request, number, headers)
-            if (fault := portal.plan.fault(number)) is not None:
-                return await strikes.fault(request, fault, headers, carry_out)
+            if (fault := portal.plan.fault(number, route.writes)) is not None:
+                return await strikes.fault(request, fault, headers, carry_out, route.writes)
         answer = carry_out()
         if pause:
             await asyncio.sleep(pause * 0.4)
         return send(answer, headers)
+
+    async def _body(self, request: web.Request, route: Route) -> bytes:
+        """Uploads have a bound of their own: twice the largest file, so that HubSpot says no."""
+        config = self.portal.config
+        if route.writes == "files":
+            request = request.clone(client_max_size=max(config.max_body, 2 * config.max_file))
+        return await request.read()
 
     def _admit(self, request: web.Request, route: Route, now: float, wall: float) -> Answer | None:
         """Why the call does not get in. A call that does is counted here."""
@@ -126,18 +136,9 @@ class Door:
         if policy is not None:
             return throttled(policy)
         if portal.config.missing_scope and route.method != "GET":
-            return error(
-                403,
-                "MISSING_SCOPES",
-                "This app hasn't been granted all required scopes to make this call. "
-                "Read more about required scopes here: https://developers.hubspot.com/scopes.",
-                errors=[
-                    {
-                        "message": "One or more of the following scopes are required.",
-                        "context": {"requiredGranularScopes": ["crm.objects.contacts.write"]},
-                    }
-                ],
-            )
+            return _missing("crm.objects.contacts.write")
+        if route.scope is not None and route.scope in portal.config.without_scopes:
+            return _missing(route.scope)
         return None
 
     def _carry_out(self, route: Route, call: Call) -> Answer:
@@ -152,3 +153,18 @@ class Door:
     def _latency(self) -> float:
         median = self.portal.config.latency
         return median * math.exp(self.portal.dice.gauss(0.0, 0.5)) if median else 0.0
+
+
+def _missing(scope: str) -> Answer:
+    return error(
+        403,
+        "MISSING_SCOPES",
+        "This app hasn't been granted all required scopes to make this call. "
+        "Read more about required scopes here: https://developers.hubspot.com/scopes.",
+        errors=[
+            {
+                "message": "One or more of the following scopes are required.",
+                "context": {"requiredGranularScopes": [scope]},
+            }
+        ],
+    )

@@ -1,7 +1,7 @@
-"""The fault plan: what goes wrong with create call number n, and when all calls fail. Pure.
+"""The fault plan: what goes wrong with writing call number n, and when all calls fail. Pure.
 
-Law: a fault depends on the seed, the rates and n alone, never on timing or on what other
-calls did, so a run that failed can be run again. An outage depends on the clock alone.
+Law: a fault depends on the seed, the rates, what is written and n alone, never on timing or on
+what other calls did, so a run that failed can be run again. An outage depends on the clock alone.
 """
 
 from __future__ import annotations
@@ -40,6 +40,10 @@ KINDS: Mapping[str, str] = MappingProxyType(
 )
 
 
+WRITES = ("emails", "contacts", "files")
+"""What is written by the calls that faults strike; each has numbers of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     kind: str
@@ -61,25 +65,35 @@ class FaultPlan:
         self._begun = False
         self._spans: list[Span] = []
         self.rates: dict[str, float] = {}
+        self._struck: dict[str, dict[str, float]] = {}  # what is written → kind → rate
         self.change(faults)
 
     def change(self, faults: Mapping[str, float]) -> None:
-        """Other rates from the next call on."""
-        unknown = [kind for kind in faults if kind not in KINDS]
+        """Other rates from the next call on: by kind, or by `files:KIND` for those calls alone."""
+        unknown = [one for one in faults if not _known(one)]
         if unknown:
             raise ValueError(f"no such fault: {', '.join(unknown)}; there are {', '.join(KINDS)}")
-        if any(not 0 <= rate <= 1 for rate in faults.values()) or sum(faults.values()) > 1 + 1e-9:
+        struck: dict[str, dict[str, float]] = {writes: {} for writes in WRITES}
+        for one, rate in faults.items():
+            where, sign, kind = one.rpartition(":")
+            for writes in (where,) if sign else WRITES:
+                struck[writes][kind] = struck[writes].get(kind, 0.0) + rate
+        if any(not 0 <= rate <= 1 for rate in faults.values()) or any(
+            sum(rates.values()) > 1 + 1e-9 for rates in struck.values()
+        ):
             raise ValueError("each rate is 0..1 and together they are at most 1")
         self.rates = dict(faults)
+        self._struck = struck
 
-    def fault(self, number: int) -> Fault | None:
-        """What happens to create call `number`; at most one thing."""
-        if not self.rates:
+    def fault(self, number: int, writes: str = "emails") -> Fault | None:
+        """What happens to call `number` of those that write this; at most one thing."""
+        rates = self._struck[writes]
+        if not rates:
             return None
-        draw = random.Random(f"{self._seed}:{number}")
+        draw = random.Random(f"{self._seed}:{'' if writes == 'emails' else f'{writes}:'}{number}")
         point = draw.random()
         for kind in KINDS:
-            point -= self.rates.get(kind, 0.0)
+            point -= rates.get(kind, 0.0)
             if point < 0:
                 return Fault(kind, draw.random() < 0.5)
         return None
@@ -129,3 +143,8 @@ class FaultPlan:
         edges = [edge for span in spans for edge in (span.begin, span.end) if edge > now]
         closed = any(span.begin <= now < span.end for span in spans)
         return closed, min(edges) - now if edges else None
+
+
+def _known(fault: str) -> bool:
+    where, sign, kind = fault.rpartition(":")
+    return kind in KINDS and (not sign or where in WRITES)

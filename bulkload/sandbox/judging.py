@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from bulkload.sandbox import objects
 from bulkload.sandbox.answers import Answer, Call, Refused, error
-from bulkload.sandbox.schema import Schema, complaint, invalid
+from bulkload.sandbox.contacts import ADDITIONAL, addresses
+from bulkload.sandbox.schema import Schema, complaint, invalid, invalid_email
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from bulkload.sandbox.portal import Portal
 
 LINK_KINDS = {198: "contacts", 186: "companies", 210: "deals", 224: "tickets"}
+NAMES = {"contacts": "CONTACT", "companies": "COMPANY", "deals": "DEAL", "tickets": "TICKET"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,18 @@ def of(portal: Portal, kind: str) -> tuple[Books, Schema]:
 def values_of(books: Books, call: Call, one: Mapping[str, Any]) -> dict[str, str]:
     """An input's properties; HubSpot keeps the addresses of contacts in lower case."""
     values = objects.values_of(call.raw, one)
-    if books.kind == "CONTACT" and "email" in values:
-        return {**values, "email": values["email"].strip().lower()}
+    if books.kind == "CONTACT":
+        plain = {
+            name: ";".join(addresses(values[name]))
+            for name in ("email", ADDITIONAL)
+            if name in values
+        }
+        return {**values, **plain}
     return values
 
 
 def links_of(portal: Portal, one: Mapping[str, object]) -> tuple[Links, Problem | None]:
-    """The associations of an input; unknown types and contacts that do not exist are refused."""
+    """The associations of an input; unknown types and absent others are refused."""
     given = one.get("associations")
     if not given:
         return (), None
@@ -82,19 +89,21 @@ def links_of(portal: Portal, one: Mapping[str, object]) -> tuple[Links, Problem 
                     f"exists from EMAIL",
                     {"associationTypeId": [str(type_id)]},
                 )
-            contact = portal.contacts.records.get(other)
-            if type_id == 198 and (contact is None or contact.archived_at is not None):
+            if not portal.exists(LINK_KINDS[type_id], other):
+                name = NAMES[LINK_KINDS[type_id]]
                 return (), Problem(
                     "VALIDATION_ERROR",
-                    f"Invalid associations: CONTACT with id {other} does not exist",
+                    f"Invalid associations: {name} with id {other} does not exist",
                     {"id": [other]},
                 )
             links.append((type_id, other))
     return tuple(links), None
 
 
-def judge(schema: Schema, values: Mapping[str, str], books: Books, *, new: bool) -> Problem | None:
-    if found := schema.find_faults(values):
+def judge(
+    portal: Portal, schema: Schema, values: Mapping[str, str], books: Books, *, new: bool
+) -> Problem | None:
+    if found := schema.find_faults(values) or _refused(portal, values, books):
         return Problem("VALIDATION_ERROR", invalid(found))
     if new and (missing := schema.missing(values)):
         return Problem(
@@ -105,9 +114,29 @@ def judge(schema: Schema, values: Mapping[str, str], books: Books, *, new: bool)
     return None
 
 
+def _refused(portal: Portal, values: Mapping[str, str], books: Books) -> list[dict[str, Any]]:
+    """What this portal refuses by its config."""
+    if books.kind == "CONTACT":
+        address, pattern = values.get("email", ""), portal.refused_addresses
+        if pattern is not None and address and pattern.search(address):
+            return [complaint("email", *invalid_email(address))]
+        return []
+    if not portal.config.check_attachments:
+        return []
+    ids = [one for one in values.get("hs_attachment_ids", "").split(";") if one]
+    return [
+        complaint("hs_attachment_ids", "INVALID_FILE_ID", f"File {one} does not exist")
+        for one in ids
+        if portal.files.find(one) is None
+    ]
+
+
 def conflict(
     portal: Portal, books: Books, mine: str, name: str, value: str, holder: str
 ) -> Problem:
+    if books.kind == "CONTACT" and name == "email":
+        # [field: hubspot-api-python#51, hubspot-api-nodejs#545]
+        return Problem("CONFLICT", f"Contact already exists. Existing ID: {holder}")
     message = (
         f"Cannot set PropertyValueCoordinates{{portalId={portal.config.portal_id}, "
         f"objectTypeId=ObjectTypeId{{legacyObjectType={books.kind}}}, objectId={mine}, "

@@ -97,10 +97,13 @@ def traced(inputs: Iterable[Body]) -> bool:
     return True
 
 
-def find(books: Books, key: str, id_property: str | None) -> Record | None:
+def find(
+    books: Books, key: str, id_property: str | None, *, archived: bool = False
+) -> Record | None:
     if id_property is None or id_property == "hs_object_id":
         return books.records.get(key)
-    return books.holder(id_property, key)
+    holder = books.archived_holder if archived else books.holder
+    return holder(id_property, key)
 
 
 def key_of(books: Books, one: Mapping[str, Any]) -> str:

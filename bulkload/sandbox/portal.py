@@ -14,19 +14,27 @@ from typing import TYPE_CHECKING
 
 from bulkload.sandbox.arrivals import Arrivals
 from bulkload.sandbox.books import Books
+from bulkload.sandbox.contacts import Contacts
 from bulkload.sandbox.faults import FaultPlan
+from bulkload.sandbox.filebooks import FileBooks
 from bulkload.sandbox.limits import DailyQuota, Limits, RollingWindow
 from bulkload.sandbox.others import Others
 from bulkload.sandbox.properties import contact_schema, email_schema
 from bulkload.sandbox.tokens import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from bulkload.sandbox.config import SandboxConfig
 
 FIRST_EMAIL = 80_000_000_001
 FIRST_CONTACT = 1001
+
+
+def first_contacts(config: int | tuple[str, ...]) -> Iterable[str]:
+    if isinstance(config, int):
+        return (f"contact{number}@example.com" for number in range(1, config + 1))
+    return config
 
 
 def _ahead(wall: Callable[[], float], seconds: float) -> Callable[[], float]:
@@ -47,6 +55,10 @@ class Portal:
         self.dice = random.Random(config.seed)
         self.way = random.Random(f"{config.seed}:jitter")  # apart: it leaves the answers alone
         self.poison = re.compile(config.poison) if config.poison else None
+        self.refused_addresses = (
+            re.compile(config.refuse_addresses) if config.refuse_addresses else None
+        )
+        self.refused_files = re.compile(config.refuse_files) if config.refuse_files else None
         self.plan = FaultPlan(config.seed, config.faults, config.outages)
         self.tokens = Tokens(
             config.token,
@@ -58,7 +70,7 @@ class Portal:
         )
         self.arrivals = Arrivals()
         self.struck: Counter[str] = Counter()
-        self.creates_seen = 0
+        self.writes_seen: Counter[str] = Counter()
         daily = None
         if config.daily_limit is not None and not self.tokens.oauth:
             daily = DailyQuota(
@@ -73,24 +85,36 @@ class Portal:
         self.empty()
 
     def empty(self) -> None:
-        """A new portal: no emails, the first contacts, the first properties."""
+        """A new portal: no emails, no files, the first contacts, the first properties."""
         config = self.config
         self.email_schema = email_schema(config)
         self.contact_schema = contact_schema()
         self.emails = Books(
             "EMAIL", FIRST_EMAIL, self.email_schema.unique(), forget=config.forget_bodies
         )
-        self.contacts = Books("CONTACT", FIRST_CONTACT, self.contact_schema.unique(), forget=False)
-        for number in range(1, config.contacts + 1):
-            self.add_contact(f"contact{number}@example.com")
+        self.contacts = Contacts(
+            FIRST_CONTACT, self.contact_schema.unique(), secondary_found=not config.primary_only
+        )
+        for line in first_contacts(config.contacts):
+            self.add_contact(line)
+        self.files = FileBooks()
 
     def date(self) -> str:
         """The Date header of an answer that leaves now."""
         return formatdate(self.wall(), usegmt=True)
 
-    def add_contact(self, address: str) -> str:
-        address = address.strip().lower()
-        holder = self.contacts.holder("email", address)
-        if holder is not None:
-            return holder.id
-        return self.contacts.add({"email": address}, (), self.wall(), 0.0, 0.0).id
+    def add_contact(self, text: str) -> str:
+        """`address[;secondary...]` → the contact's id; ValueError where it can't be."""
+        return self.contacts.plant(text, self.wall())
+
+    def exists(self, kind: str, identity: str) -> bool:
+        """Is there such a contact, company, deal or ticket that is not archived?"""
+        if kind == "contacts":
+            contact = self.contacts.records.get(identity)
+            return contact is not None and contact.archived_at is None
+        most = {
+            "companies": self.config.companies,
+            "deals": self.config.deals,
+            "tickets": self.config.tickets,
+        }[kind]
+        return most is None or (identity.isdecimal() and 1 <= int(identity) <= most)

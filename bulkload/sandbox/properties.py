@@ -54,7 +54,8 @@ def email_schema(config: SandboxConfig) -> Schema:
 def contact_schema() -> Schema:
     return Schema(
         [
-            Property("email", unique=True, group="contactinformation"),
+            Property("email", "email", unique=True, group="contactinformation"),
+            Property("hs_additional_emails", "emails", group="contactinformation"),
             *(
                 Property(name, group="contactinformation")
                 for name in ("firstname", "lastname", "phone", "company", "website")

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from bulkload.sandbox.books import Books, Record
     from bulkload.sandbox.portal import Portal
 
-_DEFAULT = {"EMAIL": ("hs_email_subject", "hs_timestamp"), "CONTACT": ("email",)}
+_DEFAULT = {
+    "EMAIL": ("hs_email_subject", "hs_timestamp"),
+    "CONTACT": ("email", "firstname", "lastname"),
+}
 
 
 def seen(record: Record | None, call: Call, *, archived: bool) -> bool:
@@ -45,7 +48,7 @@ def read_batch(portal: Portal, call: Call, kind: str) -> Answer:
     missing: list[str] = []
     for one in inputs:
         key = str(one.get("id", ""))
-        record = objects.find(books, objects.key_of(books, one), id_property)
+        record = objects.find(books, objects.key_of(books, one), id_property, archived=archived)
         if record is not None and seen(record, call, archived=archived):
             found[record.id] = record
         else:
@@ -69,11 +72,13 @@ def _wanted(call: Call, books: Books) -> Iterable[str]:
     return names or _DEFAULT[books.kind]
 
 
-def _with_associations(call: Call, record: Record, out: Body) -> Body:
+def _with_associations(portal: Portal, call: Call, record: Record, out: Body) -> Body:
     kinds = {name for name in call.query.get("associations", "").split(",") if name}
     groups: dict[str, dict[str, list[dict[str, str]]]] = {}
     for type_id, other in record.links:
         plural = LINK_KINDS[type_id]
+        if not portal.exists(plural, other):
+            continue  # archived since: its associations went with it
         if plural in kinds or plural[:-1] in kinds:
             singular = {"companies": "company"}.get(plural, plural[:-1])
             group = groups.setdefault(plural, {"results": []})
@@ -87,11 +92,13 @@ def read_one(portal: Portal, call: Call, kind: str) -> Answer:
     books, _ = of(portal, kind)
     id_property = call.query.get("idProperty")
     objects.check_id_property(books, id_property)
-    record = objects.find(books, call.match["id"], id_property)
-    if record is None or not seen(record, call, archived=wants_archived(call)):
+    archived = wants_archived(call)
+    key = objects.key_of(books, call.match)
+    record = objects.find(books, key, id_property, archived=archived)
+    if record is None or not seen(record, call, archived=archived):
         return error(404, "OBJECT_NOT_FOUND", "resource not found")
     out = objects.result(record, objects.shown(portal, books, record, _wanted(call, books)))
-    return reply(200, _with_associations(call, record, out))
+    return reply(200, _with_associations(portal, call, record, out))
 
 
 def read_page(portal: Portal, call: Call, kind: str) -> Answer:
@@ -109,6 +116,7 @@ def read_page(portal: Portal, call: Call, kind: str) -> Answer:
     out: Body = {
         "results": [
             _with_associations(
+                portal,
                 call,
                 record,
                 objects.result(record, objects.shown(portal, books, record, _wanted(call, books))),

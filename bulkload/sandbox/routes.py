@@ -1,4 +1,4 @@
-"""Which endpoint answers which call.
+"""Which endpoint answers which call, and which scope it needs.
 
 Law: a path HubSpot has and the sandbox has not is a 404, never a guess.
 """
@@ -8,12 +8,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bulkload.sandbox import account, definitions, reads, search, writes
+from bulkload.sandbox import account, definitions, owners, reads, search, uploads, writes
 from bulkload.sandbox.answers import Answer, Call, error
 from bulkload.sandbox.door import Route
 
 if TYPE_CHECKING:
     from bulkload.sandbox.portal import Portal
+
+READ, WRITE = "crm.objects.contacts.read", "crm.objects.contacts.write"
+OWNERS, FILES = "crm.objects.owners.read", "files"
 
 
 def unknown(portal: Portal, call: Call) -> Answer:
@@ -22,24 +25,62 @@ def unknown(portal: Portal, call: Call) -> Answer:
 
 
 def routes() -> list[Route]:
+    return [
+        *_objects(),
+        *_properties(),
+        *_owners(),
+        *_files(),
+        Route("GET", "/account-info/v3/details", account.details),
+        Route("GET", "/account-info/v3/api-usage/daily/private-apps", account.usage),
+        Route("GET", "/crm/v4/associations/emails/{other}/labels", account.labels),
+        Route("POST", "/oauth/v1/token", account.refresh, open=True),
+        Route("GET", "/oauth/v1/access-tokens/{token}", account.access_token, open=True),
+        Route(
+            "POST",
+            "/oauth/v2/private-apps/get/access-token-info",
+            account.private_app_token,
+            open=True,
+        ),
+        Route("*", "/{tail:.*}", unknown),
+    ]
+
+
+def _objects() -> list[Route]:
     out: list[Route] = []
     for base in ("/crm/v3/objects", "/crm/objects/2026-09"):
         for kind in ("emails", "contacts"):
-            path = f"{base}/{kind}"
-            create = partial(writes.create_batch, kind=kind)
+            path, one = f"{base}/{kind}", f"{base}/{kind}/{{id}}"
+            read = partial(Route, scope=READ)
+            write = partial(Route, scope=WRITE)
+            upserts = kind if kind == "contacts" else None
             out += [
-                Route("POST", f"{path}/batch/create", create, create=kind == "emails"),
-                Route("POST", f"{path}/batch/read", partial(reads.read_batch, kind=kind)),
-                Route("POST", f"{path}/batch/update", partial(writes.update_batch, kind=kind)),
-                Route("POST", f"{path}/batch/upsert", partial(writes.upsert_batch, kind=kind)),
-                Route("POST", f"{path}/batch/archive", partial(writes.archive_batch, kind=kind)),
-                Route("POST", f"{path}/search", partial(search.search, kind=kind), search=True),
-                Route("POST", path, partial(writes.create_one, kind=kind)),
-                Route("GET", path, partial(reads.read_page, kind=kind)),
-                Route("GET", f"{path}/{{id}}", partial(reads.read_one, kind=kind)),
-                Route("PATCH", f"{path}/{{id}}", partial(writes.update_one, kind=kind)),
-                Route("DELETE", f"{path}/{{id}}", partial(writes.archive_one, kind=kind)),
+                write(
+                    "POST",
+                    f"{path}/batch/create",
+                    partial(writes.create_batch, kind=kind),
+                    writes=kind,
+                ),
+                read("POST", f"{path}/batch/read", partial(reads.read_batch, kind=kind)),
+                write("POST", f"{path}/batch/update", partial(writes.update_batch, kind=kind)),
+                write(
+                    "POST",
+                    f"{path}/batch/upsert",
+                    partial(writes.upsert_batch, kind=kind),
+                    writes=upserts,
+                ),
+                write("POST", f"{path}/batch/archive", partial(writes.archive_batch, kind=kind)),
+                read("POST", f"{path}/search", partial(search.search, kind=kind), search=True),
+                write("POST", path, partial(writes.create_one, kind=kind)),
+                read("GET", path, partial(reads.read_page, kind=kind)),
+                read("GET", one, partial(reads.read_one, kind=kind)),
+                write("PATCH", one, partial(writes.update_one, kind=kind)),
+                write("DELETE", one, partial(writes.archive_one, kind=kind)),
             ]
+    return out
+
+
+def _properties() -> list[Route]:
+    out: list[Route] = []
     for base in ("/crm/v3/properties", "/crm/properties/2026-09"):
         for kind in ("emails", "contacts"):
             path = f"{base}/{kind}"
@@ -51,20 +92,23 @@ def routes() -> list[Route]:
                 Route("GET", one, partial(definitions.read, kind=kind)),
                 Route("DELETE", one, partial(definitions.archive, kind=kind)),
             ]
+    return out
+
+
+def _owners() -> list[Route]:
     return [
-        *out,
-        Route("GET", "/account-info/v3/details", account.details),
-        Route("GET", "/account-info/v3/api-usage/daily/private-apps", account.usage),
-        Route("GET", "/crm/v4/associations/emails/{other}/labels", account.labels),
-        Route("GET", "/crm/v3/owners", account.owners),
-        Route("GET", "/crm/v3/owners/", account.owners),
-        Route("POST", "/oauth/v1/token", account.refresh, open=True),
-        Route("GET", "/oauth/v1/access-tokens/{token}", account.access_token, open=True),
-        Route(
-            "POST",
-            "/oauth/v2/private-apps/get/access-token-info",
-            account.private_app_token,
-            open=True,
-        ),
-        Route("*", "/{tail:.*}", unknown),
+        Route("GET", "/crm/v3/owners", owners.page, scope=OWNERS),
+        Route("GET", "/crm/v3/owners/", owners.page, scope=OWNERS),
+        Route("GET", "/crm/v3/owners/{id}", owners.read, scope=OWNERS),
     ]
+
+
+def _files() -> list[Route]:
+    out: list[Route] = []
+    for base in ("/files/v3/files", "/files/2026-09/files"):
+        out += [
+            Route("POST", base, uploads.upload, writes="files", scope=FILES),
+            Route("GET", f"{base}/{{id}}", uploads.read, scope=FILES),
+            Route("DELETE", f"{base}/{{id}}", uploads.delete, scope=FILES),
+        ]
+    return out

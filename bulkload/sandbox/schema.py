@@ -20,13 +20,19 @@ LONGEST = 65_536
 _MILLISECONDS = re.compile(r"-?\d{1,15}\Z")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?\Z")
 
+_TEXTS = ("json", "email", "emails")
+_LOCAL = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(\.[\w!#$%&'*+/=?^`{|}~-]+)*\Z")
+_LABEL = re.compile(r"\w([\w-]{0,61}\w)?\Z")
+_TOP = re.compile(r"(xn--[a-z0-9-]+|[^\W\d_]{2,63})\Z", re.IGNORECASE)
+NO_TOP = frozenset({"example", "invalid", "internal", "lan", "local", "localhost", "test"})
+
 Problem = tuple[str, str]  # HubSpot's error code, its message
 
 
 @dataclass(frozen=True, slots=True)
 class Property:
     name: str
-    kind: str = "string"  # string, number, datetime, enumeration, json
+    kind: str = "string"  # string, number, datetime, enumeration, json, email, emails
     label: str = ""
     options: tuple[str, ...] = ()
     unique: bool = False
@@ -40,7 +46,7 @@ class Property:
         return {
             "name": self.name,
             "label": self.label or self.name,
-            "type": "string" if self.kind == "json" else self.kind,
+            "type": "string" if self.kind in _TEXTS else self.kind,
             "fieldType": self.field_type,
             "description": self.description,
             "groupName": self.group,
@@ -106,6 +112,35 @@ def _json(value: str) -> Problem | None:
     return "INVALID_JSON", f"{value} was not valid JSON"
 
 
+def invalid_email(value: str) -> Problem:
+    return "INVALID_EMAIL", f"Email address {value} is invalid"
+
+
+def _email(value: str) -> Problem | None:
+    """RFC 2822 without quotes, under a top-level domain that there is [field: HubSpot's forum].
+
+    The list of those is not kept here: any that looks like one will do, but those that are
+    reserved (RFC 2606, RFC 6761 and what home networks use).
+    """
+    local, _, domain = value.rpartition("@")
+    labels = domain.split(".")
+    good = (
+        len(labels) > 1
+        and len(value) <= 254
+        and len(local) <= 64
+        and bool(_LOCAL.match(local))
+        and all(_LABEL.match(label) for label in labels)
+        and bool(_TOP.match(labels[-1]))
+        and labels[-1].lower() not in NO_TOP
+    )
+    return None if good or not value else invalid_email(value)
+
+
+def _emails(value: str) -> Problem | None:
+    each = (_email(one.strip()) for one in value.split(";"))
+    return next((problem for problem in each if problem is not None), None)
+
+
 def judge(prop: Property) -> Callable[[str], Problem | None] | None:
     """What looks at a value of this property; None where any text will do."""
     if prop.read_only:
@@ -122,6 +157,8 @@ def judge(prop: Property) -> Callable[[str], Problem | None] | None:
         "datetime": _date,
         "number": _number,
         "json": _json,
+        "email": _email,
+        "emails": _emails,
     }
     return checks.get(prop.kind)
 

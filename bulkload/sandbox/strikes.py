@@ -122,9 +122,10 @@ class Strikes:
         fault: Fault,
         headers: Mapping[str, str],
         carry_out: Callable[[], Answer],
+        writes: str = "emails",
     ) -> web.StreamResponse:
         kind = fault.kind
-        self._portal.struck[kind] += 1
+        self._portal.struck[kind if writes == "emails" else f"{writes}:{kind}"] += 1
         if kind in _BEFORE:
             return send(_BEFORE[kind](), headers)
         if kind == "477":
@@ -181,7 +182,9 @@ def _migration(wait: int) -> Answer:
 def _silenced(answer: Answer, *, all_of_it: bool) -> Answer:
     """The 207 of a bad day: some inputs are in neither results nor errors."""
     body: dict[str, Any] = orjson.loads(answer.body)
-    results = body.get("results", [])
+    if "results" not in body:
+        return answer  # no batch: this can't befall it
+    results = body["results"]
     body["results"] = [] if all_of_it else results[: len(results) // 2]
     body.setdefault("errors", [])
     body.setdefault("numErrors", 0)

@@ -273,12 +273,14 @@ def test_contacts_are_found_by_address_and_must_exist_to_be_associated() -> None
 
 def test_contacts_are_created_once_an_address() -> None:
     async def test(client: Client) -> None:
-        inputs = [{"properties": {"email": "A@b.c"}, "objectWriteTraceId": "1"}]
+        inputs = [{"properties": {"email": "A@b.com"}, "objectWriteTraceId": "1"}]
         path = "/crm/v3/objects/contacts/batch"
         assert (await client.post(f"{path}/create", {"inputs": inputs}))[0] == 201
-        inputs[0]["properties"] = {"email": "a@B.c"}
+        inputs[0]["properties"] = {"email": "a@B.com"}
         assert (await client.post(f"{path}/create", {"inputs": inputs}))[0] == 207
-        upsert = {"inputs": [{"id": "a@b.C", "idProperty": "email", "properties": {"phone": "1"}}]}
+        upsert = {
+            "inputs": [{"id": "a@b.COM", "idProperty": "email", "properties": {"phone": "1"}}]
+        }
         status, body = await client.post(f"{path}/upsert", upsert)
         assert (status, body["results"][0]["new"]) == (200, False)
         assert (await client.books())["contacts"] == 1
