@@ -14,14 +14,14 @@ import orjson
 from bulkload.batching import Letter
 from bulkload.errors import RecordError
 from bulkload.keys import key_of
-from bulkload.mapping import letter_fields
+from bulkload.content import letter_fields
 from bulkload.model import Input
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from bulkload.batching import Entry
-    from bulkload.model import Position, Record
+    from bulkload.model import Address, Position, Record
 
 FORM = "dead-letter/1"
 Reason = Literal["unreadable", "unmappable", "rejected", "undeliverable"]
@@ -52,6 +52,7 @@ class LetterWriter:
         message: str,
         *,
         sent: Input | None = None,
+        people: Sequence[Address] = (),
         key: str = "",
         attempts: int = 0,
         **remote: Any,
@@ -66,7 +67,7 @@ class LetterWriter:
         # Also where this run has no key property: a replay may, and the record be edited by then.
         if key := key or self._key(record):
             letter["key"] = key
-        letter |= letter_fields(record, sent)
+        letter |= letter_fields(record, sent, people)
         letter |= {"reason": reason}
         letter |= {name: value for name, value in remote.items() if value}
         letter |= {
@@ -92,6 +93,7 @@ class LetterWriter:
             reason,
             message,
             sent=sent,
+            people=entry.people,
             key=entry.key,
             attempts=attempts,
             **remote,

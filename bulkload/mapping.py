@@ -1,8 +1,7 @@
-"""Record → Input, and record → what its dead letter keeps. Pure: joins sources to HubSpot.
+"""Record → what is sent for it. Pure: joins sources to HubSpot.
 
-Laws kept here: nothing lost: whatever a record holds, it ends as an input or as a
-`RecordError`, never as a crash, and its dead letter holds its bytes so exactly that it can be
-sent again. No message quotes what a record holds.
+Laws kept here: nothing lost: whatever a record holds, it ends as an input, is left out by a
+filter, or is a `RecordError`, never a crash. No message quotes what a record holds.
 """
 
 from __future__ import annotations
@@ -11,30 +10,28 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
+from bulkload.columns import fields_of
 from bulkload.columns.record import object_of, texts_of
 from bulkload.errors import RecordError, UnmappableRecord, UnreadableRecord
-from bulkload.hubspot.properties import as_json, from_email, from_object, from_row, json_type
+from bulkload.hubspot.properties import Shape, from_email, from_object, from_row, json_type
+from bulkload.mail.mime import parse
+from bulkload.mail.mine import direction, external_people, owner_of
 from bulkload.mail.read import read_email
+from bulkload.model import Address, LeftOut, Mapped
 from bulkload.written import member
 
 if TYPE_CHECKING:
     from bulkload.model import Input, Record
-
-FORMATS = {"json": "ndjson", "row": "csv", "mail": "mail"}
-"""A dead letter's `format`, by the kind of its record."""
-
-_CARRIED = ("record", "record_base64", "input", "format")
+    from bulkload.rules import Rules
 
 
-def map_record(record: Record) -> Input:
-    """What is sent for `record`.
+def map_record(record: Record, rules: Rules) -> Mapped | LeftOut:
+    """What is sent for `record`, or the filter that leaves it out.
 
     Raises UnreadableRecord or UnmappableRecord, and nothing else.
     """
     try:
-        return _mapped(record)
+        return _mapped(record, rules)
     except RecordError:
         raise
     except Exception as error:
@@ -45,61 +42,56 @@ def map_record(record: Record) -> Input:
         ) from error
 
 
-def letter_fields(record: Record, value: Input | None) -> dict[str, Any]:
-    """What the dead letter of `record` holds of its content, as JSON for orjson.
-
-    `record` (object or text) or `record_base64` (no UTF-8), `format`, `input` where a message
-    was mapped; of a letter that failed again the same as it had, and `origin`: where its
-    record first stood.
-    """
-    if record.kind == "letter":
-        letter = _parsed_letter(record.raw)
-        if letter is not None:
-            raw = record.raw or b""
-            # As written: parsed and written again, a number might be another.
-            fields: dict[str, Any] = {
-                name: orjson.Fragment(member(raw, name)) if isinstance(held, dict) else held
-                for name in _CARRIED
-                if (held := letter.get(name)) is not None
-            }
-            if "record_base64" not in fields:
-                fields.setdefault("record", None)
-            fields["origin"] = _origin(letter)
-            return fields
-    fields = _content(record)
-    fields["format"] = FORMATS.get(record.kind, "ndjson")
-    if value is not None and record.kind == "mail":
-        fields["input"] = as_json(value)
-    return fields
-
-
-def letter_of(record: Record) -> dict[str, Any] | None:
-    """The dead letter that `record` holds, parsed; None where it holds none.
-
-    For lineage: a replay keeps the letter's first `key` and its `origin`.
-    """
-    return _parsed_letter(record.raw) if record.kind == "letter" else None
-
-
-def _mapped(record: Record) -> Input:
+def _mapped(record: Record, rules: Rules) -> Mapped | LeftOut:
     if record.flaw is not None:
         raise UnreadableRecord(record.flaw)
     if record.kind == "row":
-        return from_row(record.fields or {})
+        return _from_row(record.fields or {}, rules)
     if record.raw is None:
         raise UnreadableRecord("the record was left unread; read it in its source")
     if record.kind == "json":
-        return _from_line(record.raw)
+        return _from_line(record, record.raw, rules)
     if record.kind == "mail":
-        return from_email(read_email(record.raw))
-    return _from_letter(record.raw)
+        return _from_mail(record, record.raw, rules)
+    return _from_letter(record, record.raw, rules)
 
 
-def _from_line(raw: bytes) -> Input:
+def _from_row(fields: dict[str, str], rules: Rules) -> Mapped:
+    return Mapped(from_row(fields)) if rules.columns is None else rules.columns.mapped(fields)
+
+
+def _from_line(record: Record, raw: bytes, rules: Rules) -> Mapped:
+    if rules.columns is not None:
+        return rules.columns.mapped(fields_of(record._replace(raw=raw, fields=None)))
     obj = object_of(raw)
     if _has_inexact(obj):
         obj = _as_written(obj, texts_of(raw))
-    return from_object(obj)
+    return Mapped(from_object(obj))
+
+
+def _from_mail(record: Record, raw: bytes, rules: Rules) -> Mapped | LeftOut:
+    email = read_email(raw, rules.timezone)
+    if (reason := rules.filters.reason(email, record, rules.mine)) is not None:
+        return LeftOut(reason)
+    shape = Shape(
+        direction(email, rules.mine, record.folder),
+        owner_of(email, rules.owners),
+        rules.thread_property,
+        rules.label_property,
+        rules.too_long,
+        rules.attachments,
+    )
+    value, notes = from_email(email, shape)
+    if rules.associate:
+        tied = rules.associate.of_headers(parse(raw).headers.texts)
+        value = value._replace(associations=[*value.associations, *tied])
+    return Mapped(
+        value,
+        external_people(email, rules.mine) if rules.people else (),
+        notes,
+        len(email.attachments) if rules.attachments == "upload" else 0,
+        email.labels if rules.label_property else (),
+    )
 
 
 def _has_inexact(obj: dict[str, Any]) -> bool:
@@ -122,21 +114,19 @@ def _as_written(obj: dict[str, Any], texts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _from_letter(raw: bytes) -> Input:
+def _from_letter(record: Record, raw: bytes, rules: Rules) -> Mapped | LeftOut:
     letter = object_of(raw)
     if "bulkload" not in letter:
-        return _from_line(raw)
+        return _from_line(record, raw, rules)
     if isinstance(letter.get("input"), dict):
-        return from_object(letter["input"])
+        return Mapped(from_object(letter["input"]), _people(letter) if rules.people else ())
     content: object = letter.get("record")
     if isinstance(content, dict):
-        if _has_inexact(content):
-            content = _as_written(content, texts_of(raw)["record"])
-        return from_object(content)
+        return _from_line(record, member(raw, "record"), rules)
     if isinstance(content, str):
-        return _from_bytes(content.encode(), letter)
+        return _from_bytes(content.encode(), letter, record, rules)
     if letter.get("record_base64") is not None:
-        return _from_bytes(_decoded(letter["record_base64"]), letter)
+        return _from_bytes(_decoded(letter["record_base64"]), letter, record, rules)
     if content is not None:
         raise UnreadableRecord(f"the letter's record is {json_type(content)}")
     raise UnreadableRecord(
@@ -145,18 +135,30 @@ def _from_letter(raw: bytes) -> Input:
     )
 
 
-def _from_bytes(raw: bytes, letter: dict[str, Any]) -> Input:
+def _from_bytes(
+    raw: bytes, letter: dict[str, Any], record: Record, rules: Rules
+) -> Mapped | LeftOut:
     form = letter.get("format", "ndjson")
     if form == "mail":
-        return from_email(read_email(raw))
+        folder, flags = (str(letter.get(name) or "") for name in ("folder", "flags"))
+        return _from_mail(record._replace(raw=raw, folder=folder, flags=flags), raw, rules)
     if form == "ndjson":
-        return _from_line(raw)
+        return _from_line(record, raw, rules)
     if form == "csv":
         raise UnreadableRecord(
             "a table row that could not be read: make the letter's record an object of "
             "properties, or mend the row in its source"
         )
     raise UnreadableRecord("the letter's format is none of ndjson, csv, mail")
+
+
+def _people(letter: dict[str, Any]) -> tuple[Address, ...]:
+    held = letter.get("people")
+    return tuple(
+        Address(*each)
+        for each in (held if isinstance(held, list) else [])
+        if isinstance(each, list) and len(each) == 3 and all(isinstance(e, str) for e in each)
+    )
 
 
 def _decoded(text: object) -> bytes:
@@ -172,36 +174,3 @@ def _place(letter: dict[str, Any]) -> str:
     position = where.get("position")
     at = position.get("at") if isinstance(position, dict) else position
     return f"{where.get('source', 'of unknown name')}, position {at}"
-
-
-def _parsed_letter(raw: bytes | None) -> dict[str, Any] | None:
-    try:
-        letter = orjson.loads(raw or b"")
-    except orjson.JSONDecodeError:
-        return None
-    return letter if isinstance(letter, dict) and "bulkload" in letter else None
-
-
-def _origin(letter: dict[str, Any]) -> dict[str, Any]:
-    origin = letter.get("origin")
-    if isinstance(origin, dict):
-        return origin
-    return {name: letter.get(name) for name in ("run", "ordinal", "source", "position")}
-
-
-def _content(record: Record) -> dict[str, Any]:
-    if record.raw is None:
-        return {"record": None}
-    if record.kind == "row" and record.fields is not None and record.flaw is None:
-        return {"record": record.fields}
-    if record.kind in ("json", "letter"):
-        try:
-            if isinstance(orjson.loads(record.raw), dict):
-                # The text as it stands, so that numbers and key order survive exactly.
-                return {"record": orjson.Fragment(record.raw)}
-        except orjson.JSONDecodeError:
-            pass
-    try:
-        return {"record": record.raw.decode()}
-    except UnicodeDecodeError:
-        return {"record_base64": base64.b64encode(record.raw).decode("ascii")}
