@@ -11,12 +11,13 @@ from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_tz
 from typing import TYPE_CHECKING
 
-from bulkload.mail.headers import values, words
-from bulkload.mail.text import attempt
+from bulkload.mail.text import attempt, decoded
+from bulkload.mail.words import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from email.message import Message
+
+    from bulkload.mail.headers import Headers
 
 FIRST_YEAR = 1971
 LAST_YEAR = 2100
@@ -32,13 +33,13 @@ _ASCTIME = re.compile(
 )
 
 
-def sent_at(message: Message, envelope: bytes) -> tuple[int | None, list[str]]:
+def sent_at(headers: Headers, envelope: bytes) -> tuple[int | None, list[str]]:
     """(milliseconds since the epoch or None, notes on what was wrong or stood in).
 
     `envelope` is the mbox line, b"" where there is none.
     """
     notes: list[str] = []
-    for origin, written in _candidates(message, envelope):
+    for origin, written in _candidates(headers, envelope):
         moment, wrong = parsed(written)
         if moment is not None:
             if origin != "Date header":
@@ -61,17 +62,17 @@ def parsed(written: str) -> tuple[int | None, str]:
     return since // timedelta(milliseconds=1), ""
 
 
-def _candidates(message: Message, envelope: bytes) -> Iterator[tuple[str, str]]:
-    for value in values(message, "Date"):
-        yield "Date header", words(value)
+def _candidates(headers: Headers, envelope: bytes) -> Iterator[tuple[str, str]]:
+    for value in headers.all("date"):
+        yield "Date header", words(decoded(value))
     line = _ENVELOPE.match(envelope.strip())
     if line:
         yield "mbox line", line[1].decode("ascii", "replace")
     # Servers put theirs on top: the lowest is the hop nearest to the sender.
-    for value in reversed(values(message, "Received")):
-        _, semicolon, date = value.rpartition(";")
+    for value in reversed(headers.all("received")):
+        _, semicolon, date = value.rpartition(b";")
         if semicolon:
-            yield "Received header", date
+            yield "Received header", decoded(date)
 
 
 def _rfc(written: str) -> datetime | None:

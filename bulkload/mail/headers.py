@@ -1,80 +1,102 @@
-"""Headers → decoded text and addresses, never raising.
+"""A header block → its fields, as bytes as they were written, never raising.
 
-The encoded words are decoded here and not by the standard library, which raises on bad
-base64 and joins words of one character wrongly.
+Laws kept here: linear time, whatever the block holds; and `as_written`, of which keys are made,
+gives the same bytes for ever: a better parser must never make another key.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-from email.utils import getaddresses
 from typing import TYPE_CHECKING
 
-from bulkload.mail.text import attempt, clean, decoded, encoded_in, from_ascii
-from bulkload.model import Address
+from bulkload.mail.text import decoded
+from bulkload.mail.words import words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from email.message import Message
+    from collections.abc import Iterable, Iterator
 
-_WORD = re.compile(r"=\?([^?\s]*)\?([bBqQ])\?([^?\r\n]*)\?=")
-_GAP = re.compile(r"(\?=)\s+(?==\?[^?\s]*\?[bBqQ]\?)")
-_FOLD = re.compile(r"[\r\n]+[ \t]*")
-_ADDRESS = re.compile(
-    r"[^\s<>,;:\"'()\[\]]{1,64}@[^\s<>,;:\"'()\[\]]{1,255}"
-)  # bounded: a long header without an @ would take quadratic time
-_HEX = re.compile(rb"=([0-9a-fA-F]{2})")
+# A field's name (RFC 5322 3.6.8; blanks before the colon: 4.5), its value and its folded lines.
+_FIELD = re.compile(rb"([!-9;-~]*)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)\n?")
+_FOLDED = re.compile(rb"[ \t][^\n]*(?:\n[ \t][^\n]*)*\n?")
+_FOLD = re.compile(rb"[\r\n]+[ \t]*")
+_KNOWN = re.compile(
+    rb"(?:[^\n]*\n){1,3}?(?:date|from|to|cc|subject|message-id|received|mime-version|content-type"
+    rb"|return-path):",
+    re.IGNORECASE,
+)
+_BLANK_LINE = re.compile(rb"\n\r?\n")
 
 
-def values(message: Message, name: str) -> list[str]:
-    """Every header of that name, unfolded; bytes past ASCII as UTF-8 or cp1252; encoded
-    words as they are.
+class Headers:
+    """The fields of one part, in order.
+
+    `fields` are (name in lower case, value as it stands after the colon, folds and all);
+    `stray`: some line among them was none, and was taken as part of the one before.
     """
-    wanted = name.lower()
-    return [
-        _FOLD.sub(" ", from_ascii(str(value))).strip()
-        for key, value in message.raw_items()
-        if key.lower() == wanted
-    ]
+
+    __slots__ = ("_values", "fields", "stray")
+
+    def __init__(self, fields: list[tuple[str, bytes]], *, stray: bool = False) -> None:
+        self.fields = fields
+        self.stray = stray
+        self._values: dict[str, list[bytes]] = {}
+        for name, value in fields:
+            self._values.setdefault(name, []).append(value)
+
+    def get(self, name: str) -> bytes | None:
+        """The first value of that name that isn't empty, unfolded; None where there is none."""
+        for value in self._values.get(name.lower(), ()):
+            if unfolded := _unfolded(value):
+                return unfolded
+        return None
+
+    def all(self, name: str) -> list[bytes]:
+        """Every value of that name, unfolded."""
+        return [_unfolded(value) for value in self._values.get(name.lower(), ())]
+
+    def text(self, name: str, charset: str = "") -> str:
+        """`get`, decoded: encoded words, and bytes past ASCII by `charset` where they are not
+        UTF-8. "" where there is none.
+        """
+        value = self.get(name)
+        return "" if value is None else words(decoded(value, charset))
 
 
-def text(message: Message, name: str) -> str:
-    """The first header of that name that isn't empty, decoded; "" where there is none."""
-    return next((words(value) for value in values(message, name) if value), "")
+def scanned(raw: bytes, start: int, end: int) -> tuple[Headers, int]:
+    """The header block at `start`, and where the body after it begins.
 
-
-def words(value: str) -> str:
-    """`value` with its encoded words (RFC 2047) decoded; broken ones stay as written."""
-    if "=?" not in value:
-        return value
-    value = _GAP.sub(r"\1", value)
-    pieces: list[str] = []
-    held = b""  # of one charset: a character may be cut across words
-    held_charset = ""
-    at = 0
-    for match in _WORD.finditer(value):
-        charset = match[1].partition("*")[0].lower()
-        raw = _word_bytes(charset, match[2], match[3])
-        if raw is None:
-            continue
-        if match.start() > at or charset != held_charset:
-            pieces += (decoded(held, held_charset), value[at : match.start()])
-            held, held_charset = b"", charset
-        held += raw
-        at = match.end()
-    pieces += (decoded(held, held_charset), value[at:])
-    return clean(_FOLD.sub(" ", "".join(pieces)))
-
-
-def addresses(message: Message, name: str) -> tuple[Address, ...]:
-    """Every mailbox of the headers of that name, in order; groups opened, oddities dropped."""
-    found: list[Address] = []
-    for value in values(message, name):
-        if value:
-            found += _mailboxes(value)
-    return tuple(found)
+    A line that is no field ends the block, as if a blank line stood before it; unless a
+    well-known field follows within three lines (a fold that lost its blank, a cut line).
+    """
+    fields: list[tuple[str, bytes]] = []
+    stray = False
+    at = start
+    if raw.startswith((b"From ", b">From "), at, end):
+        at = _next_line(raw, at, end)
+    while at < end:
+        field = _FIELD.match(raw, at, end)
+        if field is not None:
+            fields.append((field[1].decode("ascii").lower(), field[2]))
+            at = field.end()
+        elif raw.startswith(b"\n", at, end):
+            at += 1
+            break
+        elif raw.startswith(b"\r\n", at, end):
+            at += 2
+            break
+        else:
+            folded = _FOLDED.match(raw, at, end) if fields else None
+            if folded is None:
+                # A blank line among the three ends the search as it ends the block.
+                following = _KNOWN.match(raw, at, end)
+                if following is None or _BLANK_LINE.search(raw, at, following.end()):
+                    break
+                stray = True
+            after = folded.end() if folded else _next_line(raw, at, end)
+            name, value = fields.pop() if fields else ("", b"")
+            fields.append((name, value + b"\n" + raw[at:after]))
+            at = after
+    return Headers(fields, stray=stray), at
 
 
 def as_written(raw: bytes, names: Iterable[str]) -> dict[str, bytes]:
@@ -100,7 +122,7 @@ def as_written(raw: bytes, names: Iterable[str]) -> dict[str, bytes]:
     return {key: value.strip() for key, value in found.items()}
 
 
-def _header_lines(raw: bytes) -> Iterable[bytes]:
+def _header_lines(raw: bytes) -> Iterator[bytes]:
     at = len(raw) - len(raw.lstrip(b"\r\n"))
     while at < len(raw):
         end = raw.find(b"\n", at)
@@ -112,35 +134,11 @@ def _header_lines(raw: bytes) -> Iterable[bytes]:
         at = end + 1
 
 
-def _word_bytes(charset: str, encoding: str, content: str) -> bytes | None:
-    # Letters past ASCII have no place in an encoded word; those that stand in one were
-    # written in its charset, as the rest of it.
-    encoded = encoded_in(content, charset)
-    if encoding in "qQ":
-        return _HEX.sub(lambda match: bytes([int(match[1], 16)]), encoded.replace(b"_", b" "))
-    try:
-        return base64.b64decode(encoded + b"=" * (-len(encoded) % 4))
-    except (binascii.Error, ValueError):
-        return None
+def _next_line(raw: bytes, at: int, end: int) -> int:
+    feed = raw.find(b"\n", at, end)
+    return end if feed < 0 else feed + 1
 
 
-def _mailboxes(value: str) -> list[Address]:
-    pairs: list[tuple[str, str]] = attempt(lambda: getaddresses([value]), [])
-    found = [_address(name, email) for name, email in pairs if "@" in email]
-    if not found and "=?" in value and words(value) != value:
-        # The whole mailbox inside an encoded word: wrong, and common.
-        return _mailboxes(words(value).replace("=?", ""))
-    # Where the standard library gives up on one mailbox it drops them all.
-    return found or [Address(email) for email in _ADDRESS.findall(value)]
-
-
-def _address(name: str, email: str) -> Address:
-    email = "".join(words(email).split())
-    name = " ".join(words(name).split()).strip("\"' ")
-    if not name or name.lower() == email.lower():
-        return Address(email)
-    last, comma, first = name.partition(",")
-    if comma and first.strip() and "," not in first:
-        return Address(email, first.strip(), last.strip())
-    first, _, last = name.partition(" ")
-    return Address(email, first, last)
+def _unfolded(value: bytes) -> bytes:
+    value = value.strip()
+    return _FOLD.sub(b" ", value) if b"\n" in value or b"\r" in value else value

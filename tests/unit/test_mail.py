@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from bulkload.errors import RecordError, UnreadableRecord
 from bulkload.mail.dates import parsed
-from bulkload.mail.headers import as_written, words
+from bulkload.mail.headers import as_written
 from bulkload.mail.read import read_email
 from bulkload.mail.text import clean, decoded
+from bulkload.mail.words import words
 from bulkload.mapping import map_record
 from bulkload.model import Address, Email, Position, Record
 

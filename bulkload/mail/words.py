@@ -1,0 +1,56 @@
+"""Encoded words (RFC 2047), as they are found rather than as they should be.
+
+Decoded here and not by the standard library, which raises on bad base64 and joins words of one
+character wrongly. Words are decoded wherever they stand: in quotes, glued to other text, with
+blanks inside, cut off at the header's end.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+
+from bulkload.mail.text import clean, decoded, encoded_in
+
+# The content runs to "?=" and never past the start of another word: linear, whatever stands there.
+_WORD = re.compile(
+    r"=\?([^?\s]*)\?([bBqQ])\?([^?=]*(?:(?:=(?!\?(?!=))|\?(?!=))[^?=]*)*)(?:\?=|\??\Z)"
+)
+_GAP = re.compile(r"(\?=)\s+(?==\?[^?\s]*\?[bBqQ]\?)")
+_FOLD = re.compile(r"[\r\n]+[ \t]*")
+_HEX = re.compile(rb"=([0-9a-fA-F]{2})")
+
+
+def words(value: str) -> str:
+    """`value` with its encoded words decoded; those that can't be stay as written."""
+    if "=?" not in value:
+        return value
+    value = _GAP.sub(r"\1", value)
+    pieces: list[str] = []
+    held = b""  # of one charset: a character may be cut across words
+    held_charset = ""
+    at = 0
+    for match in _WORD.finditer(value):
+        charset = match[1].partition("*")[0].lower()
+        raw = _bytes(charset, match[2], match[3])
+        if raw is None:
+            continue
+        if match.start() > at or charset != held_charset:
+            pieces += (decoded(held, held_charset), value[at : match.start()])
+            held, held_charset = b"", charset
+        held += raw
+        at = match.end()
+    pieces += (decoded(held, held_charset), value[at:])
+    return clean(_FOLD.sub(" ", "".join(pieces)))
+
+
+def _bytes(charset: str, encoding: str, content: str) -> bytes | None:
+    # Letters past ASCII have no place in an encoded word; those that stand in one were
+    # written in its charset, as the rest of it.
+    encoded = encoded_in(content, charset)
+    if encoding in "qQ":
+        return _HEX.sub(lambda match: bytes([int(match[1], 16)]), encoded.replace(b"_", b" "))
+    try:
+        return binascii.a2b_base64(encoded + b"==")
+    except ValueError:
+        return None
