@@ -134,12 +134,17 @@ class Associating:
 
     async def _look_up(self, group: Sequence[str]) -> list[str]:
         """Returns those that the portal has no contact of."""
+
+        def judge(reply: Reply, _: bool) -> contacts.Found | contacts.Refused | contacts.Trouble:
+            return contacts.judge_read(group, reply)
+
         read = partial(self._parts.sink.read_contacts, contacts.read_body(group))
-        found = await self._until_answered(
-            read, lambda reply, _: contacts.judge_read(group, reply)
-        )
+        found: contacts.Found | contacts.Refused = await self._until_answered(read, judge)
         if isinstance(found, contacts.Refused):
-            return [*found.blamed, *[who for part in found.parts for who in await self._look_up(part)]]
+            return [
+                *found.blamed,
+                *[who for part in found.parts for who in await self._look_up(part)],
+            ]
         await self._remember(found.ids)
         return [who for who in group if who in found.missing]
 
@@ -152,13 +157,14 @@ class Associating:
     ) -> None:
         """Make the contacts of these. `lost`: an earlier call for them had no answer."""
         addresses = tuple(group)
+
+        def judge(
+            reply: Reply, again: bool
+        ) -> contacts.Upserted | contacts.Refused | contacts.Trouble:
+            return contacts.judge_upsert(addresses, reply, since if again or lost else None)
+
         upsert = partial(self._parts.sink.upsert_contacts, contacts.upsert_body(addresses))
-        answer = await self._until_answered(
-            upsert,
-            lambda reply, again: contacts.judge_upsert(
-                addresses, reply, since if again or lost else None
-            ),
-        )
+        answer: contacts.Upserted | contacts.Refused = await self._until_answered(upsert, judge)
         if isinstance(answer, contacts.Refused):
             await self._settle(dict.fromkeys(answer.blamed, NOBODY))
             for part in answer.parts:
@@ -216,4 +222,3 @@ class Associating:
                     outage.check(judged.reason)
                 case _:
                     return judged
-

@@ -183,9 +183,7 @@ class _Waiting:
 
     def new(self, each: Entry) -> list[Address]:
         return [
-            who
-            for who in each.people
-            if who.email not in self.asked and not self.known(who.email)
+            who for who in each.people if who.email not in self.asked and not self.known(who.email)
         ]
 
     def full_for(self, each: Entry, new: Sequence[Address]) -> bool:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 
 from bulkload.batching import Letter
+from bulkload.content import letter_fields
 from bulkload.errors import RecordError
 from bulkload.keys import key_of
-from bulkload.content import letter_fields
 from bulkload.model import Input
 
 if TYPE_CHECKING:

@@ -19,12 +19,11 @@ from bulkload import binding, events, verdict
 from bulkload.added import relabelled
 from bulkload.batching import batches
 from bulkload.connecting import connected
+from bulkload.deciding import MAIL
 from bulkload.errors import BulkloadError, RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.hubspot import wire
 from bulkload.hubspot.sink import Sink
-from bulkload.journal import readers
 from bulkload.journal.journal import Journal
-from bulkload.journal.people import Reading
 from bulkload.journal.settlement import Settlement
 from bulkload.letters import LetterWriter
 from bulkload.making import Maker
@@ -79,7 +78,7 @@ async def carry_on(
     sources: Sequence[Source],
     options: Options,
     call: Call,
-    said: str = "",
+    said: Sequence[str] = (),
     *,
     resolving: bool = False,
     word: Word | None = None,
@@ -90,7 +89,7 @@ async def carry_on(
     in doubt is looked at, nothing new is read; `word`: what the user says of it.
     """
     life = _Life(directory, sources, options, call, resolving=resolving, word=word)
-    return await life.live(said.strip())
+    return await life.live(said)
 
 
 async def believe(directory: RunDir, chosen: Covered) -> None:
@@ -132,7 +131,7 @@ class _Life:
         # One thread reads: in a pool each would grow an arena of its own for the bodies.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
 
-    async def live(self, said: str) -> Summary:
+    async def live(self, said: Sequence[str]) -> Summary:
         stopped: BulkloadError | None = None
         with suppress(OSError):  # a full disk: what it was for has happened
             self._directory.lay_ballast()
@@ -143,8 +142,8 @@ class _Life:
             stack.push_async_callback(journal.close)
             stack.enter_context(self._thread)
             self._take_counts(journal)
-            if said:
-                self._tell(events.Said(said))
+            for text in said:
+                self._tell(events.Said(text))
             client, traffic = await stack.enter_async_context(
                 connected(self._options, self._call.access, self._random, self._tell)
             )
@@ -199,7 +198,7 @@ class _Life:
         )  # fmt: skip
         seen = kept.enter_context(closing(self._seen(bool(marks))))
         reader = Reader(self._sources, maker.make, seen, limit=options.limit)
-        people = People(kept.enter_context(closing(Reading(self._directory.journal))))
+        people = People(journal.contact)
         if self._word is None and means != "hold" and self._tally.doubt:
             await self._reopen(journal, None, means)
         state = await journal.state()

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulkload.call import Access, Call
+from bulkload.deciding import decide
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.journal import journal as journals
 from bulkload.journal import readers
@@ -77,16 +78,18 @@ async def load(
         _sweep(directory)
         if opened is None:
             opened = await _open(sources, options, directory.path)
-        await start(directory, opened, options)
+        decided = await asyncio.to_thread(decide, options, opened)
+        await start(directory, opened, options, rules=decided.rules.as_json())
+        said = (*decided.said, *_warnings(opened))
         with uncommitted(directory):
-            return await carry_on(directory, opened, options, call, _warning(opened))
+            return await carry_on(directory, opened, options, call, said)
 
 
-def _warning(sources: Sequence[Source]) -> str:
+def _warnings(sources: Sequence[Source]) -> Iterator[str]:
     letters = [source.name for source in sources if source.format == "letters"]
     if not letters:
-        return ""
-    return (
+        return
+    yield (
         f"{letters[0]}: dead letters, loaded as a source like any other; what a replay loaded "
         "of them is loaded again. bulkload replay knows, and leaves those out"
     )

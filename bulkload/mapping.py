@@ -16,12 +16,13 @@ from bulkload.errors import RecordError, UnmappableRecord, UnreadableRecord
 from bulkload.hubspot.properties import Shape, from_email, from_object, from_row, json_type
 from bulkload.mail.mime import parse
 from bulkload.mail.mine import direction, external_people, owner_of
-from bulkload.mail.read import read_email
+from bulkload.mail.read import read_email, without_envelope
+from bulkload.mail.text import decoded
 from bulkload.model import Address, LeftOut, Mapped
 from bulkload.written import member
 
 if TYPE_CHECKING:
-    from bulkload.model import Input, Record
+    from bulkload.model import Record
     from bulkload.rules import Rules
 
 
@@ -83,7 +84,8 @@ def _from_mail(record: Record, raw: bytes, rules: Rules) -> Mapped | LeftOut:
     )
     value, notes = from_email(email, shape)
     if rules.associate:
-        tied = rules.associate.of_headers(parse(raw).headers.texts)
+        headers = parse(without_envelope(raw)[1]).headers
+        tied = rules.associate.of_headers(lambda name: map(decoded, headers.all(name)))
         value = value._replace(associations=[*value.associations, *tied])
     return Mapped(
         value,

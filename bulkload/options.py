@@ -48,6 +48,27 @@ MAY_CHANGE = frozenset(
 )
 
 
+DECIDE = frozenset(
+    {
+        "mine",
+        "owners",
+        "thread_property",
+        "label_property",
+        "timezone",
+        "too_long",
+        "leave_out",
+        "filter",
+        "never_log",
+        "contacts",
+        "associate",
+        "attachments",
+        "map",
+        "mapping",
+    }
+)
+"""Those that the rules of a run are made of."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """Every knob of a run. Seconds and bytes throughout.
@@ -59,10 +80,10 @@ class Options:
     of it is used, and of the day's calls `daily_share`, all where it is None. `on_quota`: what is
     done when they are used up.
 
-    Of mail: `mine`: domains and addresses that are ours; `owners`: "auto", or a file; `timezone`: of
-    dates that name none; `leave_out`: kinds of mail, None for the usual ones; `filter`, `never_log`
-    as the flags have them. Of rows: `map`, `mapping` (a file). Raises RefusedToStart for a value
-    that can't be.
+    Of mail: `mine`: domains and addresses that are ours; `owners`: "auto", or a file;
+    `timezone`: of dates that name none; `leave_out`: kinds of mail, None for the usual ones;
+    `filter`, `never_log` as the flags have them. Of rows: `map`, `mapping` (a file). Raises
+    RefusedToStart for a value that can't be.
     """
 
     base_url: str = DEFAULT_BASE_URL
@@ -177,13 +198,12 @@ class Options:
     @classmethod
     def from_json(cls, kept: dict[str, Any]) -> Options:
         known = {field.name for field in fields(cls)}
-        return cls(
-            **{
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in kept.items()
-                if name in known
-            }
-        )
+        found: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in kept.items()
+            if name in known
+        }
+        return cls(**found)
 
     def changed(self, given: dict[str, Any]) -> Options:
         """These options with what was given again. Raises RefusedToStart where one may not."""

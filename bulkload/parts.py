@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from bulkload import events, verdict
     from bulkload.batching import Batch
     from bulkload.hubspot.lookup import Marks
-    from bulkload.options import UnknownContacts
     from bulkload.hubspot.sink import Sink
     from bulkload.journal.journal import Journal
     from bulkload.letters import LetterWriter
+    from bulkload.options import UnknownContacts
     from bulkload.traffic import Traffic
 
 

@@ -24,6 +24,10 @@ class KeysSeen(Protocol):
         """What was asked so far is durable, where the implementation is."""
         ...
 
+    def close(self) -> None:
+        """Nothing is asked any more."""
+        ...
+
 
 class Source(Protocol):
     """Something that yields records in a fixed order, with positions.

@@ -26,3 +26,6 @@ class Recent:
 
     def commit(self) -> None:
         """Nothing is kept."""
+
+    def close(self) -> None:
+        """Nothing is open."""

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from bulkload.call import Access, Call
+from bulkload.deciding import decide
 from bulkload.errors import RefusedToStart
 from bulkload.journal import journal as journals
 from bulkload.journal import readers
 from bulkload.life import carry_on
 from bulkload.loader import existing, refuse_undone, start, uncommitted
-from bulkload.options import Options
+from bulkload.options import DECIDE, Options
 from bulkload.rundir import RunDir, private
 from bulkload.sources.letters import LettersSource
 from bulkload.summary import resume_command
@@ -85,6 +86,7 @@ async def replay(
         with parent.locked() if parent else nullcontext():
             settled: set[int] = set()
             parent_id = None
+            facts: dict[str, Any] = {}
             if parent is not None:
                 facts = readers.facts(parent)
                 refuse_undone(parent, facts)
@@ -109,9 +111,20 @@ async def replay(
             )
             if parent is not None:
                 journals.register_replay(parent, directory.path.resolve())
-            await start(directory, [letters], options, spooled.lineage, replays=parent_id)
+            rules = _rules(facts, options, changes or {})
+            await start(directory, [letters], options, spooled.lineage, replays=parent_id, **rules)
         with uncommitted(directory):
-            return await carry_on(directory, [letters], options, call, spooled.why_less())
+            said = filter(None, [spooled.why_less().strip()])
+            return await carry_on(directory, [letters], options, call, tuple(said))
+
+
+def _rules(facts: dict[str, Any], options: Options, changes: dict[str, Any]) -> dict[str, Any]:
+    """The parent's, where no option that makes them is given anew."""
+    if not facts or DECIDE.intersection(changes):
+        made = decide(options, []).rules.as_json()
+        guessed = facts and "mine" not in changes
+        return {"rules": {**made, "mine": facts["rules"]["mine"]} if guessed else made}
+    return {name: facts[name] for name in ("rules", "owners") if name in facts}
 
 
 def _parent(source: Path) -> tuple[RunDir | None, Path]:

@@ -26,8 +26,9 @@ class Summary:
 
     `resume` is the command that goes on with it, None where there is nothing left to do;
     `stopped` says why it ended early. `skipped_by` counts what was left out by why; `contacts`
-    the addresses that have one (`found`), have none (`missing`), or got one (`made`). Exit codes: 0 all loaded or existing, 1 finished with
-    dead letters or doubts, 3 stopped resumable, 4 stopped for good.
+    the addresses that have one (`found`), have none (`missing`), or got one (`made`). Exit codes:
+    0 all loaded or existing, 1 finished with dead letters or doubts, 3 stopped resumable, 4
+    stopped for good.
     """
 
     run: str

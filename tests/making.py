@@ -12,8 +12,10 @@ from bulkload import events
 from bulkload.batching import Batch, Entry, Letter
 from bulkload.hubspot.auth import Token
 from bulkload.hubspot.wire import Reply
-from bulkload.model import Position, Record
+from bulkload.mapping import map_record
+from bulkload.model import Mapped, Position, Record
 from bulkload.quota import Quota
+from bulkload.rules import Rules
 from bulkload.traffic import Traffic
 from bulkload.zone import Zone
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from bulkload.hubspot.auth import Credentials
     from bulkload.hubspot.remoteclock import RemoteClock
     from bulkload.limiter import Limiter
+    from bulkload.model import Input
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -49,6 +52,13 @@ def keyed(ordinal: int, run: str = "", key: str = "") -> Entry:
     """Record `ordinal` as a run with a key property sends it; `run` where it marks that too."""
     properties = {"subject": f"s{ordinal}", **({"bulkload_run": run} if run else {})}
     return entry(ordinal, properties, key=key or key_of(ordinal))
+
+
+def mapped(record: Record, rules: Rules | None = None) -> Input:
+    """What is sent for a record; by the rules of a run without any options, where none is given."""
+    made = map_record(record, rules or Rules())
+    assert isinstance(made, Mapped)
+    return made.input
 
 
 def letter(ordinal: int, line: bytes = b"{}") -> Letter:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from bulkload.columns.rules import Rule
+    from bulkload.model import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +117,8 @@ class Columns:
         """What a row is tied to by its ids. Raises UnmappableRecord naming the column."""
         return self.associate.of_row(fields)
 
-    def people(self, fields: Mapping[str, str]) -> tuple[str, ...]:
-        """The addresses, in lower case, of the contacts that a row is tied to."""
+    def people(self, fields: Mapping[str, str]) -> tuple[Address, ...]:
+        """Whose contacts a row is tied to, their addresses in lower case."""
         return distinct(
             one for column in self.addresses for one in mailboxes(fields.get(column, ""))
         )

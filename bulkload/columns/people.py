@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bulkload.mail.headers import _mailboxes
+from bulkload.mail.addresses import _mailboxes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,9 +41,12 @@ def named(emails: str, names: str) -> tuple[list[Address], bool]:
     return [_with_name(one, name) for one, name in zip(found, called, strict=True)], True
 
 
-def distinct(addresses: Iterable[Address]) -> tuple[str, ...]:
-    """Each address once, in lower case, in order."""
-    return tuple(dict.fromkeys(address.email.lower() for address in addresses))
+def distinct(addresses: Iterable[Address]) -> tuple[Address, ...]:
+    """Each once, with its address in lower case, in order."""
+    found: dict[str, Address] = {}
+    for address in addresses:
+        found.setdefault(email := address.email.lower(), address._replace(email=email))
+    return tuple(found.values())
 
 
 def shape(address: Address) -> dict[str, str]:

@@ -7,7 +7,7 @@ errors name properties and types, never contents.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -24,7 +24,18 @@ _INPUT_KEYS = frozenset({"properties", "associations", "objectWriteTraceId"})
 _JSON_TYPES = {dict: "object", list: "array", str: "string", bool: "boolean"}
 
 
-def from_email(email: Email) -> Input:
+class Shape(NamedTuple):
+    """Placeholder."""
+
+    direction: str = "EMAIL"
+    owner: str = ""
+    thread_property: str = ""
+    label_property: str = ""
+    too_long: str = "cut"
+    attachments: str = "list"
+
+
+def from_email(email: Email, shape: Shape = Shape()) -> tuple[Input, tuple[str, ...]]:  # noqa: B008
     """A message as an email object: timestamp, direction, status, subject, bodies, headers.
 
     Raises UnmappableRecord where the message has no usable date: HubSpot requires one.
@@ -37,7 +48,7 @@ def from_email(email: Email) -> Input:
         )
     properties = {
         "hs_timestamp": str(email.sent_at),
-        "hs_email_direction": "EMAIL",
+        "hs_email_direction": shape.direction,
         "hs_email_status": "SENT",
         "hs_email_subject": email.subject,
     }
@@ -48,7 +59,7 @@ def from_email(email: Email) -> Input:
     headers = _headers(email)
     if headers:
         properties["hs_email_headers"] = orjson.dumps(headers).decode()
-    return Input({name: value for name, value in properties.items() if value}, [])
+    return Input({name: value for name, value in properties.items() if value}, []), email.notes
 
 
 def from_object(obj: Mapping[str, Any]) -> Input:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bulkload import ordinals
 from bulkload.errors import StoppedResumable
 from bulkload.journal import schema
-from bulkload.journal.people import PeopleBook
+from bulkload.journal.people import PeopleBook, Reading
 from bulkload.journal.projection import Projection, restore
 from bulkload.journal.readers import counts_of, facts_of
 from bulkload.journal.settlement import Open, State
@@ -83,7 +83,7 @@ class Journal:
     """Open for writing: the holder of the run's lock has the only one.
 
     `facts` and `counts` are those that the journal holds when it is opened; `projection`: the
-    file of its letters, where it has one.
+    file of its letters, where it has one; `look` reads beside the writer.
     """
 
     def __init__(
@@ -92,8 +92,10 @@ class Journal:
         facts: dict[str, Any],
         counts: Counts,
         projection: Projection | None = None,
+        look: Reading | None = None,
     ) -> None:
         self._writer = writer
+        self._look = look
         self.people = PeopleBook(writer)
         self.facts = facts
         self.counts = counts
@@ -117,10 +119,19 @@ class Journal:
                 on_full("is full" if full else f"can't be written ({error.strerror})")
 
         writer = Writer(lambda: schema.connect(run.journal), on_commit=project, on_full=on_full)
-        return cls(writer, facts, counts, projection)
+        return cls(writer, facts, counts, projection, Reading(run.journal))
 
     async def close(self) -> None:
         await self._writer.stop()
+        if self._look is not None:
+            self._look.close()
+
+    def contact(self, address: str) -> str | None:
+        """The id of an address's contact, "" where there is none; None: nobody has asked yet.
+
+        For any thread, at once.
+        """
+        return None if self._look is None else self._look(address)
 
     async def state(self) -> State:
         """Who is settled and who is open, as of the last commit."""

@@ -113,4 +113,3 @@ class Reading:
     def close(self) -> None:
         with self._turn:
             self._connection.close()
-

@@ -24,7 +24,6 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from bulkload.hubspot import wire
 from tests.acceptance.harness import Cli, Ended, Sandbox, ndjson, until
 
 FAST = ("--rate-limit", "100000/1s", "--no-progress", "--json")

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from bulkload import events
 from bulkload.letters import LetterWriter
-from bulkload.mapping import map_record
 from bulkload.model import Position, Record
 from bulkload.runlog import RunLog
-from tests.making import entry
+from tests.making import entry, mapped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,7 +94,7 @@ def test_the_log_takes_any_name_and_is_its_owners_only(tmp_path: Path) -> None:
 
 def test_a_letter_is_itself_a_source() -> None:
     line = WRITER.of_entry(entry(5), "rejected", "no", attempts=1).line
-    again = map_record(Record(Position(0, 1), "letter", line))
+    again = mapped(Record(Position(0, 1), "letter", line))
     assert again.properties == {"subject": "s5"}
 
 
@@ -113,6 +112,6 @@ def test_a_letter_of_a_letter_holds_its_numbers_as_they_were_written() -> None:
     record = Record(Position(0, 1), "letter", first.line)
     second = WRITER.write(5, 1, record.position, record, "rejected", "again")
     assert exact in second.line
-    again = map_record(Record(Position(0, 1), "letter", second.line))
-    assert again.properties == map_record(Record(Position(0, 1), "json", exact)).properties
+    again = mapped(Record(Position(0, 1), "letter", second.line))
+    assert again.properties == mapped(Record(Position(0, 1), "json", exact)).properties
     assert orjson.loads(second.line)["origin"]["ordinal"] == 5

@@ -16,8 +16,8 @@ from bulkload.mail.headers import as_written
 from bulkload.mail.read import read_email
 from bulkload.mail.text import clean, decoded
 from bulkload.mail.words import words
-from bulkload.mapping import map_record
 from bulkload.model import Address, Email, Position, Record
+from tests.making import mapped
 
 DATE = "Date: Mon, 01 Jan 2024 10:00:00 +0000\n"
 MOMENT = 1_704_103_200_000
@@ -329,7 +329,7 @@ def corpus() -> list[Path]:
 
 
 def test_every_message_of_the_corpus_ends_as_an_email_or_an_error() -> None:
-    mapped = 0
+    good = 0
     paths = corpus()
     for path in paths:
         raw = path.read_bytes()
@@ -337,12 +337,12 @@ def test_every_message_of_the_corpus_ends_as_an_email_or_an_error() -> None:
         record = Record(Position(path.name, 1), "mail", raw)
         if email is None or email.sent_at is None:
             with pytest.raises(RecordError, match=r"no usable date|no headers|is empty"):
-                map_record(record)
+                mapped(record)
         else:
-            assert map_record(record).properties["hs_timestamp"] == str(email.sent_at)
-            mapped += 1
-    print(f"{mapped} of {len(paths)} map")
-    assert mapped >= len(paths) * 6 // 10
+            assert mapped(record).properties["hs_timestamp"] == str(email.sent_at)
+            good += 1
+    print(f"{good} of {len(paths)} map")
+    assert good >= len(paths) * 6 // 10
 
 
 @settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=150)

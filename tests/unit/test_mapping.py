@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkload import mapping
+from bulkload.content import letter_fields, letter_of
 from bulkload.errors import RecordError, UnmappableRecord, UnreadableRecord
-from bulkload.mapping import letter_fields, letter_of, map_record
 from bulkload.model import Input, Kind, Position, Record
+from tests.making import mapped
 
 MAIL = b"Date: Mon, 01 Jan 2024 10:00:00 +0000\nSubject: x\n\nbody\n"
 
@@ -39,7 +40,7 @@ def letter(fields: dict[str, Any]) -> Record:
 
 def test_numbers_are_sent_as_they_are_written() -> None:
     raw = b'{"a":1.10,"b":123456789012345678901234567890,"c":-0,"d":1E2,"e":true,"f":"x"}'
-    assert map_record(record(raw)).properties == {
+    assert mapped(record(raw)).properties == {
         "a": "1.10",
         "b": "123456789012345678901234567890",
         "c": "-0",
@@ -54,7 +55,7 @@ def test_numbers_in_associations_stay_numbers() -> None:
         b'{"properties":{"a":1.10},"associations":[{"to":{"id":5},'
         b'"types":[{"associationTypeId":198}]}]}'
     )
-    made = map_record(record(raw))
+    made = mapped(record(raw))
     assert made.properties == {"a": "1.10"}
     assert made.associations == [{"to": {"id": 5}, "types": [{"associationTypeId": 198}]}]
 
@@ -77,28 +78,28 @@ def test_numbers_in_associations_stay_numbers() -> None:
 )
 def test_unreadable_lines(raw: bytes, words: str) -> None:
     with pytest.raises(UnreadableRecord, match=words) as error:
-        map_record(record(raw))
+        mapped(record(raw))
     assert "secret" not in str(error.value)
 
 
 def test_a_flaw_is_the_letters_message() -> None:
     with pytest.raises(UnreadableRecord, match=r"^too large$"):
-        map_record(record(None, flaw="too large"))
+        mapped(record(None, flaw="too large"))
 
 
 def test_rows_and_mail() -> None:
-    assert map_record(record(b"1", "row", fields={"a": "1"})) == Input({"a": "1"}, [])
-    made = map_record(record(MAIL, "mail"))
+    assert mapped(record(b"1", "row", fields={"a": "1"})) == Input({"a": "1"}, [])
+    made = mapped(record(MAIL, "mail"))
     assert made.properties["hs_timestamp"] == "1704103200000"
 
 
 def test_a_crash_in_mapping_is_that_records_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    def crash(raw: bytes) -> None:
+    def crash(raw: bytes, zone: str) -> None:
         raise ZeroDivisionError("secret")
 
     monkeypatch.setattr(mapping, "read_email", crash)
     with pytest.raises(UnmappableRecord, match="mail record: ZeroDivisionError") as error:
-        map_record(record(MAIL, "mail"))
+        mapped(record(MAIL, "mail"))
     assert "secret" not in str(error.value)
 
 
@@ -109,7 +110,7 @@ def test_a_crash_in_mapping_is_that_records_fault(monkeypatch: pytest.MonkeyPatc
 def test_any_bytes_end_as_an_input_or_a_record_error(raw: bytes, kind: Kind) -> None:
     one = record(raw, kind)
     with suppress(RecordError):
-        map_record(one)
+        mapped(one)
     orjson.dumps(letter_fields(one, None))
 
 
@@ -127,7 +128,7 @@ _keys = st.sampled_from(
 def test_any_object_ends_as_an_input_or_a_record_error(obj: dict[str, Any], kind: Kind) -> None:
     one = record(json.dumps(obj).encode(), kind)
     try:
-        made = map_record(one)
+        made = mapped(one)
     except RecordError:
         pass
     else:
@@ -144,7 +145,7 @@ def test_a_letter_of_a_line_holds_its_text() -> None:
     fields = letter_fields(record(raw), None)
     assert orjson.dumps(fields) == b'{"record":' + raw + b',"format":"ndjson"}'
     line = b'{"bulkload":"dead-letter/1",' + orjson.dumps(fields)[1:]
-    assert map_record(record(line, "letter")) == map_record(record(raw))
+    assert mapped(record(line, "letter")) == mapped(record(raw))
 
 
 @pytest.mark.parametrize(
@@ -160,37 +161,37 @@ def test_a_letter_of_what_could_not_be_read(raw: bytes | None, expected: dict[st
     one = record(raw, flaw="x")
     assert letter_fields(one, None) == {**expected, "format": "ndjson"}
     with pytest.raises(UnreadableRecord):
-        map_record(sent_again(one))
+        mapped(sent_again(one))
 
 
 def test_a_letter_of_a_row_is_its_fields() -> None:
     one = record(b"1,", "row", fields={"a": "1"})
     assert letter_fields(one, None) == {"record": {"a": "1"}, "format": "csv"}
-    assert map_record(sent_again(one)) == map_record(one)
+    assert mapped(sent_again(one)) == mapped(one)
     ragged = record(b"1,2,3", "row", flaw="ragged")
     assert letter_fields(ragged, None) == {"record": "1,2,3", "format": "csv"}
     with pytest.raises(UnreadableRecord, match="an object of properties"):
-        map_record(sent_again(ragged))
+        mapped(sent_again(ragged))
 
 
 def test_a_letter_of_a_message_holds_its_input_and_its_bytes() -> None:
     one = record(MAIL.replace(b"body", b"caf\xe9"), "mail")
-    made = map_record(one)
+    made = mapped(one)
     fields = letter_fields(one, made)
     assert set(fields) == {"record_base64", "format", "input"}
     assert fields["format"] == "mail"
-    assert map_record(sent_again(one, made)) == made
-    assert map_record(sent_again(one)) == made
+    assert mapped(sent_again(one, made)) == made
+    assert mapped(sent_again(one)) == made
 
 
 def test_an_input_that_was_edited_is_sent_as_it_is() -> None:
-    made = map_record(letter({"record": "x", "format": "mail", "input": {"properties": {"a": 1}}}))
+    made = mapped(letter({"record": "x", "format": "mail", "input": {"properties": {"a": 1}}}))
     assert made == Input({"a": "1"}, [])
 
 
 def test_a_letter_without_its_record_says_where_to_find_it() -> None:
     with pytest.raises(UnreadableRecord, match=r"read it from its source, a.ndjson, position 7"):
-        map_record(letter({"record": None}))
+        mapped(letter({"record": None}))
 
 
 @pytest.mark.parametrize(
@@ -203,19 +204,19 @@ def test_a_letter_without_its_record_says_where_to_find_it() -> None:
 )
 def test_broken_letters(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(UnreadableRecord, match=words):
-        map_record(letter(fields))
+        mapped(letter(fields))
 
 
 def test_a_plain_line_among_letters_is_a_record() -> None:
     one = record(b'{"a":1.10}', "letter")
-    assert map_record(one).properties == {"a": "1.10"}
+    assert mapped(one).properties == {"a": "1.10"}
     assert orjson.dumps(letter_fields(one, None)) == b'{"record":{"a":1.10},"format":"ndjson"}'
     assert letter_of(one) is None
 
 
 def test_a_letter_that_fails_again_keeps_its_content_and_its_first_origin() -> None:
     first = letter({"record": {"a": "1"}, "format": "ndjson"})
-    fields = orjson.loads(orjson.dumps(letter_fields(first, map_record(first))))
+    fields = orjson.loads(orjson.dumps(letter_fields(first, mapped(first))))
     assert fields == {
         "record": {"a": "1"},
         "format": "ndjson",

@@ -24,7 +24,7 @@ EMAIL = Email(
 
 
 def test_an_email_becomes_every_property() -> None:
-    made = from_email(EMAIL)
+    made, _ = from_email(EMAIL)
     headers = json.loads(made.properties.pop("hs_email_headers"))
     assert made == Input(
         {
@@ -46,7 +46,7 @@ def test_an_email_becomes_every_property() -> None:
 
 
 def test_what_an_email_has_not_is_left_out() -> None:
-    made = from_email(Email(sent_at=1, subject="", text="", html=""))
+    made, _ = from_email(Email(sent_at=1, subject="", text="", html=""))
     assert set(made.properties) == {"hs_timestamp", "hs_email_direction", "hs_email_status"}
 
 

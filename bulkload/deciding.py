@@ -1,0 +1,120 @@
+"""Options and sources → the rules of a run, once, before it begins.
+
+What files hold and what is guessed of the sources is read here and then kept in the journal: a
+later life of the run maps as its first did.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from bulkload.columns import Associate, Columns
+from bulkload.errors import RecordError, RefusedToStart
+from bulkload.mail.filters import Filters
+from bulkload.mail.mine import Mine, guess, read_owners
+from bulkload.mail.read import read_email
+from bulkload.rules import Rules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from bulkload.model import Email
+    from bulkload.options import Options
+    from bulkload.protocols import Source
+
+MAIL = frozenset({"mbox", "eml", "maildir", "mh"})
+"""Formats whose records are messages."""
+
+SAMPLED = 2000
+"""Messages that are looked at for whose mail it is."""
+
+SAMPLED_BYTES = 64 << 20
+
+AUTO = "auto"
+
+
+class Decided(NamedTuple):
+    """`said`: what was guessed, and what will be left out, for a person."""
+
+    rules: Rules
+    said: tuple[str, ...]
+
+
+def decide(options: Options, sources: Sequence[Source]) -> Decided:
+    """Blocking. Raises RefusedToStart for what can't be, naming the option or the file."""
+    mail = [source for source in sources if source.format in MAIL]
+    said: list[str] = []
+    mine = Mine.parse(options.mine)
+    if mail and not options.mine:
+        mine, words = guess(_sample(mail, options.timezone))
+        said.append(words)
+    filters = Filters.parse(
+        options.filter, options.leave_out, options.never_log, timezone=options.timezone
+    )
+    if mail and (words := filters.words()):
+        said.append(words)
+    return Decided(
+        Rules(
+            mine=mine,
+            owners=_owners(options),
+            filters=filters,
+            people=options.contacts,
+            thread_property=options.thread_property or "",
+            label_property=options.label_property or "",
+            timezone=options.timezone,
+            too_long=options.too_long,
+            attachments=options.attachments,
+            columns=_columns(options),
+            associate=Associate.parse(*options.associate) if options.associate else None,
+        ),
+        tuple(said),
+    )
+
+
+def _columns(options: Options) -> Columns | None:
+    if not (options.map or options.mapping or options.associate):
+        return None
+    text = None if options.mapping is None else read_text(options.mapping, "--mapping")
+    return Columns.parse(
+        options.map,
+        text,
+        associate=options.associate,
+        timezone=options.timezone,
+        file=options.mapping or "",
+    )
+
+
+def _owners(options: Options) -> Mapping[str, str]:
+    if options.owners in (None, AUTO):
+        return {}
+    assert options.owners is not None
+    return read_owners(read_text(options.owners, "--owners"), options.owners)
+
+
+def read_text(path: str, flag: str) -> str:
+    """A small text file that an option names. Raises RefusedToStart, naming both."""
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise RefusedToStart(f"{flag} {path}: can't be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise RefusedToStart(f"{flag} {path}: is not UTF-8 (byte {error.start})") from None
+
+
+def _sample(sources: Sequence[Source], zone: str) -> Iterator[tuple[Email, str]]:
+    """The first messages of each source, as many of each."""
+    for source in sources:
+        size = 0
+        with closing(source.records()) as records:
+            for record in islice(records, max(SAMPLED // len(sources), 1)):
+                size += len(record.raw or b"")
+                if record.raw is not None and record.flaw is None:
+                    try:
+                        yield read_email(record.raw, zone), record.folder
+                    except RecordError:
+                        continue
+                if size > SAMPLED_BYTES // len(sources):
+                    break
