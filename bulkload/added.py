@@ -6,6 +6,7 @@ recognised when it is read again.
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bulkload.batching import Entry
+
+TEXT, HTML = "hs_email_text", "hs_email_html"
+LONGEST = 65_536
+"""Characters of a property [integrators]."""
 
 TO_CONTACT = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 198}
 """[HubSpot: association type definitions, email to contact]"""
@@ -44,6 +49,17 @@ def with_properties(entry: Entry, properties: dict[str, str]) -> Entry:
     sent = _sent(entry)
     sent["properties"] |= properties
     return entry._replace(sent=orjson.dumps(sent))
+
+
+def noted(entry: Entry, words: str) -> Entry:
+    """With a line at the end of its text, and of its HTML where that has room."""
+    properties = _sent(entry)["properties"]
+    text, markup = f"\n\n[{words}]", f"<p>[{html.escape(words)}]</p>"
+    text = text[:LONGEST]
+    added = {TEXT: properties.get(TEXT, "")[: LONGEST - len(text)] + text}
+    if HTML in properties and len(properties[HTML]) + len(markup) <= LONGEST:
+        added[HTML] = properties[HTML] + markup
+    return with_properties(entry, added)
 
 
 def _sent(entry: Entry) -> dict[str, Any]:

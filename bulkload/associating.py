@@ -14,24 +14,20 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from bulkload import added, events
-from bulkload.hubspot import contacts, wire
+from bulkload import added
+from bulkload.hubspot import contacts
 from bulkload.model import MAX_INPUTS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-    from typing import TypeVar
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bulkload.batching import Batch, Entry, Letter
-    from bulkload.hubspot.client import Sent
     from bulkload.hubspot.wire import Reply
     from bulkload.model import Address
     from bulkload.options import UnknownContacts
-    from bulkload.outage import Outage
-    from bulkload.parts import Parts, Tally
+    from bulkload.parts import Parts
     from bulkload.people import People
-
-    V = TypeVar("V")
+    from bulkload.repeating import Repeating
 
 NOBODY = contacts.Contact("", made=False)
 """Of an address that the remote takes for none."""
@@ -48,11 +44,10 @@ class Associating:
     """For the workers of one run."""
 
     def __init__(
-        self, parts: Parts, outage: Outage, tally: Tally, people: People, unknown: UnknownContacts
+        self, parts: Parts, repeating: Repeating, people: People, unknown: UnknownContacts
     ) -> None:
         self._parts = parts
-        self._outage = outage
-        self._tally = tally
+        self._repeating = repeating
         self._people = people
         self._unknown = unknown
         self._asked: dict[str, asyncio.Task[None]] = {}
@@ -139,7 +134,7 @@ class Associating:
             return contacts.judge_read(group, reply)
 
         read = partial(self._parts.sink.read_contacts, contacts.read_body(group))
-        found: contacts.Found | contacts.Refused = await self._until_answered(read, judge)
+        found: contacts.Found | contacts.Refused = await self._repeating.until_answered(read, judge)
         if isinstance(found, contacts.Refused):
             return [
                 *found.blamed,
@@ -164,7 +159,9 @@ class Associating:
             return contacts.judge_upsert(addresses, reply, since if again or lost else None)
 
         upsert = partial(self._parts.sink.upsert_contacts, contacts.upsert_body(addresses))
-        answer: contacts.Upserted | contacts.Refused = await self._until_answered(upsert, judge)
+        answer: contacts.Upserted | contacts.Refused = await self._repeating.until_answered(
+            upsert, judge
+        )
         if isinstance(answer, contacts.Refused):
             await self._settle(dict.fromkeys(answer.blamed, NOBODY))
             for part in answer.parts:
@@ -179,7 +176,7 @@ class Associating:
         """Before they are settled: what is cut in between is done again."""
         if made and (request := contacts.names_body(made)):
             name = partial(self._parts.sink.name_contacts, request)
-            await self._until_answered(name, lambda reply, _: contacts.judge_names(reply))
+            await self._repeating.until_answered(name, lambda reply, _: contacts.judge_names(reply))
 
     async def _settle(self, made: Mapping[str, contacts.Contact]) -> None:
         if made:
@@ -191,34 +188,3 @@ class Associating:
             if self._open is None:
                 self._open = await self._parts.journal.people.open()
             return self._open
-
-    async def _until_answered(
-        self,
-        send: Callable[[], Awaitable[Sent]],
-        judge: Callable[[Reply, bool], V | contacts.Trouble],
-    ) -> V:
-        """Beside the creates, under the same limit. Raises Drained.
-
-        `judge` is told whether an earlier call may have been carried out.
-        """
-        outage, tries, lost = self._outage, 0, False
-        while True:
-            sent = await outage.read(send)
-            self._tally.requests += sent.sent_at > 0
-            self._parts.tell(events.Answered(sent.reply.status, sent.seconds, tries > 0))
-            tries += 1
-            match judged := judge(sent.reply, lost):
-                case wire.TryLater():
-                    self._tally.throttled += judged.throttled
-                    outage.hold(judged, sent, trial=False)
-                case wire.Denied():
-                    outage.denied(judged, sent)
-                    outage.gate.go_on()
-                case wire.Doubtful() | wire.NotSent():
-                    lost = lost or isinstance(judged, wire.Doubtful)
-                    after = judged.after if isinstance(judged, wire.Doubtful) else None
-                    if outage.begin(trial=False):
-                        await outage.recover(judged.reason, after)
-                    outage.check(judged.reason)
-                case _:
-                    return judged

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from bulkload import events, learnt
 from bulkload.asking import SHOWN_S
 from bulkload.hubspot.lookup import Marks
+from bulkload.options import AUTO
 from bulkload.zone import Zone
 
 if TYPE_CHECKING:
@@ -73,6 +74,10 @@ async def bind(journal: Journal, traffic: Traffic, preflight: Preflight, options
             marks = None
             preflight.tell(events.Said(f"unique values do not hold here, saw doctor {known.at}"))
         began = {"portal": portal, "marks": marks, "began": traffic.remote.at_least(), **zone}
+        if facts["rules"]["people"]:
+            await preflight.people()
+        if options.owners == AUTO and "owners" not in facts:
+            began["owners"] = await preflight.owners()
         await journal.note(began)
         facts |= began
     else:

@@ -6,6 +6,7 @@ Law kept here: nothing lost: a letter holds the record's bytes, as text where th
 from __future__ import annotations
 
 import base64
+import binascii
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -55,6 +56,21 @@ def letter_fields(
             fields["people"] = people
     fields |= {n: v for n, v in (("folder", record.folder), ("flags", record.flags)) if v}
     return fields
+
+
+def message_of(record: Record) -> bytes | None:
+    """The message that a record is, or of which it is the letter; None where it is none."""
+    if record.kind == "mail":
+        return record.raw
+    letter = letter_of(record)
+    if letter is None or letter.get("format") != "mail":
+        return None
+    if isinstance(held := letter.get("record"), str):
+        return held.encode()
+    try:
+        return base64.b64decode(str(letter.get("record_base64") or ""), validate=True)
+    except binascii.Error:
+        return None
 
 
 def letter_of(record: Record) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from bulkload.errors import RecordError, RefusedToStart
 from bulkload.mail.filters import Filters
 from bulkload.mail.mine import Mine, guess, read_owners
 from bulkload.mail.read import read_email
+from bulkload.options import AUTO
 from bulkload.rules import Rules
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ SAMPLED = 2000
 
 SAMPLED_BYTES = 64 << 20
 
-AUTO = "auto"
-
 
 class Decided(NamedTuple):
     """`said`: what was guessed, and what will be left out, for a person."""
@@ -51,6 +50,7 @@ def decide(options: Options, sources: Sequence[Source]) -> Decided:
     if mail and not options.mine:
         mine, words = guess(_sample(mail, options.timezone))
         said.append(words)
+    columns = _columns(options)
     filters = Filters.parse(
         options.filter, options.leave_out, options.never_log, timezone=options.timezone
     )
@@ -61,17 +61,23 @@ def decide(options: Options, sources: Sequence[Source]) -> Decided:
             mine=mine,
             owners=_owners(options),
             filters=filters,
-            people=options.contacts,
+            people=options.contacts and _has_people(sources, columns),
             thread_property=options.thread_property or "",
             label_property=options.label_property or "",
             timezone=options.timezone,
             too_long=options.too_long,
             attachments=options.attachments,
-            columns=_columns(options),
+            columns=columns,
             associate=Associate.parse(*options.associate) if options.associate else None,
         ),
         tuple(said),
     )
+
+
+def _has_people(sources: Sequence[Source], columns: Columns | None) -> bool:
+    """Whether any record may name somebody. No sources: those of another run's letters."""
+    mail = not sources or any(source.format in MAIL | {"letters"} for source in sources)
+    return mail or bool(columns and columns.addresses)
 
 
 def _columns(options: Options) -> Columns | None:

@@ -227,6 +227,8 @@ class _Life:
             began=journal.facts.get("began"),
             quiet_s=options.timeout + QUIET_S + slow_s,
             unknown_contacts=options.unknown_contacts,
+            attachment_failure=options.attachment_failure,
+            max_attachment_bytes=options.max_attachment_bytes,
         )
         label = rules.label_property
         read = batches(

@@ -121,7 +121,9 @@ def _from_letter(record: Record, raw: bytes, rules: Rules) -> Mapped | LeftOut:
     if "bulkload" not in letter:
         return _from_line(record, raw, rules)
     if isinstance(letter.get("input"), dict):
-        return Mapped(from_object(letter["input"]), _people(letter) if rules.people else ())
+        uploads = rules.attachments == "upload" and letter.get("format") == "mail"
+        people = _people(letter) if rules.people else ()
+        return Mapped(from_object(letter["input"]), people, files=int(uploads))
     content: object = letter.get("record")
     if isinstance(content, dict):
         return _from_line(record, member(raw, "record"), rules)

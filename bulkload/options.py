@@ -30,6 +30,7 @@ _CHOICES = {
     "attachments": Attachments,
     "attachment_failure": AttachmentFailure,
 }
+AUTO = "auto"
 DEFAULT_BASE_URL = "https://api.hubapi.com"
 MAY_CHANGE = frozenset(
     {
@@ -159,7 +160,7 @@ class Options:
 
     def most_calls(self) -> RateLimit | None:
         """The bound that the user set; None: as the remote says. Raises ValueError."""
-        if self.rate_limit.strip().lower() == "auto":
+        if self.rate_limit.strip().lower() == AUTO:
             return None
         return RateLimit.parse(self.rate_limit)
 

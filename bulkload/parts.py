@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bulkload.hubspot.sink import Sink
     from bulkload.journal.journal import Journal
     from bulkload.letters import LetterWriter
-    from bulkload.options import UnknownContacts
+    from bulkload.options import AttachmentFailure, UnknownContacts
     from bulkload.traffic import Traffic
 
 
@@ -39,6 +39,8 @@ class Policy:
     began: float | None = None
     quiet_s: float = 120.0
     unknown_contacts: UnknownContacts = "skip"
+    attachment_failure: AttachmentFailure = "load"
+    max_attachment_bytes: int = 50 << 20
 
 
 class Tally:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from bulkload import events, hold, settling, verdict
 from bulkload.asking import SHOWN_S, Asking
 from bulkload.associating import Associating
+from bulkload.attaching import Attaching
 from bulkload.counting import Ledger
 from bulkload.errors import BulkloadError
 from bulkload.hubspot import wire
@@ -27,6 +28,7 @@ from bulkload.intake import Intake
 from bulkload.outage import Outage
 from bulkload.people import People
 from bulkload.quarantine import Quarantine
+from bulkload.repeating import Repeating
 from bulkload.settling import Load
 from bulkload.verification import Aside
 
@@ -78,9 +80,11 @@ class Pipeline:
             parts, self._outage, self._rules, self._settle_step, self._under_way.values,
             quiet_s=policy.quiet_s, workers=policy.in_flight,
         )  # fmt: skip
+        repeating = Repeating(parts, self._outage, tally)
         self._associating = Associating(
-            parts, self._outage, tally, people or People(lambda _: ""), policy.unknown_contacts
+            parts, repeating, people or People(lambda _: ""), policy.unknown_contacts
         )
+        self._attaching = Attaching(parts, repeating, policy)
         self._intake = Intake(
             parts, batches, doubted, self._gate, self._ledger, self._quarantine,
             self._aside if policy.means == "verify" else None, self._associating,
@@ -168,12 +172,13 @@ class Pipeline:
         return await self._try(load, trial=passed == "trial")
 
     async def _associate(self, load: Load) -> Load:
-        """Tied to its people; what is not to be sent for their sake is settled."""
+        """Tied to its people and files; what is not to be sent for their sake is settled."""
         tied = await self._associating.tie(load.batch)
-        if tied.letters:
-            await self._parts.journal.bury(tied.letters)
-            self._ledger.count(dead=len(tied.letters))
-        return replace(load, batch=tied.batch)
+        attached = await self._attaching.attach(tied.batch)
+        if letters := (*tied.letters, *attached.letters):
+            await self._parts.journal.bury(letters)
+            self._ledger.count(dead=len(letters))
+        return replace(load, batch=attached.batch)
 
     async def _enter(self) -> hold.Pass:
         """One turnstile: gate, slot, pace, gate again. Without it workers would take pace and

@@ -16,26 +16,30 @@ from urllib.parse import quote
 
 from bulkload import events
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
-from bulkload.hubspot import account, lookup, paths, wire
+from bulkload.hubspot import account, archive, contacts, lookup, owners, paths, wire
 from bulkload.hubspot.lookup import Marks
 from bulkload.retry import probe_delay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Mapping
     from random import Random
 
     from bulkload.hubspot.account import Account, Property
-    from bulkload.hubspot.client import Client
+    from bulkload.hubspot.client import Client, Sent
     from bulkload.hubspot.wire import Reply
     from bulkload.traffic import Traffic
 
     F = TypeVar("F", Account, Property)
+    V = TypeVar("V")
 
 TRIES = 3
 """So many server errors are asked again before a new run goes on without the answer."""
 
 NOBODYS = "0" * 64
 """A key that no record has."""
+
+NOBODY = "nobody@bulkload.invalid"
+"""An address that no contact has."""
 
 KEY, RUN = "bulkload_key", "bulkload_run"
 """The properties that are used unasked where a portal has them."""
@@ -145,6 +149,50 @@ class Preflight:
                     f"the portal's property {name}, which this run's records carry, is gone or "
                     "has no unique values any more. Make it again, then resume"
                 )
+
+    async def people(self) -> None:
+        """Raises RefusedToStart where the token may not read contacts: a new run would stop at its
+        first batch.
+        """
+        await self._may(
+            partial(self.client.post, paths.CONTACTS_READ, contacts.read_body([NOBODY])),
+            partial(contacts.judge_read, [NOBODY]),
+            "or load without them: --no-contacts",
+        )
+
+    async def owners(self) -> Mapping[str, str]:
+        """The portal's owners, archived ones too: address → owner id. Raises RefusedToStart."""
+
+        async def page(archived: bool, after: str) -> owners.Page:  # noqa: FBT001  # as `everybody` calls it
+            path = owners.page_path(archived=archived, after=after)
+            judge = partial(owners.judge, archived=archived)
+            return await self._may(
+                partial(self.client.get, path), judge, "or name a file: --owners FILE"
+            )
+
+        return owners.by_address(await owners.everybody(page))
+
+    async def _may(
+        self,
+        send: Callable[[], Awaitable[Sent]],
+        judge: Callable[[Reply], V | archive.Trouble],
+        otherwise: str,
+    ) -> V:
+        """Ask until it is answered. Raises RefusedToStart, with what to do, where it is refused."""
+        began, failures = time.monotonic(), 0
+        while True:
+            sent = await self.traffic.call(send, self._pause)
+            match judged := judge(sent.reply):
+                case wire.Denied(expired=True):
+                    self.traffic.refused(sent, judged.reason)
+                case wire.Denied():
+                    raise RefusedToStart(f"{judged.reason}; {otherwise}")
+                case wire.TryLater() | wire.NotSent() | wire.Doubtful():
+                    failures += 1
+                    after = wire.retry_after(sent.reply.headers) or 0.0
+                    await self._wait(failures, began, judged.reason, after)
+                case _:
+                    return judged
 
     async def _property(self, name: str) -> Property:
         path = paths.PROPERTY + quote(name, safe="")

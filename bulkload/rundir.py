@@ -46,6 +46,10 @@ class RunDir:
         return self.path / "dead-letters.ndjson"
 
     @property
+    def unknown_contacts(self) -> Path:
+        return self.path / "unknown-contacts.txt"
+
+    @property
     def summary(self) -> Path:
         return self.path / "summary.json"
 

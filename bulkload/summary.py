@@ -104,7 +104,11 @@ def _why(directory: RunDir, holder: int | None) -> str:
 
 
 def keep(directory: RunDir, summary: Summary) -> None:
-    """Write summary.json, for scripts that come later."""
+    """Write summary.json, for scripts that come later, and the people without a contact."""
     with suppress(OSError):  # a full disk: the journal has it all, this is a convenience
         private(directory.summary)
         directory.summary.write_text(json.dumps(summary.as_json(), indent=1) + "\n")
+        if summary.contacts.get("missing"):
+            private(directory.unknown_contacts)
+            listed = "".join(f"{each}\n" for each in readers.without_contact(directory))
+            directory.unknown_contacts.write_text(listed, encoding="utf-8")

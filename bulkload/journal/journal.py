@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bulkload import ordinals
 from bulkload.errors import StoppedResumable
 from bulkload.journal import schema
+from bulkload.journal.files import FilesBook
 from bulkload.journal.people import PeopleBook, Reading
 from bulkload.journal.projection import Projection, restore
 from bulkload.journal.readers import counts_of, facts_of
@@ -97,6 +98,7 @@ class Journal:
         self._writer = writer
         self._look = look
         self.people = PeopleBook(writer)
+        self.files = FilesBook(writer)
         self.facts = facts
         self.counts = counts
         self._projection = projection

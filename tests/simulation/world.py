@@ -29,6 +29,7 @@ from bulkload.limiter import Limiter
 from bulkload.model import Position, Record
 from bulkload.options import Options
 from bulkload.room import RateLimit, Room
+from bulkload.rules import Rules
 from bulkload.rundir import RunDir
 from tests.clock import HAIR_S, VirtualLoop
 from tests.making import open_traffic
@@ -203,7 +204,9 @@ class World:
             in_doubt=in_doubt,
         )
         self.database = sqlite3.connect(":memory:", isolation_level=None, cached_statements=64)
-        journals.lay_out(self.database, {"run_id": "run", "fingerprints": [{}]})
+        journals.lay_out(
+            self.database, {"run_id": "run", "fingerprints": [{}], "rules": Rules().as_json()}
+        )
         self.laws = Laws(
             self.database, mode, self.options.max_in_flight, self.options.batch_size,
             RateLimit.parse(self.options.rate_limit), 2 * self.weather.latency,

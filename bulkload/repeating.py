@@ -1,0 +1,62 @@
+"""Calls beside the creates, for the workers: each is repeated until the remote answers it.
+
+For reads, and for what may be carried out twice without harm. Laws kept here: the remote's trouble
+is not the record's; never over the limit: every call takes a slot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from bulkload import events
+from bulkload.hubspot import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from bulkload.hubspot.archive import Trouble
+    from bulkload.hubspot.client import Sent
+    from bulkload.hubspot.wire import Reply
+    from bulkload.outage import Outage
+    from bulkload.parts import Parts, Tally
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Repeating:
+    """For the workers of one run, past the turnstile: nobody waits here for a create."""
+
+    parts: Parts
+    outage: Outage
+    tally: Tally
+
+    async def until_answered(
+        self, send: Callable[[], Awaitable[Sent]], judge: Callable[[Reply, bool], V | Trouble]
+    ) -> V:
+        """What `judge` makes of the first answer that is one. Raises Drained.
+
+        It is told whether an earlier call may have been carried out.
+        """
+        outage, tries, lost = self.outage, 0, False
+        while True:
+            sent = await outage.read(send)
+            self.tally.requests += sent.sent_at > 0
+            self.parts.tell(events.Answered(sent.reply.status, sent.seconds, tries > 0))
+            tries += 1
+            match judged := judge(sent.reply, lost):
+                case wire.TryLater():
+                    self.tally.throttled += judged.throttled
+                    outage.hold(judged, sent, trial=False)
+                case wire.Denied():
+                    outage.denied(judged, sent)
+                    outage.gate.go_on()
+                case wire.Doubtful() | wire.NotSent():
+                    lost = lost or isinstance(judged, wire.Doubtful)
+                    after = judged.after if isinstance(judged, wire.Doubtful) else None
+                    if outage.begin(trial=False):
+                        await outage.recover(judged.reason, after)
+                    outage.check(judged.reason)
+                case _:
+                    return judged
