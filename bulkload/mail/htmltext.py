@@ -1,0 +1,131 @@
+"""Safe HTML → the text that a reader of it sees. Pure and linear.
+
+Blocks become lines, list points get their sign, quotations their ">", cells of a row stand beside
+each other, pictures say their alternative text. Links keep their words, not their addresses.
+
+The HTML is written first as its text with signs for what divides it (control characters, none of
+which a text may hold), and what stands between two pieces of text is then made into line ends.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from html import escape
+
+from bulkload.mail.markup import VOID, attributes
+
+_LINE, _BLANK_LINE, _QUOTE, _UNQUOTE, _WRITTEN_END = "\x01", "\x02", "\x03", "\x04", "\x05"
+_HARD = "\xa0"  # a blank that does not collapse
+
+_BLOCKS = dict.fromkeys(
+    "address article aside caption center dd dir div dt figcaption figure footer header li main "
+    "nav section table tr".split(),
+    _LINE,
+)
+_BLOCKS |= dict.fromkeys("dl h1 h2 h3 h4 h5 h6 p pre ul ol".split(), _BLANK_LINE)
+_BLOCKS |= {"br": "\n", "td": "\t", "th": "\t", "hr": f"{_LINE}{'-' * 20}{_LINE}"}
+_SIGNS = _BLOCKS | {f"/{name}": sign for name, sign in _BLOCKS.items()}
+_SIGNS |= {"blockquote": _QUOTE, "/blockquote": _UNQUOTE}
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_TAG = re.compile(r"<([^>]*)>")
+_COUNTED = frozenset({"li", "ol", "ul", "/ol", "/ul"})
+_RUN = re.compile(r"[ \t\r\n]+")
+_DIVIDED = re.compile(r"[ \t]*[\n\x01-\x04][ \t\n\x01-\x04]*")
+_BLANKS = re.compile(r" {2,}")
+_CELLS = re.compile(r" *\t[ \t]*")
+_PRE = re.compile(r"white-space *: *pre(?!-line)", re.IGNORECASE)
+
+
+def text_of(html: str) -> str:
+    """`html`, as `html.safe` returns it, as text with line feeds, no blank at either end."""
+    pieces: list[str] = []
+    lists: list[int] = []  # the next number of each list around; 0: not numbered
+    written: list[str] = []  # the elements from the first whose blanks are kept as written
+    for text_before, tag in zip(*[iter(_TAG.split(f"{_CONTROL.sub('', html)}<br>"))] * 2):
+        if text_before:
+            pieces.append(_kept(text_before) if written else _RUN.sub(" ", text_before))
+        name, _, attrs = tag.partition(" ")
+        sign = _SIGNS.get(name)
+        if sign is not None:
+            pieces.append(sign)
+        if name in _COUNTED:
+            pieces.append(_counted(name, lists))
+        elif name == "img":
+            pieces.append(_picture(attrs))
+        if written:
+            if name[0] == "/":
+                written.pop()
+            elif name not in VOID:
+                written.append(name)
+        elif name == "pre" or (attrs and "white-space" in attrs and _PRE.search(attrs)):
+            written.append(name)
+    return _lines("".join(pieces))
+
+
+def _kept(text: str) -> str:
+    return text.replace("\t", "    ").replace(" ", _HARD).replace("\n", _WRITTEN_END)
+
+
+def _counted(name: str, lists: list[int]) -> str:
+    """What a list's or a point's tag adds to the text."""
+    if name == "li":
+        number = lists[-1] if lists else 0
+        if number:
+            lists[-1] += 1
+        return f"{number}. " if number else "• "
+    if name[0] != "/":
+        lists.append(int(name == "ol"))
+    elif lists:
+        lists.pop()
+    return ""
+
+
+def _picture(attrs: str) -> str:
+    alt = " ".join(attributes(f" {attrs}").get("alt", "").split())
+    return escape(f"[image: {alt}]", quote=False) if alt else ""
+
+
+def _lines(marked: str) -> str:
+    text = _DIVIDED.sub(
+        lambda divided: _line_ends(divided[0]), f"{_BLANK_LINE}{marked}{_BLANK_LINE}"
+    )
+    if "  " in text:
+        text = _BLANKS.sub(" ", text)
+    if "\t" in text:
+        text = _CELLS.sub(_HARD * 2, text)
+    if _QUOTE in text:
+        text = _quoted(text)
+    text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"')
+    text = text.replace("&nbsp;", " ").replace("&#x27;", "'").replace("&amp;", "&")
+    text = text.replace(_HARD, " ").replace(_WRITTEN_END, "\n")
+    return text.strip("\n").rstrip()
+
+
+@lru_cache(1024)  # a newsletter asks the same a hundred times
+def _line_ends(between: str) -> str:
+    """The line ends that a browser shows for what stands between two pieces of text.
+
+    A <br> at the end of a block ends no further line; one alone in a block is an empty line.
+    """
+    signs = between.replace(" ", "").replace("\t", "")
+    ends = signs.count("\n") + (not signs.startswith("\n"))
+    if signs.strip("\n" + _LINE):
+        ends = 2
+    quotes = "".join(sign for sign in signs if sign in (_QUOTE, _UNQUOTE))
+    return "\n" * min(ends, 2) + quotes
+
+
+def _quoted(text: str) -> str:
+    lines: list[str] = []
+    depth = 0
+    for line in text.split("\n"):
+        words = line.lstrip(_QUOTE + _UNQUOTE)
+        signs = line[: len(line) - len(words)]
+        after = max(0, depth + signs.count(_QUOTE) - signs.count(_UNQUOTE))
+        # An empty line between two depths belongs to the outer one.
+        if lines and not lines[-1].strip("> ") and after < depth:
+            lines[-1] = ">" * after
+        depth = after
+        lines.append(">" * depth + (" " if depth and words else "") + words)
+    return "\n".join(lines)
