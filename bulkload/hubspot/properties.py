@@ -7,17 +7,18 @@ errors name properties and types, never contents.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import orjson
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from bulkload.errors import UnmappableRecord
+from bulkload.hubspot.mailheaders import headers_json, listing
+from bulkload.mail.cut import LONGEST, TooLong, cut_html, cut_line, cut_text, fitted, units
 from bulkload.model import Input
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from bulkload.model import Address, Email
+    from bulkload.model import Email
 
 _INPUT_KEYS = frozenset({"properties", "associations", "objectWriteTraceId"})
 
@@ -25,20 +26,28 @@ _JSON_TYPES = {dict: "object", list: "array", str: "string", bool: "boolean"}
 
 
 class Shape(NamedTuple):
-    """Placeholder."""
+    """How a message becomes properties, beyond what it holds itself.
+
+    `owner`: a hubspot_owner_id. `thread_property`, `label_property`: the portal's own properties
+    that get the thread and the labels; "" for none.
+    """
 
     direction: str = "EMAIL"
     owner: str = ""
     thread_property: str = ""
     label_property: str = ""
-    too_long: str = "cut"
-    attachments: str = "list"
+    too_long: TooLong = "cut"
+    attachments: Literal["none", "list", "upload"] = "list"
 
 
-def from_email(email: Email, shape: Shape = Shape()) -> tuple[Input, tuple[str, ...]]:  # noqa: B008
-    """A message as an email object: timestamp, direction, status, subject, bodies, headers.
+PLAIN = Shape()
 
-    Raises UnmappableRecord where the message has no usable date: HubSpot requires one.
+
+def from_email(email: Email, shape: Shape = PLAIN) -> tuple[Input, tuple[str, ...]]:
+    """(a message as an email object, the message's notes and what was cut of it).
+
+    docs/mail.md has the table of what goes where. Raises UnmappableRecord where the message has
+    no usable date, which HubSpot requires, or where a value is too long and may not be cut.
     """
     if email.sent_at is None:
         raise UnmappableRecord(
@@ -46,20 +55,38 @@ def from_email(email: Email, shape: Shape = Shape()) -> tuple[Input, tuple[str, 
             "hs_timestamp is required"
             + "".join(f"; {note}" for note in email.notes if "date" in note.lower())
         )
-    properties = {
-        "hs_timestamp": str(email.sent_at),
-        "hs_email_direction": shape.direction,
-        "hs_email_status": "SENT",
-        "hs_email_subject": email.subject,
-    }
-    if email.text:
-        properties["hs_email_text"] = email.text
-    if email.html:
-        properties["hs_email_html"] = email.html
-    headers = _headers(email)
+    text, html = email.text, email.html
+    listed = listing(email.attachments) if shape.attachments == "list" else ""
+    values = (
+        ("hs_timestamp", str(email.sent_at), cut_line, ""),
+        ("hs_email_direction", shape.direction, cut_line, ""),
+        ("hs_email_status", "BOUNCED" if "bounce" in email.traits else "SENT", cut_line, ""),
+        ("hs_email_subject", email.subject, cut_line, ""),
+        ("hs_email_text", text.strip() and text, cut_text, listed and f"\n\n{listed}"),
+        ("hs_email_html", html, cut_html, listed and html and f"<p>{escape(listed)}</p>"),
+        ("hubspot_owner_id", shape.owner, cut_line, ""),
+        (shape.thread_property, _thread(email), cut_line, ""),
+        (shape.label_property, ";".join(_labels(email)), cut_line, ""),
+    )
+    properties: dict[str, str] = {}
+    notes = list(email.notes)
+    for name, value, cut, tail in values:
+        if not name or not (value or tail):
+            continue
+        if tail and shape.too_long == "reject" and units(value) + units(tail) > LONGEST:
+            # The list is ours: it must not be what a record is refused for.
+            notes.append(f"{name} has no room for the list of attachments")
+            tail = ""  # noqa: PLW2901  # left out
+        fit, note = fitted(name, value, shape.too_long, cut, LONGEST - units(tail))
+        properties[name] = (fit.rstrip("\n") + tail).lstrip("\n") if tail else fit
+        if note:
+            notes.append(note)
+    headers, note = headers_json(email, shape.too_long)
     if headers:
-        properties["hs_email_headers"] = orjson.dumps(headers).decode()
-    return Input({name: value for name, value in properties.items() if value}, []), email.notes
+        properties["hs_email_headers"] = headers
+    if note:
+        notes.append(note)
+    return Input(properties, []), tuple(notes)
 
 
 def from_object(obj: Mapping[str, Any]) -> Input:
@@ -144,27 +171,11 @@ def _associations(value: object) -> list[Any]:
     return value
 
 
-def _headers(email: Email) -> dict[str, Any]:
-    headers: dict[str, Any] = {}
-    # HubSpot takes one `from` and one `sender`, and lists of the rest.
-    if email.from_:
-        headers["from"] = _address(email.from_[0])
-    if email.sender:
-        headers["sender"] = _address(email.sender[0])
-    for name, addresses in (("to", email.to), ("cc", email.cc), ("bcc", email.bcc)):
-        if addresses:
-            headers[name] = _addresses(addresses)
-    return headers
+def _thread(email: Email) -> str:
+    """The same for all messages of a thread: its first message has nothing but its own id."""
+    first = email.references[0] if email.references else email.in_reply_to
+    return email.thread_id or first or email.message_id
 
 
-def _addresses(addresses: Iterable[Address]) -> list[dict[str, str]]:
-    return [_address(address) for address in addresses]
-
-
-def _address(address: Address) -> dict[str, str]:
-    shape = {"email": address.email}
-    if address.first_name:
-        shape["firstName"] = address.first_name
-    if address.last_name:
-        shape["lastName"] = address.last_name
-    return shape
+def _labels(email: Email) -> list[str]:
+    return [label.replace(";", ",") for label in email.labels]

@@ -1,92 +1,176 @@
-"""Bodies: the text and HTML a reader would see, and the names of what is attached.
+"""Bodies: the text and HTML that a reader would see, and what is attached. Pure, never raises.
 
-Nothing is shown twice and nothing readable is dropped: inline text parts are joined in their
-order, attached messages are named and not opened.
+`layout.py` tells which parts are read and which are attached. Where there is no plain text it is
+made from the HTML; where there is nothing to read at all, the first of these stands in: what
+Outlook packed into winmail.dat, an invitation in words, any other text, the message inside (a
+forward as attachment), or the words that the message is encrypted.
 """
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
 
+from bulkload.mail import rtf
+from bulkload.mail.calendar import summary
+from bulkload.mail.files import files, unpacked
+from bulkload.mail.flowed import unfolded
+from bulkload.mail.html import safe
+from bulkload.mail.htmltext import text_of
+from bulkload.mail.layout import CALENDARS, PKCS7, Layout, content_id, laid_out
+from bulkload.mail.markup import of_text
 from bulkload.mail.text import decoded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from bulkload.mail.mime import Part
+    from bulkload.model import Attachment
 
-_HTML = re.compile(
+SEALED = "[This message is encrypted: only its recipient's key opens it.]"
+
+_MOST_LEVELS = 3  # of messages inside messages that are looked into for something to read
+_PAGE = re.compile(
     r"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
 )
+_ANY_TAG = re.compile(r"<[a-z!/?]", re.IGNORECASE)
+_META = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE)
+_CID = re.compile(r"cid:([^\"'\s<>)]{1,998})", re.IGNORECASE)
 
 
 class Bodies(NamedTuple):
-    """What a message holds. Line ends are line feeds."""
+    """Line ends are line feeds; `html` is safe to show, "" where the message has none."""
 
-    text: str
-    html: str
-    attachments: tuple[str, ...]
-
-
-def bodies(message: Part) -> Bodies:
-    """Never raises: a part that can't be decoded is taken as it is written.
-
-    A message that holds nothing but another message (a forward) shows that one's text.
-    """
-    found = _bodies(message)
-    if found.text or found.html:
-        return found
-    for part in _leaves(message):
-        if part.parts:
-            inner = _bodies(part.parts[0])
-            return Bodies(inner.text, inner.html, found.attachments)
-    return found
+    text: str = ""
+    html: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def _bodies(message: Part) -> Bodies:
-    plain: list[str] = []
-    html: list[str] = []
-    other: list[str] = []
-    attached: list[str] = []
-    for part in _leaves(message):
-        kind = part.kind
-        name = part.file_name
-        if part.disposition == "attachment" or (name and not kind.startswith("text/")):
-            attached.append(name or ("message.eml" if kind == "message/rfc822" else "unnamed"))
-        elif kind == "message/rfc822":
-            attached.append("message.eml")
-        elif kind == "text/plain" or kind.startswith("multipart/"):
-            # A multipart leaf is one whose boundary is nowhere to be found.
-            plain.append(_text(part))
-        elif kind == "text/html":
-            html.append(_text(part))
-        elif name:
-            attached.append(name)
-        elif kind.startswith("text/"):
-            other.append(_text(part))
-    if len(plain) == 1 and not html and _HTML.match(plain[0]):
-        plain, html = [], plain
-    if not plain and not html:
-        plain = other
-    return Bodies(_joined(plain), _joined(html), tuple(attached))
+def bodies(root: Part) -> Bodies:
+    """What of the message is read, and what is attached."""
+    return _bodies(root, 1)
 
 
-def _joined(texts: list[str]) -> str:
+def _bodies(root: Part, level: int) -> Bodies:
+    layout = laid_out(root)
+    reader = _Reader(layout)
+    html = reader.html(layout.html)
+    text = reader.text(layout.text)
+    if not text.strip() and html:
+        text = reader.text(layout.html)
+    attached = tuple(file.attachment for file in files(layout.attached, frozenset(reader.shown)))
+    if not (text.strip() or html.strip()):
+        text, html, note = _instead(root, layout, reader, level)
+        if note:
+            reader.notes.append(note)
+    if any(part.kind.startswith("multipart/") for part in layout.text):
+        reader.notes.append("its parts can't be told apart: the body is the text as written")
+    return Bodies(text, html, attached, tuple(dict.fromkeys(reader.notes)))
+
+
+class _Reader:
+    """Parts → text and HTML. Remembers what the HTML refers to, and what was done to it."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.notes: list[str] = []
+        self.shown: set[str] = set()
+        self._names = {cid: part.file_name for part in layout.attached if (cid := content_id(part))}
+        self._safe: dict[int, str] = {}
+
+    def text(self, parts: Iterable[Part]) -> str:
+        texts = []
+        for part in parts:
+            if part.kind == "text/html" or self._is_page(part):
+                texts.append(text_of(self._html_of(part)))
+            else:
+                texts.append(_text(part))
+        return _joined(texts)
+
+    def html(self, parts: tuple[Part, ...]) -> str:
+        """Empty where none of them is HTML: then the text says it all."""
+        if not any(part.kind == "text/html" or self._is_page(part) for part in parts):
+            return ""
+        return _joined(
+            self._html_of(part)
+            if part.kind == "text/html" or self._is_page(part)
+            else of_text(_text(part))
+            for part in parts
+        )
+
+    def made_safe(self, source: str) -> str:
+        if "cid:" in source or "CID:" in source:
+            self.shown.update(unquote(cid) for cid in _CID.findall(source))
+        html, notes = safe(source, self._names)
+        self.notes += notes
+        return html
+
+    def _html_of(self, part: Part) -> str:
+        html = self._safe.get(id(part))
+        if html is None:
+            source = _text(part)
+            # What is called HTML and is none keeps its lines.
+            html = self.made_safe(source) if _ANY_TAG.search(source) else of_text(source)
+            self._safe[id(part)] = html
+        return html
+
+    def _is_page(self, part: Part) -> bool:
+        """Whether a page of HTML is called plain text."""
+        if id(part) in self._safe:
+            return True
+        body = part.body
+        return b"<" in body[:500] and bool(_PAGE.match(_text(part)[:2_000]))
+
+
+def _instead(root: Part, layout: Layout, reader: _Reader, level: int) -> tuple[str, str, str]:
+    """(text, HTML, note) for a message without a body."""
+    for part in layout.attached:
+        inside = unpacked(part)
+        if inside is None:
+            continue
+        made = rtf.body(rtf.unpacked(inside.rtf)) if inside.rtf else rtf.Body()
+        source = inside.html or made.html
+        html = reader.made_safe(source) if source else ""
+        text = inside.text or made.text or text_of(html)
+        if text.strip() or html:
+            return text, html, "the body was taken out of winmail.dat"
+    for part in layout.attached:
+        if part.kind in CALENDARS and (words := summary(_text(part))):
+            return words, "", "the text is the invitation in words"
+    if any(part.kind in PKCS7 for part in layout.attached) or root.kind == "multipart/encrypted":
+        return SEALED, "", "the message is encrypted"
+    other = _joined(
+        _text(part)
+        for part in layout.attached
+        if not part.file_name
+        and part.disposition != "attachment"
+        and (part.kind.startswith("text/") or part.kind == "message/delivery-status")
+    )
+    if other.strip():
+        return other, "", ""
+    if level < _MOST_LEVELS:
+        for part in layout.attached:
+            if part.parts:
+                inner = _bodies(part.parts[0], level + 1)
+                if inner.text.strip() or inner.html:
+                    reader.notes += inner.notes
+                    return inner.text, inner.html, "the text is that of the message inside"
+    return "", "", ""
+
+
+def _joined(texts: Iterable[str]) -> str:
     return "\n".join(text for text in texts if text.strip())
 
 
-def _leaves(message: Part) -> Iterator[Part]:
-    """The parts that hold content, in order; not those of messages inside the message."""
-    stack = [message]
-    while stack:
-        part = stack.pop()
-        if part.parts and part.kind.startswith("multipart/"):
-            stack += reversed(part.parts)
-        else:
-            yield part
-
-
 def _text(part: Part) -> str:
-    text = decoded(part.content(), part.params.get("charset", ""))
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    content = part.content()
+    charset = part.params.get("charset", "")
+    if not charset and part.kind == "text/html" and (said := _META.search(content[:4_096])):
+        charset = said[1].decode("latin-1")
+    text = decoded(content, charset)
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if part.kind == "text/plain" and part.params.get("format", "").lower() == "flowed":
+        return unfolded(text, delsp=part.params.get("delsp", "").lower() == "yes")
+    return text

@@ -11,6 +11,8 @@ import re
 from collections import Counter
 from html import escape, unescape
 
+from bulkload.mail.markup import named
+
 MOST_CHARACTERS = 524_288
 """Of HTML, once pictures written in it, style sheets and comments are gone: eight times what a
 property holds."""
@@ -26,9 +28,9 @@ _STYLE = re.compile(r"<style\b", re.IGNORECASE), re.compile(r"</style\b[^>]*>", 
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)", re.IGNORECASE)
 _ANY_TAG = re.compile(r"<[/!?a-z][^<>]*>?", re.IGNORECASE)
 _LINE = re.compile(r"<(?:br|/?(?:p|div|tr|li|h[1-6]|table|blockquote))\b[^<>]*>?", re.IGNORECASE)
-_VOID = frozenset("area base br col embed hr img input link meta param source wbr".split())
-_IMPLIED = frozenset("body dd dt head html li option p tbody td tfoot th thead tr".split())
-_FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u".split())
+_VOID = named("area base br col embed hr img input link meta param source wbr")
+_IMPLIED = named("body dd dt head html li option p tbody td tfoot th thead tr")
+_FORMATTING = named("a b big code em font i nobr s small strike strong tt u")
 
 
 def bounded(source: str) -> tuple[str, tuple[str, ...]]:

@@ -45,7 +45,7 @@ def fitted(
         return value, ""
     if too_long == "reject":
         raise UnmappableRecord(
-            f"{name} is {length:,} characters long, and HubSpot takes {room:,}: "
+            f"{name} is {length:,} characters long, and HubSpot takes {LONGEST:,}: "
             "load it cut with --too-long cut"
         )
     return cut(value, room), f"{name} was cut from {length:,} to {room:,} characters"

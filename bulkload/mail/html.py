@@ -20,16 +20,16 @@ from urllib.parse import unquote
 import nh3
 
 from bulkload.mail.bounds import bounded
-from bulkload.mail.markup import attributes, shown
+from bulkload.mail.markup import attributes, named, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_TAGS = frozenset(
+_TAGS = named(
     "a abbr acronym address article aside b bdi bdo big blockquote br caption center cite code col "
     "colgroup dd del dfn dir div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header "
     "hr i img ins kbd li main mark nav ol p pre q rp rt ruby s samp section small span strike "
-    "strong sub summary sup table tbody td tfoot th thead time tr tt u ul var wbr".split()
+    "strong sub summary sup table tbody td tfoot th thead time tr tt u ul var wbr"
 )
 _BOX = {"align", "bgcolor", "height", "valign", "width"}
 _ATTRIBUTES: dict[str, set[str]] = {
@@ -52,14 +52,14 @@ _ATTRIBUTES: dict[str, set[str]] = {
     "tr": _BOX,
     "ul": {"type"},
 }
-_STYLES = frozenset(
+_STYLES = named(
     "background-color border border-bottom border-collapse border-color border-left border-radius "
     "border-right border-spacing border-style border-top border-width clear color direction "
     "display float font font-family font-size font-style font-variant font-weight height "
     "letter-spacing line-height list-style-type margin margin-bottom margin-left margin-right "
     "margin-top max-height max-width min-height min-width padding padding-bottom padding-left "
     "padding-right padding-top table-layout text-align text-decoration text-indent "
-    "text-transform vertical-align visibility white-space width word-break word-wrap".split()
+    "text-transform vertical-align visibility white-space width word-break word-wrap"
 )
 _SANITISER = nh3.Cleaner(
     tags=set(_TAGS),

@@ -13,17 +13,19 @@ import re
 from functools import lru_cache
 from html import escape
 
-from bulkload.mail.markup import VOID, attributes
+from bulkload.mail.markup import VOID, attributes, named
 
 _LINE, _BLANK_LINE, _QUOTE, _UNQUOTE, _WRITTEN_END = "\x01", "\x02", "\x03", "\x04", "\x05"
 _HARD = "\xa0"  # a blank that does not collapse
 
 _BLOCKS = dict.fromkeys(
-    "address article aside caption center dd dir div dt figcaption figure footer header li main "
-    "nav section table tr".split(),
+    named(
+        "address article aside caption center dd dir div dt figcaption figure footer header li "
+        "main nav section table tr"
+    ),
     _LINE,
 )
-_BLOCKS |= dict.fromkeys("dl h1 h2 h3 h4 h5 h6 p pre ul ol".split(), _BLANK_LINE)
+_BLOCKS |= dict.fromkeys(named("dl h1 h2 h3 h4 h5 h6 p pre ul ol"), _BLANK_LINE)
 _BLOCKS |= {"br": "\n", "td": "\t", "th": "\t", "hr": f"{_LINE}{'-' * 20}{_LINE}"}
 _SIGNS = _BLOCKS | {f"/{name}": sign for name, sign in _BLOCKS.items()}
 _SIGNS |= {"blockquote": _QUOTE, "/blockquote": _UNQUOTE}
@@ -42,9 +44,10 @@ def text_of(html: str) -> str:
     pieces: list[str] = []
     lists: list[int] = []  # the next number of each list around; 0: not numbered
     written: list[str] = []  # the elements from the first whose blanks are kept as written
-    for text_before, tag in zip(*[iter(_TAG.split(f"{_CONTROL.sub('', html)}<br>"))] * 2):
-        if text_before:
-            pieces.append(_kept(text_before) if written else _RUN.sub(" ", text_before))
+    split = _TAG.split(_CONTROL.sub("", html))
+    for text, tag in zip(split[::2], [*split[1::2], "br"], strict=True):
+        if text:
+            pieces.append(_kept(text) if written else _RUN.sub(" ", text))
         name, _, attrs = tag.partition(" ")
         sign = _SIGNS.get(name)
         if sign is not None:

@@ -16,7 +16,13 @@ TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)([^>]*)>")
 _ATTRIBUTE = re.compile(r' ([a-z-]+)="([^"]*)"')
 _HIDDEN = re.compile(r'style="(?:[^"]*;)?(?:display: *none|visibility: *hidden)', re.IGNORECASE)
 
-VOID = frozenset({"area", "br", "col", "hr", "img", "wbr"})
+
+def named(names: str) -> frozenset[str]:
+    """The words of `names`: of elements or properties."""
+    return frozenset(names.split())
+
+
+VOID = named("area br col hr img wbr")
 """Elements without an end tag, of those that are let through [HTML: void elements]."""
 
 

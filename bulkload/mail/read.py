@@ -14,7 +14,8 @@ from bulkload.mail.bodies import bodies
 from bulkload.mail.dates import sent_at
 from bulkload.mail.mime import parse
 from bulkload.mail.threads import identified, labels
-from bulkload.model import Attachment, Email
+from bulkload.mail.traits import traits
+from bulkload.model import Email
 
 _BOM = b"\xef\xbb\xbf"
 _ESCAPED = re.compile(rb"^>(>*From )", re.MULTILINE)
@@ -56,8 +57,9 @@ def read_email(raw: bytes, zone: str = "UTC") -> Email:
         references=identified(headers, "references"),
         thread_id=headers.text("x-gm-thrid").strip(),
         labels=labels(headers),
-        attachments=tuple(map(Attachment, body.attachments)),
-        notes=(*notes, *date_notes),
+        attachments=body.attachments,
+        traits=traits(root),
+        notes=(*notes, *body.notes, *date_notes),
     )
 
 

@@ -24,7 +24,8 @@ EMAIL = Email(
 
 
 def test_an_email_becomes_every_property() -> None:
-    made, _ = from_email(EMAIL)
+    made, notes = from_email(EMAIL)
+    assert notes == ()
     headers = json.loads(made.properties.pop("hs_email_headers"))
     assert made == Input(
         {
