@@ -23,6 +23,8 @@ ACTS: dict[str, Callable[[Portal, Call], Answer]] = {
     "create": partial(writes.create_batch, kind="emails"),
     "create one": partial(writes.create_one, kind="emails"),
     "contacts": partial(writes.create_batch, kind="contacts"),
+    "contacts upsert": partial(writes.upsert_batch, kind="contacts"),
+    "contacts read": partial(reads.read_batch, kind="contacts"),
     "update": partial(writes.update_batch, kind="emails"),
     "upsert": partial(writes.upsert_batch, kind="emails"),
     "archive": partial(writes.archive_batch, kind="emails"),
@@ -30,7 +32,10 @@ ACTS: dict[str, Callable[[Portal, Call], Answer]] = {
     "search": partial(search.search, kind="emails"),
 }
 WORDS = st.sampled_from(
-    ["", "1", "k", "hs_timestamp", "bulkload_key", "hs_email_headers", "EMAIL", "EQ", '{"from":1}']
+    [
+        *("", "1", "k", "hs_timestamp", "bulkload_key", "hs_email_headers", "EMAIL", "EQ"),
+        *('{"from":1}', "email", "a@firm.com", "a@firm.com;b@firm.com;"),
+    ]
 )
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-5, 300), WORDS)
 KEYS = st.sampled_from(
@@ -55,6 +60,8 @@ KEYS = st.sampled_from(
         "hs_timestamp",
         "bulkload_key",
         "hs_email_headers",
+        "email",
+        "hs_additional_emails",
         "associationCategory",
         "associationTypeId",
     ]

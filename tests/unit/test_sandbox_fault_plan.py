@@ -33,6 +33,26 @@ def test_a_rate_of_one_strikes_every_call(kind: str) -> None:
     assert all((fault := plan.fault(n)) and fault.kind == kind for n in range(50))
 
 
+def test_a_rate_can_be_for_what_some_calls_write() -> None:
+    plan = FaultPlan(1, {"files:503": 0.5, "late": 0.5}, ())
+
+    def kinds(writes: str) -> list[str]:
+        return [fault.kind for n in range(200) if (fault := plan.fault(n, writes)) is not None]
+
+    assert set(kinds("emails")) == set(kinds("contacts")) == {"late"}
+    assert set(kinds("files")) == {"503", "late"}
+    assert len(kinds("files")) == 200
+    drawn = [[plan.fault(n, writes) for n in range(50)] for writes in ("emails", "contacts")]
+    assert drawn[0] != drawn[1]  # each has numbers of its own
+    for wrong in ("file:503", "files:599", ":503"):
+        with pytest.raises(ValueError, match=f"no such fault: {wrong}"):
+            plan.change({wrong: 0.1})
+    with pytest.raises(ValueError, match="together"):
+        plan.change({"files:503": 0.6, "late": 0.5})
+    plan.change({"files:503": 0.6, "contacts:late": 0.6})
+    assert plan.fault(1) is None
+
+
 def test_a_fault_nobody_knows_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="no such fault: 599"):
         FaultPlan(0, {"599": 0.1}, ())
