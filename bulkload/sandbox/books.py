@@ -102,11 +102,9 @@ class Books:
                 return name, value, other
         return None
 
-    def marks(self, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    def marks(self, values: Mapping[str, str]) -> list[tuple[str, str]]:
         """What of these values nobody else may have: (property, value)."""
-        for name in self._index:
-            if value := values.get(name):
-                yield name, value
+        return [(name, value) for name in self._index if (value := values.get(name))]
 
     def count_duplicate(self, name: str) -> None:
         """Somebody tried to make a second record with a unique value."""

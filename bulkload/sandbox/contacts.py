@@ -76,10 +76,9 @@ class Contacts(Books):
                 return "email", value, other
         return super().conflict(values, but)
 
-    def marks(self, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-        yield from super().marks(values)
-        for address in addresses(values.get(ADDITIONAL, "")):
-            yield "email", address
+    def marks(self, values: Mapping[str, str]) -> list[tuple[str, str]]:
+        secondary = addresses(values.get(ADDITIONAL, ""))
+        return super().marks(values) + [("email", address) for address in secondary]
 
     def add(
         self, values: dict[str, str], links: Links, wall: float, readable: float, searchable: float
