@@ -251,3 +251,11 @@ def test_a_fault_strikes_what_it_is_meant_for(
         assert books["faults"] == {f"{what}:{kind}": 1}
 
     run(test, faults={f"{what}:{kind}": 1.0}, late_after=0.0, slow_by=0.0)
+
+
+def test_each_call_has_its_own_draw() -> None:
+    async def test(client: Client) -> None:
+        statuses = {(await client.upsert("a@b.com"))[0] for _ in range(20)}
+        assert statuses == {200, 503}
+
+    run(test, faults={"503": 0.5})
