@@ -11,7 +11,7 @@ import pytest
 
 from bulkload.errors import RefusedToStart
 from bulkload.hubspot import client as clients
-from bulkload.hubspot import pool
+from bulkload.hubspot import files, pool
 from bulkload.hubspot.auth import Token
 from bulkload.hubspot.client import Client, Sent
 from bulkload.hubspot.sink import Sink
@@ -252,6 +252,28 @@ def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> 
     sent, server = asyncio.run(through())
     assert sent.reply.status == 201
     assert server.requests[0].startswith(b"POST http://far.invalid/x HTTP/1.1\r\n")
+
+
+def test_a_file_goes_as_it_was_made_and_a_deletion_has_no_body() -> None:
+    request = files.upload(b"\0\r\n--x" * 300_000, "a.bin", "", "run")  # in parts: over a MiB
+
+    async def sends() -> Server:
+        async with (
+            serving(raw(OK)) as (server, url),
+            Client(url, Token(SECRET)) as client,
+        ):
+            assert (await Sink(client).upload(request)).reply.status == 201
+            assert (await Sink(client).delete_file("7/7")).reply.status == 201
+            return server
+
+    uploaded, deleted = asyncio.run(sends()).requests
+    head, _, body = uploaded.partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /files/v3/files HTTP/1.1\r\n")
+    assert f"Content-Type: {request.content_type}".encode() in head.split(b"\r\n")
+    assert body == request.body
+    assert deleted.startswith(b"DELETE /files/v3/files/7%2F7 HTTP/1.1\r\n")
+    assert deleted.endswith(b"\r\n\r\n")
+    assert all(f"Authorization: Bearer {SECRET}".encode() in sent for sent in (head, deleted))
 
 
 def test_a_call_that_is_cancelled_is_cancelled() -> None:
