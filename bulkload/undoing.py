@@ -1,6 +1,7 @@
-"""`undo`: archives what a run created, and only that.
+"""`undo`: archives what a run created, and only that: emails, then contacts, then files.
 
-Laws kept here: same account, or nothing is archived; what is about to happen is told first.
+Laws kept here: same account, or nothing is archived; what is about to happen is told first; a
+contact or a file goes only after every email that may be tied to it.
 """
 
 from __future__ import annotations
@@ -11,30 +12,36 @@ import random
 import time
 from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bulkload import events, hold
-from bulkload.archiving import Archiving
+from bulkload.archiving import Archiving, ByBatch, OneByOne
 from bulkload.call import Access, Call
 from bulkload.calling import Caller
 from bulkload.connecting import connected
 from bulkload.errors import StoppedForGood, StoppedResumable
-from bulkload.hubspot import account, archive, paths, wire
+from bulkload.hubspot import account, archive, contacts, paths, wire
 from bulkload.hubspot.sink import Sink
+from bulkload.journal import removals
 from bulkload.journal import undo as journals
 from bulkload.loader import existing
+from bulkload.proving import prove
 from bulkload.runlog import RunLog
-from bulkload.undoplan import Plan, Undone, plan
+from bulkload.undoplan import Keep, Plan, Undone, plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from bulkload.archiving import Ledger, Way
     from bulkload.events import Observer
     from bulkload.hubspot.account import Account
     from bulkload.hubspot.client import Client
     from bulkload.hubspot.wire import Reply
+    from bulkload.journal.portions import Portion, Settled
     from bulkload.limiter import Limiter
+
+P = TypeVar("P", bound="Portion")
 
 MOST_IN_FLIGHT = 20
 
@@ -50,11 +57,14 @@ async def undo(
     observers: Sequence[Observer] = (),
     interrupt: asyncio.Event | None = None,
     changes: dict[str, Any] | None = None,
+    keep_contacts: bool = False,
+    keep_files: bool = False,
 ) -> Undone:
     """Archive what a run created. Asks nobody: what it will do is told to `observers` first.
 
     `dry_run`: told, and nothing else; the remote is asked whose portal the token is for, where
-    there is one. `changes`: options of the run that are given again.
+    there is one. `changes`: options of the run that are given again. `keep_contacts`,
+    `keep_files`: those that the run made are left as they are.
 
     Returns an Undone, also where it stopped early (`stopped`, `exit_code` 3 or 4), and for a run
     that is undone already. Raises RefusedToStart where nothing was sent.
@@ -63,10 +73,10 @@ async def undo(
     call = Call(access, tuple(observers), interrupt)
     directory = existing(run)
     with directory.locked():
-        planned = plan(directory, changes)
+        planned = plan(directory, changes, Keep(keep_contacts, keep_files))
         tell = events.Announcer(call.observers)
         if planned.done:
-            if not planned.created:
+            if not planned.expected:
                 _warn(planned, tell)
             return planned.result(planned.settled)
         if dry_run and _tokenless(call):
@@ -87,6 +97,7 @@ class _Life:
         self._log = RunLog(planned.directory.log)
         self._tell = events.Announcer(call.observers if dry_run else (self._log, *call.observers))
         self._settled = planned.settled
+        self._contacts, self._files = planned.contacts, planned.files
 
     async def live(self) -> Undone:
         options, plan = self._plan.options, self._plan
@@ -101,21 +112,21 @@ class _Life:
             try:
                 _announce(plan, self._tell, await self._portal(caller, client))
                 if not self._dry:
-                    await self._archive(caller, traffic.limiter, in_flight, stack)
+                    await self._remove(caller, traffic.limiter, in_flight, stack)
             except hold.Drained:
                 pass
             except (StoppedResumable, StoppedForGood) as error:
                 caller.drain(error)
-        result = plan.result(self._settled, caller.stopped)
+        result = plan.result(self._settled, self._contacts, self._files, caller.stopped)
         if not self._dry:
             told = result.stopped or "settled"
             self._log.write(f"the undo ended with exit code {result.exit_code}: {told}")
         return result
 
-    async def _archive(
+    async def _remove(
         self, caller: Caller, limiter: Limiter, in_flight: int, stack: AsyncExitStack
     ) -> None:
-        directory = self._plan.directory
+        directory, keep = self._plan.directory, self._plan.keep
         with suppress(OSError):  # a full disk: what it was for has happened
             directory.lay_ballast()
         journal = journals.UndoJournal(directory, on_full=self._disk_trouble(caller))
@@ -123,17 +134,51 @@ class _Life:
         window_s = limiter.room.limit.window_s
         limiter.take_recent(await journal.sent_since(time.time() - window_s))
         # Its bytes are ids here: the share that is done tells how long it takes.
+        before = sum(self._settled) + sum(sum(made.settled) for made in self._plan.wanted)
         self._tell(
             events.Started(
-                self._plan.facts["run_id"], str(directory.path), self._plan.created,
-                sum(self._settled),
+                self._plan.facts["run_id"], str(directory.path), self._plan.expected, before
             )
-        )  # fmt: skip
-        archiving = Archiving(caller, journal, self._settled, self._tell, self._log)
+        )
+        sink = caller.sink
+        emails = ByBatch("record", caller, sink.read, sink.archive, archive.EMAILS)
+        of_emails = self._archiving(caller, journal, emails, self._settled)
+        try:
+            await of_emails.run(in_flight)
+        finally:
+            self._settled = of_emails.settled
+        if not keep.contacts:
+            await self._remove_contacts(caller, journal, in_flight)
+        if not keep.files:
+            of_files = self._archiving(caller, journal.files, OneByOne(caller), self._files.settled)
+            try:
+                await of_files.run(in_flight)
+            finally:
+                self._files = self._files._replace(settled=of_files.settled)
+        caller.go_on()
+        await journal.finish()
+
+    async def _remove_contacts(
+        self, caller: Caller, journal: journals.UndoJournal, in_flight: int
+    ) -> None:
+        caller.go_on()
+        if self._contacts.unsure:
+            await prove(caller, journal.contacts, self._log)
+            self._contacts = removals.made(self._plan.directory, "contact")
+        sink = caller.sink
+        way = ByBatch("contact", caller, sink.read_contacts, sink.archive_contacts, contacts.WRITES)
+        archiving = self._archiving(caller, journal.contacts, way, self._contacts.settled)
         try:
             await archiving.run(in_flight)
         finally:
-            self._settled = archiving.settled
+            self._contacts = self._contacts._replace(settled=archiving.settled)
+
+    def _archiving(
+        self, caller: Caller, ledger: Ledger[P], way: Way, settled: Settled
+    ) -> Archiving[P]:
+        others = sum(self._settled) + sum(self._contacts.settled) + sum(self._files.settled)
+        before = others - sum(settled)
+        return Archiving(caller, ledger, way, settled, self._tell, self._log, before=before)
 
     async def _portal(self, caller: Caller, client: Client) -> str | None:
         """The portal of this token. Raises where it is not, or may not be, the run's."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--yes", is_flag=True, help="Archive without asking.")
 @click.option("--dry-run", is_flag=True, help="Say what would be archived, and archive nothing.")
+@click.option("--keep-contacts", is_flag=True, help="Leave the contacts that the run made.")
+@click.option("--keep-files", is_flag=True, help="Leave the files that the run uploaded.")
 @click.option(
     "--base-url",
     envvar="BULKLOAD_BASE_URL",
@@ -28,13 +30,22 @@ if TYPE_CHECKING:
 @output_options
 @click.pass_context
 def command(
-    ctx: click.Context, /, run: Path, *, yes: bool, dry_run: bool, base_url: str | None, **_: Any
+    ctx: click.Context,
+    /,
+    run: Path,
+    *,
+    yes: bool,
+    dry_run: bool,
+    keep_contacts: bool,
+    keep_files: bool,
+    base_url: str | None,
+    **_: Any,
 ) -> int:
     """Archive what RUN created in HubSpot, and only that.
 
-    What the remote had already is not touched. It says how many records it will archive and in
-    which portal, and asks. Killed or stopped, the same command goes on. A run whose undo has
-    begun can't be resumed.
+    Emails first, then the contacts that it made, then the files that it uploaded. What the remote
+    had already is not touched. It says how many it will archive and in which portal, and asks.
+    Killed or stopped, the same command goes on. A run whose undo has begun can't be resumed.
 
     \b
     bulkload undo bulkload-runs/mail.mbox --dry-run
@@ -43,11 +54,11 @@ def command(
     from bulkload.cli.running import attend, tell
     from bulkload.report import words
     from bulkload.undoing import undo
-    from bulkload.undoplan import looked_at
+    from bulkload.undoplan import Keep, looked_at
 
     params = ctx.params
     changes = {"base_url": base_url} if base_url else {}
-    once = _Once()
+    keep, once = Keep(keep_contacts, keep_files), _Once()
 
     def attended(*, dry_run: bool) -> Undone:
         return attend(
@@ -58,11 +69,13 @@ def command(
                 observers=(once.only(progress),),
                 interrupt=interrupt,
                 changes=changes,
+                keep_contacts=keep_contacts,
+                keep_files=keep_files,
             ),
             params,
         )
 
-    if not (yes or dry_run) and not (planned := looked_at(run, changes)).done:
+    if not (yes or dry_run) and not (planned := looked_at(run, changes, keep)).done:
         if not sys.stdin.isatty():
             raise RefusedToStart(f"{planned.words()}. Nobody can be asked here: give --yes")
         looked = attended(dry_run=True)

@@ -47,7 +47,7 @@ class Found:
     in `missing`.
 
     `unexplained`: of the missing, those that the answer does not name as not found. `created`: by
-    contact id, when the remote says it was created, in seconds since the epoch.
+    address, when the contact was created whose first one it is, in seconds since the epoch.
     """
 
     ids: Mapping[str, str]
@@ -140,7 +140,7 @@ def judge_read(addresses: Sequence[str], reply: Reply) -> Found | Refused | Trou
     if len(strays) == len(untied) == 1:  # found by an address that the remote does not show
         ids[min(untied)] = min(strays)
     missing = asked - ids.keys()
-    created = {c.id: c.created for c in there if c.created is not None}
+    created = {c.email: c.created for c in there if c.email in asked and c.created is not None}
     return Found(ids, missing, missing - named if named or strays else frozenset(), created)
 
 

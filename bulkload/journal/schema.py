@@ -122,6 +122,14 @@ CREATE TABLE undone (             -- what an undo archives in one call: up to a 
     failed   INTEGER,
     intended_at REAL NOT NULL     -- our clock, seconds since the epoch
 );
+CREATE TABLE removed (            -- contacts and files of this run that an undo takes away
+    kind    TEXT NOT NULL,        -- contact, file
+    name    TEXT NOT NULL,        -- its address or its hash
+    gone    INTEGER NOT NULL,     -- 1: it was not there before
+    failed  INTEGER,              -- NULL: open; 1: the remote refuses
+    intended_at REAL NOT NULL,    -- our clock, seconds since the epoch
+    PRIMARY KEY (kind, name)
+) WITHOUT ROWID;
 CREATE TABLE replay (path TEXT PRIMARY KEY) WITHOUT ROWID;  -- replays made of this run
 """
 

@@ -12,20 +12,22 @@ to cut on.
 
 from __future__ import annotations
 
-import json
 import time
 from collections import deque
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload import ordinals
 from bulkload.journal import schema
+from bulkload.journal.portions import Portion, Settled, mark
+from bulkload.journal.removals import Removals
 from bulkload.journal.writer import Writer
 from bulkload.model import MAX_INPUTS
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from bulkload.rundir import RunDir
 
@@ -35,32 +37,13 @@ PAGE_ROWS = 200
 CALLS_A_PORTION = 2
 
 
-class Portion(NamedTuple):
-    """At most a hundred ids that are archived together.
-
-    `attempt`, `at`: where the first of them stands. `gone`: the places, from 0, of those that
-    were not there when they were looked at; None: they were not looked at.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hundred(Portion):
+    """`attempt`, `at`: where the first of its ids stands."""
 
     number: int
     attempt: int
     at: int
-    ids: tuple[str, ...]
-    gone: frozenset[int] | None = None
-
-    @property
-    def shown(self) -> tuple[str, ...]:
-        """Those that were there."""
-        gone = self.gone or frozenset()
-        return tuple(each for place, each in enumerate(self.ids) if place not in gone)
-
-
-class Settled(NamedTuple):
-    """Ids by what became of them, as far as it is settled."""
-
-    archived: int
-    already_gone: int
-    failed: int
 
 
 def created(run: RunDir) -> int:
@@ -91,16 +74,18 @@ class UndoJournal:
             schema.check(connection)
             self._from = _begin(connection)
             self._open = deque(_left_open(connection))
-        self._cut: deque[Portion] = deque()
+        self._cut: deque[Hundred] = deque()
         self._ended = False
         self._writer = Writer(
             lambda: schema.connect(run.journal), on_commit=lambda _: None, on_full=on_full
         )
+        self.contacts = Removals(self._writer, "contact")
+        self.files = Removals(self._writer, "file")
 
     async def close(self) -> None:
         await self._writer.stop()
 
-    async def next(self) -> Portion | None:
+    async def next(self) -> Hundred | None:
         """One that is not settled: first those left open. None: no more. One caller at a time."""
         if self._open:
             return self._open.popleft()
@@ -110,7 +95,7 @@ class UndoJournal:
             self._from, self._ended = page.then, page.last
         return self._cut.popleft() if self._cut else None
 
-    async def intend(self, portion: Portion) -> None:
+    async def intend(self, portion: Hundred) -> None:
         """It was looked at and is about to be archived. The first one makes the undo begun."""
         assert portion.gone is not None
 
@@ -128,12 +113,13 @@ class UndoJournal:
                     time.time(),
                 ),
             )
-            _mark(connection, "begun")
+            mark(connection, "begun")
 
         await self._writer.write(write)
 
-    async def settle(self, portion: Portion, *, failed: int) -> None:
-        """What was there of it is archived, all but `failed`."""
+    async def settle(self, portion: Hundred, refused: Collection[str]) -> None:
+        """What was there of it is archived, all but what was `refused`."""
+        failed = sum(each in refused for each in portion.shown)
         archived = len(portion.shown) - failed
         await self._writer.write(
             lambda connection: connection.execute(
@@ -144,7 +130,7 @@ class UndoJournal:
 
     async def finish(self) -> None:
         """Every portion is settled."""
-        await self._writer.write(lambda connection: _mark(connection, "done"))
+        await self._writer.write(lambda connection: mark(connection, "done"))
 
     async def sent_since(self, when: float) -> int:
         """Calls made after `when`, in seconds since the epoch, that the journal knows of."""
@@ -156,7 +142,10 @@ class UndoJournal:
             (portions,) = connection.execute(
                 "SELECT count(*) FROM undone WHERE intended_at > ?", (when,)
             ).fetchone()
-            return int(loads) + CALLS_A_PORTION * int(portions)
+            (removals,) = connection.execute(
+                "SELECT count(DISTINCT intended_at) FROM removed WHERE intended_at > ?", (when,)
+            ).fetchone()
+            return int(loads) + CALLS_A_PORTION * (int(portions) + int(removals))
 
         return await self._writer.write(ask)
 
@@ -170,7 +159,7 @@ class _From(NamedTuple):
 
 
 class _Page(NamedTuple):
-    portions: list[Portion]
+    portions: list[Hundred]
     then: _From
     last: bool
 
@@ -190,7 +179,9 @@ def _read_page(connection: sqlite3.Connection, begin: _From) -> _Page:
     while len(places) >= MAX_INPUTS or (places and last):
         part, places = places[:MAX_INPUTS], places[MAX_INPUTS:]
         if number not in known:
-            portions.append(Portion(number, *part[0][:2], tuple(each for *_, each in part)))
+            first, place = part[0][:2]
+            ids = tuple(each for *_, each in part)
+            portions.append(Hundred(number=number, attempt=first, at=place, ids=ids))
         number += 1
         attempt, at = places[0][:2] if places else (part[-1][0], part[-1][1] + 1)
     return _Page(portions, _From(number, attempt, at), last)
@@ -223,18 +214,17 @@ def _begin(connection: sqlite3.Connection) -> _From:
     return _From(*row) if row and first else _From(0, 0, 0)
 
 
-def _left_open(connection: sqlite3.Connection) -> Iterator[Portion]:
+def _left_open(connection: sqlite3.Connection) -> Iterator[Hundred]:
     rows = connection.execute(
         "SELECT number, attempt, at, size, gone FROM undone WHERE archived IS NULL ORDER BY number"
     ).fetchall()
     for number, attempt, at, size, gone in rows:
         places, _ = _places(connection, attempt, at, size + 1)
         ids = tuple(each for _, _, each in places[:size])
-        yield Portion(number, attempt, at, ids, frozenset(ordinals.unpack(gone)))
-
-
-def _mark(connection: sqlite3.Connection, how: str) -> None:
-    connection.execute(
-        "INSERT INTO run VALUES ('undo', ?) ON CONFLICT(name) DO UPDATE SET value=excluded.value",
-        (json.dumps(how),),
-    )
+        yield Hundred(
+            number=number,
+            attempt=attempt,
+            at=at,
+            ids=ids,
+            gone=frozenset(ordinals.unpack(gone)),
+        )

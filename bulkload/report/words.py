@@ -9,7 +9,7 @@ from bulkload.zone import span
 
 if TYPE_CHECKING:
     from bulkload.summary import Summary
-    from bulkload.undoplan import Undone
+    from bulkload.undoplan import Part, Undone
 
 
 def summary(ended: Summary) -> str:
@@ -59,21 +59,30 @@ def _next(ended: Summary, where: str) -> list[str]:
 
 def undone(ended: Undone) -> str:
     """What became of what a run created, and what comes next."""
-    left = ended.created - ended.archived - ended.already_gone - ended.failed
-    rows = [
-        ("archived", ended.archived, "by this undo"),
-        ("already gone", ended.already_gone, "archived or deleted before"),
-        ("failed", ended.failed, f"the remote refuses to archive them: {ended.run}/run.log"),
-        ("left", left, "not archived"),
-    ]
-    lines = [f"{ended.created:,} records created by {ended.run}"]
-    lines += [
-        f"  {count:>12,}  {name:<13} {meaning}"
-        for name, count, meaning in rows
-        if count or name == "archived"
-    ]
+    lines = _part("records created", "archived", ended.run, ended.emails)
+    if ended.contacts.made:
+        lines += _part("contacts made", "archived", ended.run, ended.contacts)
+    if ended.files.made:
+        lines += _part("files uploaded", "deleted", ended.run, ended.files)
     if ended.stopped:
         lines.append(f"Stopped: {ended.stopped}")
     if ended.resume:
         lines.append(f"{'Go on with it:':<45} {ended.resume}")
     return "\n".join(lines)
+
+
+def _part(what: str, removed: str, run: str, part: Part) -> list[str]:
+    rows = [
+        (removed, part.archived, "by this undo"),
+        ("already gone", part.already_gone, "archived or deleted before"),
+        ("failed", part.failed, f"the remote refuses to take them away: {run}/run.log"),
+        ("left", part.left, f"not {removed}"),
+    ]
+    return [
+        f"{part.made:,} {what} by {run}",
+        *(
+            f"  {count:>12,}  {name:<13} {meaning}"
+            for name, count, meaning in rows
+            if count or name == removed
+        ),
+    ]

@@ -23,7 +23,7 @@ from bulkload.events import Said
 from tests.acceptance.harness import TOKEN, Cli, Ended, Sandbox, ndjson, until
 
 FAST = ("--no-progress", "--rate-limit", "100000/1s")
-KEYS = ["run", "created", "archived", "already_gone", "failed", "exit_code"]
+KEYS = ["run", "created", "archived", "already_gone", "failed", "exit_code", "contacts", "files"]
 
 
 def load(cli: Cli, remote: Sandbox, count: int, run: str = "run", *words: object) -> Path:

@@ -1,4 +1,7 @@
-"""The moving part of an undo on a real journal: refusals, failures, and what a cut leaves."""
+"""The moving part of an undo on a real journal: refusals, failures, and what a cut leaves.
+
+Emails first; contacts and files below.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,15 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from bulkload import events
-from bulkload.archiving import Archiving
+from bulkload.archiving import Archiving, ByBatch, OneByOne
 from bulkload.calling import Caller
 from bulkload.hubspot.client import Sent
 from bulkload.hubspot.remoteclock import RemoteClock
 from bulkload.hubspot.wire import Reply
 from bulkload.journal import journal as journals
-from bulkload.journal import readers, schema, undo
+from bulkload.journal import readers, removals, schema, undo
 from bulkload.limiter import Limiter
+from bulkload.proving import prove
 from bulkload.room import RateLimit
 from bulkload.rundir import RunDir
 from bulkload.runlog import RunLog
@@ -35,10 +39,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Remote:
-    """Archives ids. `bad`: refused, alone or with others. `gone`: not there."""
+    """Archives ids. `bad`: refused, alone or with others. `gone`: not there. `lost`: files whose
+    deletion is answered by nothing of use. `people`: results of reads by address.
+    """
 
     bad: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
+    people: dict[str, Any] = field(default_factory=dict)
     archived: list[str] = field(default_factory=list)
     read_ids: list[str] = field(default_factory=list)
     calls: int = 0
@@ -63,6 +71,30 @@ class Remote:
             return answer(400, {"category": "VALIDATION_ERROR", "message": "secret"})
         self.archived += ids
         return answer(204)
+
+    async def read_contacts(self, request: bytes) -> Sent:
+        if b"idProperty" not in request:
+            return await self.read(request)
+        asked = [each["id"] for each in json.loads(request)["inputs"]]
+        return answer(
+            200, {"results": [self.people[each] for each in asked if each in self.people]}
+        )
+
+    async def archive_contacts(self, request: bytes) -> Sent:
+        return await self.archive(request)
+
+    async def delete_file(self, file: str) -> Sent:
+        self.calls += 1
+        await asyncio.sleep(0)
+        if self.calls > self.most:
+            return answer(401, {})
+        if file in self.bad:
+            return answer(400, {"category": "VALIDATION_ERROR", "message": "secret"})
+        if file in self.gone:
+            return answer(404, {"category": "OBJECT_NOT_FOUND"})
+        self.gone.add(file)
+        self.archived.append(file)
+        return answer(500 if file in self.lost else 204)
 
     async def probe(self) -> Sent:
         return answer(200, {})
@@ -106,9 +138,13 @@ def archive(run: RunDir, remote: Remote, in_flight: int = 5) -> tuple[undo.Settl
         traffic = open_traffic(Limiter(RateLimit(1_000_000, 1.0)), clock)
         caller = Caller(cast("Sink", remote), traffic, random.Random(1), tell, 5.0)
         journal = undo.UndoJournal(run, on_full=lambda _: None)
-        archiving = Archiving(caller, journal, undo.settled(run), tell, RunLog(run.log))
+        sink = caller.sink
+        way = ByBatch("record", caller, sink.read, sink.archive, "archive emails")
+        archiving = Archiving(caller, journal, way, undo.settled(run), tell, RunLog(run.log))
         try:
             await archiving.run(in_flight)
+            if caller.stopped is None:
+                await journal.finish()
         finally:
             await journal.close()
         assert archiving.settled == undo.settled(run)
@@ -220,3 +256,155 @@ def test_an_id_that_stands_twice_is_archived_once(run: RunDir) -> None:
     remote = Remote()
     assert archive(run, remote)[0] == (4, 1, 0)
     assert remote.archived == ["1", "2", "3", "4"]
+
+
+# Contacts and files
+
+
+def fill_people(run: RunDir, ours: int, found: int = 0) -> list[str]:
+    """Contacts that the run made (ids c0 …) and such as were there (f0 …), by address in turn."""
+    with schema.opened(run.journal, writable=True) as connection:
+        connection.executemany(
+            "INSERT INTO contact VALUES (?,?,?,NULL)",
+            [
+                *((f"p{n:04}@x.org", f"c{n}", 1) for n in range(ours)),
+                *((f"p{n:04}@y.org", f"f{n}", 0) for n in range(found)),
+                ("nobody@x.org", "", 0),
+            ],
+        )
+    return [f"c{n}" for n in range(ours)]
+
+
+def fill_files(run: RunDir, ours: int) -> list[str]:
+    with schema.opened(run.journal, writable=True) as connection:
+        connection.executemany(
+            "INSERT INTO file VALUES (?,?,?,?,?,NULL)",
+            [
+                *((f"{n:064x}", f"u{n}", f"a{n}.pdf", 9, 1) for n in range(ours)),
+                ("f" * 64, "theirs", "b.pdf", 9, 0),
+                ("e" * 64, "", "c.pdf", 9, 1),
+            ],
+        )
+    return [f"u{n}" for n in range(ours)]
+
+
+def remove(
+    run: RunDir, remote: Remote, kind: removals.Kind, in_flight: int = 3
+) -> tuple[undo.Settled, Any]:
+    async def work() -> tuple[undo.Settled, BulkloadError | None]:
+        tell = events.Announcer(())
+        clock = RemoteClock(asyncio.get_running_loop().time)
+        traffic = open_traffic(Limiter(RateLimit(1_000_000, 1.0)), clock)
+        caller = Caller(cast("Sink", remote), traffic, random.Random(1), tell, 5.0)
+        journal = undo.UndoJournal(run, on_full=lambda _: None)
+        sink, before = caller.sink, removals.made(run, kind).settled
+        way = ByBatch("contact", caller, sink.read_contacts, sink.archive_contacts, "archive them")
+        archiving = (
+            Archiving(caller, journal.contacts, way, before, tell, RunLog(run.log))
+            if kind == "contact"
+            else Archiving(caller, journal.files, OneByOne(caller), before, tell, RunLog(run.log))
+        )
+        try:
+            await archiving.run(in_flight)
+        finally:
+            await journal.close()
+        assert archiving.settled == removals.made(run, kind).settled
+        return archiving.settled, caller.stopped
+
+    return asyncio.run(work())
+
+
+def test_contacts_that_the_run_made_are_archived_and_no_others(run: RunDir) -> None:
+    ours = fill_people(run, 250, found=30)
+    assert removals.made(run, "contact") == removals.Made(250, undo.Settled(0, 0, 0))
+    remote = Remote(bad={"c7"}, gone={"c100", "c249"})
+    assert remove(run, remote, "contact") == ((247, 2, 1), None)
+    assert set(remote.archived) | {"c7"} == set(ours)
+    assert "contact c7: the remote refuses" in run.log.read_text()
+    assert removals.made(run, "contact").left == 0
+    again = Remote()
+    assert remove(run, again, "contact") == ((247, 2, 1), None)
+    assert again.read_ids == again.archived == []
+
+
+@pytest.mark.parametrize("kind", ["contact", "file"])
+def test_cut_anywhere_contacts_and_files_are_counted_once(run: RunDir, kind: removals.Kind) -> None:
+    ours = fill_people(run, 730) if kind == "contact" else fill_files(run, 40)
+    before = {ours[0], ours[-1], ours[3]}
+    archived: list[str] = []
+    for most in (2, 1, 0, 3, 10**9):
+        remote = Remote(gone=before | set(archived), most=most)
+        settled, _ = remove(run, remote, kind, 3)
+        archived += remote.archived
+        assert sum(settled) <= len(ours)
+    # A file that was gone before and whose deletion was cut can't be told from one deleted by it.
+    assert settled in {(len(ours) - n, n, 0) for n in ([3] if kind == "contact" else range(4))}
+    assert set(archived) | before == set(ours)
+    assert len(archived) == len(set(archived))
+    assert readers.facts(run)["undo"] == "begun"
+
+
+def test_a_contact_has_a_row_before_it_is_archived(run: RunDir) -> None:
+    fill_people(run, 3)
+
+    class Looking(Remote):
+        async def archive(self, request: bytes) -> Sent:
+            with closing(schema.read_only(run.journal)) as connection:
+                rows = connection.execute("SELECT kind, name, gone, failed FROM removed").fetchall()
+            assert rows == [("contact", f"p000{n}@x.org", int(n == 1), None) for n in range(3)]
+            return await super().archive(request)
+
+    assert remove(run, Looking(gone={"c1"}), "contact")[0] == (2, 1, 0)
+
+
+def test_files_that_the_run_uploaded_are_deleted_and_no_others(run: RunDir) -> None:
+    ours = fill_files(run, 10)
+    assert removals.made(run, "file").made == 10
+    remote = Remote(bad={"u2"}, gone={"u3"})
+    assert remove(run, remote, "file") == ((8, 1, 1), None)
+    assert set(remote.archived) == set(ours) - {"u2", "u3"}
+
+
+def test_a_file_whose_deletion_was_not_answered_is_deleted_and_not_gone_already(
+    run: RunDir,
+) -> None:
+    fill_files(run, 4)
+    assert remove(run, Remote(lost={"u1", "u2"}, gone={"u3"}), "file") == ((3, 1, 0), None)
+
+
+def prove_people(run: RunDir, remote: Remote) -> None:
+    async def work() -> None:
+        tell = events.Announcer(())
+        clock = RemoteClock(asyncio.get_running_loop().time)
+        traffic = open_traffic(Limiter(RateLimit(1_000_000, 1.0)), clock)
+        caller = Caller(cast("Sink", remote), traffic, random.Random(1), tell, 5.0)
+        journal = undo.UndoJournal(run, on_full=lambda _: None)
+        try:
+            await prove(caller, journal.contacts, RunLog(run.log))
+        finally:
+            await journal.close()
+
+    asyncio.run(work())
+
+
+def test_of_contacts_whose_making_was_cut_only_those_made_since_are_the_runs(run: RunDir) -> None:
+    since = 1_767_225_600.0
+    with schema.opened(run.journal, writable=True) as connection:
+        rows = [(f"p{n:03}@x.org", "", 0, since) for n in range(205)]
+        connection.executemany("INSERT INTO contact VALUES (?,?,?,?)", rows)
+    assert removals.made(run, "contact").unsure == 205
+
+    def person(number: int, created: str, email: str = "") -> dict[str, Any]:
+        address = email or f"p{number:03}@x.org"
+        others = f"p{number:03}@x.org" if email else None
+        shown = {"email": address, "hs_additional_emails": others}
+        return {"id": str(number), "properties": shown, "createdAt": created}
+
+    since_then, before = "2026-01-01T00:00:00.001Z", "2025-12-31T23:59:59.999Z"
+    people = [person(0, since_then), person(1, before), person(204, since_then)]
+    remote = Remote(people={f"p{int(each['id']):03}@x.org": each for each in people})
+    remote.people["p002@x.org"] = person(2, since_then, "other@x.org")
+    prove_people(run, remote)
+    found = removals.made(run, "contact")
+    assert (found.made, found.unsure) == (2, 201)
+    assert remove(run, Remote(), "contact")[0] == (2, 0, 0)

@@ -105,7 +105,9 @@ def test_names_go_by_id_and_only_where_there_are_some() -> None:
 
 def test_a_whole_answer_shows_who_is_there_and_who_is_not() -> None:
     some = read(207, answer(shown("B@X.org", 5), errors=[missing("A@x.org", "c@x.org")]))
-    assert some == Found({"b@x.org": "5"}, frozenset({"a@x.org", "c@x.org"}), created={"5": MADE_S})
+    assert some == Found(
+        {"b@x.org": "5"}, frozenset({"a@x.org", "c@x.org"}), created={"b@x.org": MADE_S}
+    )
     assert read(200, answer()) == Found({}, frozenset(ASKED))
     everybody = read(200, answer(*(shown(each, n) for n, each in enumerate(ASKED, 1))))
     assert everybody.missing == frozenset()
@@ -116,6 +118,7 @@ def test_a_second_address_shows_whose_it_is_and_two_addresses_may_be_one_contact
     body = answer(shown("z@x.org", 5, "Y@x.org", "B@x.org"), shown("a@x.org", 6, "c@x.org"))
     found = read(200, body)
     assert found.ids == {"b@x.org": "5", "a@x.org": "6", "c@x.org": "6"}
+    assert found.created.keys() == {"a@x.org"}
     assert not found.missing
 
 
@@ -260,6 +263,13 @@ def test_one_that_is_named_in_a_conflict_is_sent_alone_and_not_blamed() -> None:
     assert found.parts == (("b@x.org",), ("a@x.org", "c@x.org"))
 
 
+def test_two_addresses_of_one_contact_are_sent_apart() -> None:
+    message = "Duplicate IDs found in batch input: [a@x.org, c@x.org]. IDs must be unique"
+    found = upsert(400, {"category": "VALIDATION_ERROR", "message": message})
+    assert found.blamed == {}
+    assert found.parts == (("a@x.org",), ("c@x.org",), ("b@x.org",))
+
+
 def test_the_one_error_is_about_the_one_address() -> None:
     body = answer(errors=[{"category": "VALIDATION_ERROR", "message": "no"}])
     alone = judge_upsert(ASKED[:1], reply(207, body))
@@ -318,7 +328,11 @@ FIELDS = (
     "objectWriteTraceId",
 )
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(ASKED),
+    st.none()
+    | st.booleans()
+    | st.integers(-9, 2**40)
+    | st.text(max_size=8)
+    | st.sampled_from(ASKED),
     lambda inner: (
         st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=5)
     ),
