@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "demo": "See it work: a mailbox into an embedded HubSpot, faults and a kill included.",
     "doctor": "See whether all is as a load needs it, and what the portal is like.",
+    "map": "Propose how a table's columns become properties.",
     "load": "Load files or folders into HubSpot as a new run.",
     "resume": "Go on with a run that stopped early.",
     "replay": "Send a run's dead letters again, as a run of its own.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bulkload.proposing.doubts import doubts
 from bulkload.proposing.propose import Proposal, propose
 
-__all__ = ["Proposal", "propose"]
+__all__ = ["Proposal", "doubts", "propose"]

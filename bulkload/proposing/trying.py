@@ -1,0 +1,80 @@
+"""Pure: a mapping tried on records: how many it maps, why not the others, and some to look at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bulkload.errors import RecordError
+from bulkload.hubspot.properties import as_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bulkload.model import Mapped, Position, Record
+
+
+class Place(NamedTuple):
+    """Where a record stands, as "mail.csv, row 2"; in a folder its file."""
+
+    source: str
+    noun: str
+    position: Position
+
+    def __str__(self) -> str:
+        at, number = self.position
+        if isinstance(at, str):
+            return f"{self.source.rstrip('/')}/{at}"
+        return f"{self.source}, {self.noun} {number}"
+
+    def as_json(self) -> dict[str, Any]:
+        return {"source": self.source, "position": self.position.as_json()}
+
+
+class Shown(NamedTuple):
+    """A record to look at."""
+
+    place: Place
+    mapped: Mapped
+
+    def as_json(self) -> dict[str, Any]:
+        value, people, notes, _ = self.mapped
+        made = {**self.place.as_json(), "input": as_json(value)}
+        return {**made, "people": list(people), "notes": list(notes)}
+
+
+class Fault(NamedTuple):
+    """Why so many `records` can't be mapped, and the first of them."""
+
+    reason: str
+    records: int
+    first: Place
+
+    def as_json(self) -> dict[str, Any]:
+        return {"reason": self.reason, "records": self.records, "first": self.first.as_json()}
+
+
+class Tried(NamedTuple):
+    """`read` records, of which `good` are mapped."""
+
+    read: int
+    good: int
+    faults: tuple[Fault, ...]
+    shown: tuple[Shown, ...]
+
+
+def try_out(
+    records: Sequence[tuple[Place, Record]], to: Callable[[Record], Mapped], show: int = 5
+) -> Tried:
+    """`to` raises RecordError. The records shown stand evenly apart among the good ones."""
+    good: list[Shown] = []
+    faults: dict[str, Fault] = {}
+    for place, record in records:
+        try:
+            good.append(Shown(place, to(record)))
+        except RecordError as error:
+            known = faults.get(str(error), Fault(str(error), 0, place))
+            faults[known.reason] = known._replace(records=known.records + 1)
+    count = min(show, len(good))
+    shown = tuple(good[at * len(good) // count] for at in range(count))
+    most = tuple(sorted(faults.values(), key=lambda fault: -fault.records))
+    return Tried(len(records), len(good), most, shown)
