@@ -60,6 +60,7 @@ def parse(
     maps: Sequence[str], toml: str | None, *, associate: Sequence[str], timezone: str, file: str
 ) -> Columns:
     """See `Columns.parse`."""
+    _zone(timezone, _Place("--timezone", timezone))
     written: dict[str, Any] = {}
     if toml is not None:
         try:
@@ -187,14 +188,19 @@ def _moment(column: str, table: dict[str, Any], place: _Place) -> Moment:
     for form in formats:
         if wrong := flaw(form):
             raise place.at("format").refused(f"{form!r} {wrong}")
-    zone = place.at("timezone").text(table.get("timezone", place.timezone))
-    try:
-        known_zone(zone)
-    except (LookupError, ValueError, OSError):
-        raise place.at("timezone").refused(
-            f"{zone!r} is no time zone that is known here: expected one as in Europe/Berlin"
-        ) from None
+    at = place.at("timezone")
+    zone = _zone(at.text(table.get("timezone", place.timezone)), at)
     return Moment(column, formats, "UTC" if COUNTED.issuperset(formats) else zone)
+
+
+def _zone(name: str, place: _Place) -> str:
+    try:
+        known_zone(name)
+    except (LookupError, ValueError, OSError):
+        raise place.refused(
+            f"{name!r} is no time zone that is known here: expected one as in Europe/Berlin"
+        ) from None
+    return name
 
 
 def _template(written: str, place: _Place) -> Template:
