@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulkload.sources import fingerprint
+from bulkload.sources.folders import folder_of
 from bulkload.sources.streams import Stream, size_on_disk
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class FileSource:
         self.name = str(path) if name is None else name
         self.max_record_bytes = max_record_bytes
         self.extent = extent
+        self.folder = folder_of(self.path)
         self._stream: Stream | None = None
 
     def fingerprint(self) -> dict[str, Any]:

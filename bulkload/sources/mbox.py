@@ -5,7 +5,13 @@ line (the first one needs none), and where that line is an envelope: it has a ti
 year, is bare ("From -"), or a header follows it. So a paragraph that begins with "From here
 on" stays in its message, as no writer of mbox agrees with another on what to escape.
 
-Law kept here: memory is bounded: a message longer than the limit is skipped, unread.
+A Content-Length (mboxcl, mboxcl2) goes before that, but is believed only where the file
+bears it out: where the body it counts is followed by an envelope, with a blank line between
+or not, or by the end of the file. A count past the limit is not looked into. What was escaped
+(">From ") stays as it stands.
+
+Laws kept here: no message is lost, none runs into the next; memory is bounded: a message
+longer than the limit is skipped, unread.
 """
 
 from __future__ import annotations
@@ -23,7 +29,11 @@ if TYPE_CHECKING:
 
     from bulkload.sources.streams import Stream
 
-_MARK = b"\nFrom "
+ENVELOPE = b"From "
+"""What every mbox, and every message in it, begins with."""
+
+_MARK = re.compile(rb"From (?<=\nFrom )")  # F is rarer than a line feed: it is found sooner
+_MARK_BYTES = 7  # with the line end and the one before it, CRLF or LF
 _LOOKAHEAD = 4096
 _ENVELOPE = re.compile(
     rb"From (?:"
@@ -32,6 +42,10 @@ _ENVELOPE = re.compile(
     rb"|[^\n]*\n(?:>From |[!-9;-~]+[ \t]*:(?!//))"  # a header follows
     rb")"
 )
+# The first of the two: a count, or the blank line that ends the headers without one.
+_COUNT = re.compile(rb"\n(?:\n|\r\n|Content-[Ll]ength:[ \t]*(\d{1,15})[ \t]*\r?(?=\n))")
+_BLANK_LINE = re.compile(rb"\n\r?\n")
+_BLANK = re.compile(rb"(?:\r?\n){0,2}")  # of a last line that was not counted, and after it
 
 
 class Span(NamedTuple):
@@ -63,83 +77,143 @@ class MboxSource(FileSource):
             # The flaw of a torn stream is known at its end: it is the last record's.
             if stream.flaw is not None:
                 if previous is None:
-                    previous = Record(Position(stream.offset, number), "mail", b"")
+                    position = Position(stream.offset, number)
+                    previous = Record(position, "mail", b"", folder=self.folder)
                 previous = previous._replace(flaw=stream.flaw)
             if previous is not None:
                 yield previous
 
     def _record(self, span: Span, number: int) -> Record | None:
-        position = Position(span.offset, number)
-        if span.raw is None:
-            flaw = too_large("message", span.size, self.max_record_bytes)
-            return Record(position, "mail", None, None, flaw)
-        raw = span.raw.removeprefix(BOM) if span.offset == 0 else span.raw
-        if raw.startswith(b"From "):
-            return Record(position, "mail", raw)
+        at, size, raw = span
+        position = Position(at, number)
+        if raw is None:
+            flaw = too_large("message", size, self.max_record_bytes)
+            return Record(position, "mail", None, None, flaw, self.folder)
+        if at == 0:
+            raw = raw.removeprefix(BOM)
+        if raw.startswith(ENVELOPE):
+            return Record(position, "mail", raw, None, None, self.folder)
         if not raw.strip():
             return None
-        flaw = f"{span.size:,} bytes before the first line that begins with 'From '"
-        return Record(position, "mail", raw, None, flaw)
+        flaw = f"{size:,} bytes before the first line that begins with 'From '"
+        return Record(position, "mail", raw, None, flaw, self.folder)
 
 
 def read_messages(stream: Stream, limit: int) -> Iterator[Span]:
     """The file cut before each envelope, without the blank line in front of it."""
-    buffer = bytearray()
+    buffer = b""
     offset = stream.offset  # of the buffer's first byte
     start = offset  # of the message that is being read
-    seen = 0  # in the buffer: no mark begins before it
+    seen = 0  # in the buffer: no message begins before it
+    counted: int | None = None  # where its body ends by its count; 0: there is none to believe
+    follower = -1  # where the next envelope stands, as the count says and the file bears out
     begun = ended = False
     while not ended:
-        block = stream.read()
-        ended = not block
-        buffer += block
-        begun = begun or (start == offset and buffer.removeprefix(BOM).startswith(_MARK[1:]))
-        first = 0
-        while (mark := buffer.find(_MARK, seen)) >= 0:
-            window = bytes(buffer[mark + 1 : mark + 1 + _LOOKAHEAD])
-            if not ended and len(window) < _LOOKAHEAD and window.count(b"\n") < 2:
-                seen = mark
+        more, ended = _read(stream, len(buffer), limit)
+        buffer += more
+        size = len(buffer)
+        begun = begun or (start == offset and buffer.removeprefix(BOM).startswith(ENVELOPE))
+        first = max(0, start - offset)  # in the buffer: the message, or what is left of it
+        while found := _MARK.search(buffer, seen):
+            line = found.start()
+            if not ended and size - line < _LOOKAHEAD and buffer.count(b"\n", line) < 2:
                 break
-            seen = mark + 1
-            end = _blank_line_before(buffer, mark)
-            if end is None and not begun:
-                end = mark + 1  # what stands before the first message needs no blank line
-            torn_off = len(window) < _LOOKAHEAD and b"\n" not in window  # at the file's end
-            if end is None or not (torn_off or _ENVELOPE.match(window)):
+            end = line - 1 if buffer[line - 2 : line] == b"\n\n" else _blank_before(buffer, line)
+            if not begun:
+                end = line if end is None else end  # what stands before the first needs no blank
+            elif counted is None:
+                counted = _counted_end(buffer, first, line, offset, start + limit)
+            if counted and follower < 0:
+                if not ended and offset + size - counted < _LOOKAHEAD:
+                    break
+                after = _envelope_after(buffer, counted - offset)
+                counted, follower = (0, -1) if after is None else (counted, offset + after)
+            if offset + line < follower:
+                seen = follower - offset
+                continue
+            if offset + line == follower and end is None:
+                end = line
+            seen = line + 1
+            if end is None or not _is_envelope(buffer, line):
                 continue
             yield _span(buffer, first, offset + end, start, limit)
-            first = seen
-            start = offset + first
+            first = line
+            start = offset + line
+            counted, follower = None, -1
             begun = True
-        if mark < 0:
-            seen = max(seen, len(buffer) - len(_MARK) + 1)
-        if ended:
-            break
-        if offset + len(buffer) - start > limit + _LOOKAHEAD:
+        seen = line if found else max(seen, size - len(ENVELOPE) + 1)
+        if offset + size - start > limit + _LOOKAHEAD:
             # Too large: only what could be part of the next mark is kept.
-            first = max(first, min(seen, len(buffer)) - len(_MARK))
-        if first:
-            del buffer[:first]
+            first = max(first, min(seen, size) - _MARK_BYTES)
+            counted = counted or 0
+        if not ended:
+            buffer = buffer[first:]
             offset += first
-            seen = max(0, seen - first)
-    end = len(buffer)
-    if buffer.endswith(_MARK[:1]):
-        blank = _blank_line_before(buffer, end - 1)
-        end = end if blank is None else blank
-    if offset + len(buffer) > start:
-        yield _span(buffer, first, offset + end, start, limit)
+            seen -= first
+    end = _blank_before(buffer, size) if buffer.endswith(b"\n") else None
+    if offset + size > start:
+        yield _span(buffer, first, offset + (size if end is None else end), start, limit)
 
 
-def _span(buffer: bytearray, first: int, end: int, start: int, limit: int) -> Span:
+def _read(stream: Stream, held: int, limit: int) -> tuple[bytes, bool]:
+    """The next bytes, and whether they are the last: about as many as are held already, so that
+    joining the two costs a long message no more than reading it.
+    """
+    blocks = [stream.read()]
+    wanted = min(held, limit + _LOOKAHEAD - held) - len(blocks[0])
+    while wanted > 0 and blocks[-1]:
+        blocks.append(stream.read())
+        wanted -= len(blocks[-1])
+    return (b"".join(blocks) if len(blocks) > 1 else blocks[0]), not blocks[-1]
+
+
+def _span(buffer: bytes, first: int, end: int, start: int, limit: int) -> Span:
     size = end - start
-    if size > limit:
-        return Span(start, size, None)
-    with memoryview(buffer) as view:
-        return Span(start, size, bytes(view[first : first + size]))
+    return Span(start, size, None if size > limit else buffer[first : first + size])
 
 
-def _blank_line_before(buffer: bytearray, newline: int) -> int | None:
-    """Where the blank line that ends at `newline` begins; None where that line isn't blank."""
+def _is_envelope(buffer: bytes, line: int) -> bool:
+    if _ENVELOPE.match(buffer, line, line + _LOOKAHEAD):
+        return True
+    # Torn off at the file's end.
+    return len(buffer) - line < _LOOKAHEAD and buffer.find(b"\n", line) < 0
+
+
+def _counted_end(
+    buffer: bytes, first: int, before: int, offset: int, most: int
+) -> int | None:
+    """Where in the file the message at `first` ends by its count; 0 where it has none, or one
+    past `most`; None where its headers don't end before `before`.
+    """
+    count = _COUNT.search(buffer, first, before)
+    if count is None:
+        return None
+    if count[1] is None:
+        return 0
+    blank = _BLANK_LINE.search(buffer, count.end(), before)
+    if blank is None:
+        return None
+    end = offset + blank.end() + int(count[1])
+    return end if end <= most else 0
+
+
+def _envelope_after(buffer: bytes, counted: int) -> int | None:
+    """Where the envelope, or the file's end, is that follows a counted body; None where neither
+    does: the count is wrong.
+    """
+    if counted > len(buffer):
+        return None
+    blank = _BLANK.match(buffer, counted)
+    line = blank.end() if blank else counted
+    if line == len(buffer):
+        return line
+    begins = buffer[line - 1] == 0x0A and _ENVELOPE.match(buffer, line, line + _LOOKAHEAD)
+    return line if begins else None
+
+
+def _blank_before(buffer: bytes, line: int) -> int | None:
+    """Where the blank line that ends before `line` begins; None where that line isn't blank."""
+    newline = line - 1
     if newline == 0:
         return 0
     if buffer[newline - 1] == 0x0A:
