@@ -108,8 +108,9 @@ class Email:
     """A message, read: what mapping needs of it and nothing of HubSpot.
 
     `sent_at` is milliseconds since the epoch, UTC; None where no header and no mbox line
-    gives a date. `html` is safe to show. Message ids are without their angle brackets. `traits`
-    are what it shows itself to be by its own headers and parts: see `mail/traits.py`.
+    gives a date. `html` is safe to show. Message ids are without their angle brackets, and so is
+    the `list_id` (List-Id). `traits` are what it shows itself to be by its own headers and parts:
+    see `mail/traits.py`.
     """
 
     sent_at: int | None
@@ -125,6 +126,7 @@ class Email:
     in_reply_to: str = ""
     references: tuple[str, ...] = ()
     thread_id: str = ""
+    list_id: str = ""
     labels: tuple[str, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     traits: frozenset[str] = frozenset()
