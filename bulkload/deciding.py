@@ -10,11 +10,13 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
 
 from bulkload.columns import Associate, Columns
 from bulkload.errors import RecordError, RefusedToStart
-from bulkload.mail.filters import Filters
-from bulkload.mail.mine import Mine, guess, read_owners
+from bulkload.mail.filters import LEAVE_OUT, Filters, read_never_log
+from bulkload.mail.mine import Mine, guess
+from bulkload.mail.owners import read_owners
 from bulkload.mail.read import read_email
 from bulkload.options import AUTO
 from bulkload.rules import Rules
@@ -52,10 +54,12 @@ def decide(options: Options, sources: Sequence[Source]) -> Decided:
         said.append(words)
     columns = _columns(options)
     filters = Filters.parse(
-        options.filter, options.leave_out, options.never_log, timezone=options.timezone
+        options.filter, options.leave_out, _never_log(options), ZoneInfo(options.timezone)
     )
-    if mail and (words := filters.words()):
-        said.append(words)
+    if mail and (
+        kinds := [name for name, counted in LEAVE_OUT.items() if counted in filters.leave_out]
+    ):
+        said.append(f"left out, and counted: {', '.join(kinds)} (--leave-out none loads them too)")
     return Decided(
         Rules(
             mine=mine,
@@ -91,6 +95,15 @@ def _columns(options: Options) -> Columns | None:
         timezone=options.timezone,
         file=options.mapping or "",
     )
+
+
+def _never_log(options: Options) -> Iterator[str]:
+    for each in ",".join(options.never_log).split(","):
+        if each.strip().startswith("@"):
+            name = each.strip()[1:]
+            yield from read_never_log(read_text(name, "--never-log"), name)
+        else:
+            yield each
 
 
 def _owners(options: Options) -> Mapping[str, str]:

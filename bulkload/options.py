@@ -82,7 +82,7 @@ class Options:
     done when they are used up.
 
     Of mail: `mine`: domains and addresses that are ours; `owners`: "auto", or a file;
-    `timezone`: of dates that name none; `leave_out`: kinds of mail, None for the usual ones;
+    `timezone`: of dates that name none; `leave_out`: kinds of mail, empty for the usual ones;
     `filter`, `never_log` as the flags have them. Of rows: `map`, `mapping` (a file). Raises
     RefusedToStart for a value that can't be.
     """
@@ -111,7 +111,7 @@ class Options:
     label_property: str | None = None
     timezone: str = "UTC"
     too_long: TooLong = "cut"
-    leave_out: tuple[str, ...] | None = None
+    leave_out: tuple[str, ...] = ()
     filter: tuple[str, ...] = ()
     never_log: tuple[str, ...] = ()
     contacts: bool = True

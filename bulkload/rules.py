@@ -26,7 +26,7 @@ class Rules:
 
     mine: Mine = field(default_factory=Mine)
     owners: Mapping[str, str] = field(default_factory=dict)
-    filters: Filters = field(default_factory=lambda: Filters.parse((), (), ()))
+    filters: Filters = field(default_factory=Filters)
     people: bool = False
     thread_property: str = ""
     label_property: str = ""

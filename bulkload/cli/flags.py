@@ -232,9 +232,6 @@ def given(ctx: click.Context, *, only: frozenset[str] | None = None) -> dict[str
         found[key] = value
     if "max_outage" in found:
         found["max_outage"] = _seconds(found["max_outage"])
-    if "leave_out" in found:
-        kinds = tuple(kind.strip() for each in found["leave_out"] for kind in each.split(","))
-        found["leave_out"] = () if kinds == ("none",) else kinds
     return found
 
 

@@ -98,16 +98,16 @@ def participants(email: Email) -> Iterator[str]:
             yield each.email
 
 
-def external_people(email: Email, mine: Mine) -> tuple[str, ...]:
-    """Every sender and recipient that is not mine: once, in the order of the headers, in lower
-    case with their domain in ASCII. An address that HubSpot takes for no contact's is left out.
+def external_people(email: Email, mine: Mine) -> tuple[Address, ...]:
+    """Every sender and recipient that is not mine: once, in the order of the headers, their address
+    in lower case with its domain in ASCII. One that HubSpot takes for no contact's is left out.
     """
-    people = (normal(address) for address in participants(email))
-    return tuple(
-        address
-        for address in dict.fromkeys(people)
-        if is_contact(address) and not mine.holds(address)
-    )
+    people: dict[str, Address] = {}
+    for each in (*email.from_, *email.sender, *recipients(email)):
+        address = normal(each.email)
+        if address not in people and is_contact(address) and not mine.holds(address):
+            people[address] = each._replace(email=address)
+    return tuple(people.values())
 
 
 def is_contact(address: str) -> bool:
