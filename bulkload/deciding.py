@@ -54,7 +54,7 @@ def decide(options: Options, sources: Sequence[Source]) -> Decided:
         said.append(words)
     columns = _columns(options)
     filters = Filters.parse(
-        options.filter, options.leave_out, _never_log(options), ZoneInfo(options.timezone)
+        options.filter, options.leave_out, never_log(options.never_log), ZoneInfo(options.timezone)
     )
     if mail and (
         kinds := [name for name, counted in LEAVE_OUT.items() if counted in filters.leave_out]
@@ -63,7 +63,7 @@ def decide(options: Options, sources: Sequence[Source]) -> Decided:
     return Decided(
         Rules(
             mine=mine,
-            owners=_owners(options),
+            owners=owners(options.owners),
             filters=filters,
             people=options.contacts and _has_people(sources, columns),
             thread_property=options.thread_property or "",
@@ -97,20 +97,20 @@ def _columns(options: Options) -> Columns | None:
     )
 
 
-def _never_log(options: Options) -> Iterator[str]:
-    for each in ",".join(options.never_log).split(","):
-        if each.strip().startswith("@"):
-            name = each.strip()[1:]
-            yield from read_never_log(read_text(name, "--never-log"), name)
+def never_log(given: Sequence[str]) -> Iterator[str]:
+    """Patterns as they are given; of @FILE those in the file. Raises RefusedToStart."""
+    for each in (part.strip() for several in given for part in several.split(",")):
+        if each.startswith("@"):
+            yield from read_never_log(read_text(each[1:], "--never-log"), each[1:])
         else:
             yield each
 
 
-def _owners(options: Options) -> Mapping[str, str]:
-    if options.owners in (None, AUTO):
+def owners(named: str | None) -> Mapping[str, str]:
+    """Owner ids by address, from a file; the portal's own come later. Raises RefusedToStart."""
+    if named is None or named == AUTO:
         return {}
-    assert options.owners is not None
-    return read_owners(read_text(options.owners, "--owners"), options.owners)
+    return read_owners(read_text(named, "--owners"), named)
 
 
 def read_text(path: str, flag: str) -> str:

@@ -197,15 +197,18 @@ def _rows(records: Sequence[tuple[Place, Record]]) -> list[dict[str, str]]:
 
 
 def _tried(records: Sequence[tuple[Place, Record]], columns: Columns | None) -> Tried:
-    from bulkload.columns import fields_of
+    from bulkload.mail.filters import Filters
     from bulkload.mapping import map_record
     from bulkload.model import Mapped
     from bulkload.proposing.trying import try_out
+    from bulkload.rules import Rules
+
+    rules = Rules(columns=columns, filters=Filters.parse((), ("none",)), people=True)
 
     def mapped(record: Record) -> Mapped:
-        if columns is None:
-            return Mapped(map_record(record))
-        return columns.mapped(fields_of(record))
+        made = map_record(record, rules)
+        assert isinstance(made, Mapped), "nothing is left out"
+        return made
 
     return try_out(records, mapped)
 

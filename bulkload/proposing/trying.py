@@ -37,9 +37,9 @@ class Shown(NamedTuple):
     mapped: Mapped
 
     def as_json(self) -> dict[str, Any]:
-        value, people, notes, _ = self.mapped
-        made = {**self.place.as_json(), "input": as_json(value)}
-        return {**made, "people": list(people), "notes": list(notes)}
+        made = {**self.place.as_json(), "input": as_json(self.mapped.input)}
+        people = [each.email for each in self.mapped.people]
+        return {**made, "people": people, "notes": list(self.mapped.notes)}
 
 
 class Fault(NamedTuple):

@@ -47,14 +47,14 @@ def verdict(tried: Tried) -> Iterator[str]:
 
 
 def _lines(one: Shown) -> Iterator[tuple[str, str]]:
-    value, people, notes, files = one.mapped
+    value, people, notes, files, _ = one.mapped
     for name, text in value.properties.items():
         yield _clean(name), _cut(text)
     for tie in value.associations:
         types = ", ".join(str(kind.get("associationTypeId")) for kind in tie.get("types", ()))
         yield "tied to", _cut(f"{tie.get('to', {}).get('id')} (type {types})")
     if people:
-        yield "contacts", _cut(", ".join(people))
+        yield "contacts", _cut(", ".join(each.email for each in people))
     if files:
         yield "attachments", str(files)
     for note in notes:

@@ -179,9 +179,7 @@ def _is_envelope(buffer: bytes, line: int) -> bool:
     return len(buffer) - line < _LOOKAHEAD and buffer.find(b"\n", line) < 0
 
 
-def _counted_end(
-    buffer: bytes, first: int, before: int, offset: int, most: int
-) -> int | None:
+def _counted_end(buffer: bytes, first: int, before: int, offset: int, most: int) -> int | None:
     """Where in the file the message at `first` ends by its count; 0 where it has none, or one
     past `most`; None where its headers don't end before `before`.
     """

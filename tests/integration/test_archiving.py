@@ -23,6 +23,7 @@ from bulkload.hubspot.remoteclock import RemoteClock
 from bulkload.hubspot.wire import Reply
 from bulkload.journal import journal as journals
 from bulkload.journal import readers, removals, schema, undo
+from bulkload.journal.portions import Settled
 from bulkload.limiter import Limiter
 from bulkload.proving import prove
 from bulkload.room import RateLimit
@@ -131,8 +132,8 @@ def fill(run: RunDir, *batches: int) -> list[str]:
     return made
 
 
-def archive(run: RunDir, remote: Remote, in_flight: int = 5) -> tuple[undo.Settled, Any]:
-    async def work() -> tuple[undo.Settled, BulkloadError | None]:
+def archive(run: RunDir, remote: Remote, in_flight: int = 5) -> tuple[Settled, Any]:
+    async def work() -> tuple[Settled, BulkloadError | None]:
         tell = events.Announcer(())
         clock = RemoteClock(asyncio.get_running_loop().time)
         traffic = open_traffic(Limiter(RateLimit(1_000_000, 1.0)), clock)
@@ -290,8 +291,8 @@ def fill_files(run: RunDir, ours: int) -> list[str]:
 
 def remove(
     run: RunDir, remote: Remote, kind: removals.Kind, in_flight: int = 3
-) -> tuple[undo.Settled, Any]:
-    async def work() -> tuple[undo.Settled, BulkloadError | None]:
+) -> tuple[Settled, Any]:
+    async def work() -> tuple[Settled, BulkloadError | None]:
         tell = events.Announcer(())
         clock = RemoteClock(asyncio.get_running_loop().time)
         traffic = open_traffic(Limiter(RateLimit(1_000_000, 1.0)), clock)
@@ -316,7 +317,7 @@ def remove(
 
 def test_contacts_that_the_run_made_are_archived_and_no_others(run: RunDir) -> None:
     ours = fill_people(run, 250, found=30)
-    assert removals.made(run, "contact") == removals.Made(250, undo.Settled(0, 0, 0))
+    assert removals.made(run, "contact") == removals.Made(250, Settled(0, 0, 0))
     remote = Remote(bad={"c7"}, gone={"c100", "c249"})
     assert remove(run, remote, "contact") == ((247, 2, 1), None)
     assert set(remote.archived) | {"c7"} == set(ours)

@@ -81,7 +81,11 @@ def test_a_row_becomes_what_the_file_says() -> None:
         (found, [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": kind}])
         for found, kind in (("12", 198), ("13", 198), ("7", 186))
     ]
-    assert made.people == ("ada@x.example", "b@x.example", "c@x.example")
+    assert tuple(each.email for each in made.people) == (
+        "ada@x.example",
+        "b@x.example",
+        "c@x.example",
+    )
     assert made.notes == ()
 
 
