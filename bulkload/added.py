@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from bulkload.batching import Entry
 
@@ -27,13 +27,34 @@ TO_CONTACT = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 198
 def linked(entry: Entry, contacts: Iterable[str]) -> Entry:
     """Tied to these contacts too, each once."""
     sent = _sent(entry)
-    there = {str(each["to"].get("id")) for each in sent["associations"] if _to_contact(each)}
+    there = _contacts(sent)
     sent["associations"] += [
         {"to": {"id": contact}, "types": [TO_CONTACT]}
         for contact in dict.fromkeys(contacts)
         if contact not in there
     ]
     return entry._replace(sent=orjson.dumps(sent), tied=True)
+
+
+def unlinked(entry: Entry, contacts: Collection[str]) -> Entry:
+    """Not tied to these any more."""
+    sent = _sent(entry)
+    sent["associations"] = [
+        each
+        for each in sent["associations"]
+        if not (_to_contact(each) and str(each["to"].get("id")) in contacts)
+    ]
+    return entry._replace(sent=orjson.dumps(sent))
+
+
+def contacts_of(body: bytes) -> frozenset[str]:
+    """The ids of the contacts that an input is tied to."""
+    return _contacts(orjson.loads(body))
+
+
+def _contacts(sent: dict[str, Any]) -> frozenset[str]:
+    there = (each for each in sent["associations"] if _to_contact(each))
+    return frozenset(str(each["to"].get("id")) for each in there)
 
 
 def relabelled(entry: Entry, labels: tuple[str, ...], name: str) -> Entry:

@@ -19,7 +19,7 @@ from bulkload.hubspot import contacts
 from bulkload.model import MAX_INPUTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from bulkload.batching import Batch, Entry, Letter
     from bulkload.hubspot.wire import Reply
@@ -87,6 +87,19 @@ class Associating:
                 entries.append(entry)
         return Tied(batch.of(entries), tuple(letters))
 
+    async def untie(self, batch: Batch, gone: Mapping[int, Collection[str]]) -> Batch:
+        """Those records, tied to what is left: those contacts are not there any more."""
+        entries = [entry for entry in batch.entries if entry.ordinal in gone]
+        lost = {
+            who.email
+            for entry in entries
+            for who in entry.people
+            if self._people.contact(who.email) in gone[entry.ordinal]
+        }
+        await self._parts.journal.people.lose(lost)
+        self._people.learn(dict.fromkeys(lost, ""))
+        return batch.of(added.unlinked(entry, gone[entry.ordinal]) for entry in entries)
+
     async def close(self) -> None:
         """Nobody waits any more."""
         asking = set(self._asked.values())
@@ -130,7 +143,7 @@ class Associating:
     async def _look_up(self, group: Sequence[str]) -> list[str]:
         """Returns those that the portal has no contact of."""
 
-        def judge(reply: Reply, _: bool) -> contacts.Found | contacts.Refused | contacts.Trouble:
+        def judge(reply: Reply, _: object) -> contacts.Found | contacts.Refused | contacts.Trouble:
             return contacts.judge_read(group, reply)
 
         read = partial(self._parts.sink.read_contacts, contacts.read_body(group))
@@ -154,7 +167,7 @@ class Associating:
         addresses = tuple(group)
 
         def judge(
-            reply: Reply, again: bool
+            reply: Reply, again: object
         ) -> contacts.Upserted | contacts.Refused | contacts.Trouble:
             return contacts.judge_upsert(addresses, reply, since if again or lost else None)
 

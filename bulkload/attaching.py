@@ -99,7 +99,7 @@ class Attaching:
         await self._parts.journal.files.intend(file)
         request = files.upload(content, file.name, kind, self._policy.run)
 
-        def judge(reply: Reply, _: bool) -> files.Uploaded | files.Refused | Trouble:
+        def judge(reply: Reply, _: object) -> files.Uploaded | files.Refused | Trouble:
             return files.judge_upload(reply)
 
         answer: files.Uploaded | files.Refused = await self._repeating.until_answered(

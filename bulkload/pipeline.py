@@ -17,7 +17,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bulkload import events, hold, settling, verdict
+from bulkload import events, hold, settling, untying, verdict
 from bulkload.asking import SHOWN_S, Asking
 from bulkload.associating import Associating
 from bulkload.attaching import Attaching
@@ -25,6 +25,7 @@ from bulkload.counting import Ledger
 from bulkload.errors import BulkloadError
 from bulkload.hubspot import wire
 from bulkload.intake import Intake
+from bulkload.journal.settlement import Settlement
 from bulkload.outage import Outage
 from bulkload.people import People
 from bulkload.quarantine import Quarantine
@@ -257,10 +258,21 @@ class Pipeline:
         outage, prober, status = self._outage, False, sent.reply.status
         # Its own trouble, which is not the others', shuts the gate for nobody.
         own = not trial and load.alone_in_trouble(self._gate.successes)
+        gone = untying.gone(load.batch, judged)
         match judged:
             case wire.Outcomes():
                 outage.over(trial=trial)
+                judged = untying.without(judged, gone)
                 step = settling.outcomes(load, judged, status, self._rules, self._gate.successes)
+                if gone:
+                    again = replace(load, batch=await self._associating.untie(load.batch, gone))
+                    step = step.next((again,), doubted=load.attempt is not None)
+            case wire.Refused() if gone:
+                outage.over(trial=trial)
+                others = load.batch.only({e.ordinal for e in load.batch.entries} - gone.keys())
+                parts = (await self._associating.untie(load.batch, gone), others)
+                settled = Settlement(status, judged.because.category)
+                step = settling.apart(load, parts, settled)
             case wire.Refused():
                 outage.over(trial=trial)
                 step = settling.refusal(load, judged, status, self._rules)

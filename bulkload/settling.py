@@ -200,15 +200,15 @@ def refusal(load: Load, judged: wire.Refused, status: int, rules: Rules) -> Step
     blamed = dict(judged.blamed)
     if not blamed and len(batch.entries) == 1:
         blamed = {batch.entries[0].ordinal: judged.because}
-    settlement = Settlement(
-        status, judged.because.category, letters=letters_of(load, blamed, rules)
-    )
-    parts = tuple(
-        Load(part, tries=load.tries, since=load.since)
-        for part in _apart(batch, set(blamed), judged.suspects)
-        if part.entries
-    )
-    return Step(settlement).next(parts, doubted=doubted)
+    letters = letters_of(load, blamed, rules)
+    parts = _apart(batch, set(blamed), judged.suspects)
+    return apart(load, parts, Settlement(status, judged.because.category, letters=letters))
+
+
+def apart(load: Load, parts: Sequence[Batch], settlement: Settlement) -> Step:
+    """Nothing was made: each part is sent by itself."""
+    loads = tuple(Load(part, tries=load.tries, since=load.since) for part in parts if part.entries)
+    return Step(settlement).next(loads, doubted=load.attempt is not None)
 
 
 def doubt(

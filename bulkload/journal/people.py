@@ -68,6 +68,15 @@ class PeopleBook:
             )
         )
 
+    async def lose(self, addresses: Iterable[str]) -> None:
+        """Their contacts are not there any more."""
+        rows = [(address,) for address in addresses]
+        await self._writer.write(
+            lambda connection: connection.executemany(
+                "UPDATE contact SET id='' WHERE address=? AND NOT made", rows
+            )
+        )
+
     async def open(self) -> dict[str, float]:
         """Addresses whose contact an earlier life of the run may have made, and since when."""
         rows = await self._writer.write(

@@ -24,7 +24,7 @@ def summary(ended: Summary) -> str:
             f"refused or unreadable: {ended.run}/dead-letters.ndjson",
         ),
         ("in doubt", ended.in_doubt, "the answer was lost; never sent again in silence"),
-        ("skipped", ended.skipped, "left out by a filter or as a duplicate"),
+        ("skipped", ended.skipped, _by_reason(ended.skipped_by)),
     ]
     lines = [f"{ended.read:,} records read and settled"]
     lines += [
@@ -32,6 +32,7 @@ def summary(ended: Summary) -> str:
         for name, count, meaning in rows
         if count or name == "loaded"
     ]
+    lines += _people(ended)
     if ended.requests:
         lines.append(
             f"{ended.requests:,} calls in {span(ended.elapsed_s)} "
@@ -43,6 +44,22 @@ def summary(ended: Summary) -> str:
         lines.append(f"{'Not ended' if working else 'Stopped'}: {ended.stopped}")
     lines += _next(ended, where)
     return "\n".join(lines)
+
+
+def _by_reason(counts: dict[str, int]) -> str:
+    return ", ".join(f"{reason} {count:,}" for reason, count in counts.items()) or "left out"
+
+
+def _people(ended: Summary) -> list[str]:
+    found, missing, made = (ended.contacts.get(name, 0) for name in ("found", "missing", "made"))
+    if not (found or missing or made):
+        return []
+    told = [f"{found + made:,} people tied as contacts"]
+    if made:
+        told.append(f"{made:,} of them made by this run")
+    if missing:
+        told.append(f"{missing:,} have none: {ended.run}/unknown-contacts.txt")
+    return ["; ".join(told)]
 
 
 def _next(ended: Summary, where: str) -> list[str]:
