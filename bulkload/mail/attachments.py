@@ -27,5 +27,5 @@ def contents(raw: bytes) -> Iterator[tuple[Attachment, bytes]]:
     """
     root = parse(without_envelope(raw)[1])
     listed = bodies(root).attachments
-    for attachment, file in zip(listed, files(laid_out(root).attached), strict=True):
+    for attachment, file in zip(listed, files(laid_out(root)), strict=True):
         yield attachment, file.content()

@@ -15,12 +15,12 @@ from urllib.parse import unquote
 from bulkload.mail import rtf
 from bulkload.mail.calendar import summary
 from bulkload.mail.files import files, unpacked
-from bulkload.mail.flowed import unfolded
 from bulkload.mail.html import safe
 from bulkload.mail.htmltext import text_of
-from bulkload.mail.layout import CALENDARS, PKCS7, Layout, content_id, laid_out
+from bulkload.mail.layout import CALENDARS, PKCS7, Layout, content_id, laid_out, parts_of
 from bulkload.mail.markup import of_text
-from bulkload.mail.text import decoded
+from bulkload.mail.reading import text as text_in
+from bulkload.mail.uu import separated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +35,6 @@ _PAGE = re.compile(
     r"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
 )
 _ANY_TAG = re.compile(r"<[a-z!/?]", re.IGNORECASE)
-_META = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE)
 _CID = re.compile(r"cid:([^\"'\s<>)]{1,998})", re.IGNORECASE)
 
 
@@ -60,13 +59,13 @@ def _bodies(root: Part, level: int) -> Bodies:
     text = reader.text(layout.text)
     if not text.strip() and html:
         text = reader.text(layout.html)
-    attached = tuple(file.attachment for file in files(layout.attached, frozenset(reader.shown)))
-    if not (text.strip() or html.strip()):
+    if not text.strip() and "<img" not in html:
         text, html, note = _instead(root, layout, reader, level)
         if note:
             reader.notes.append(note)
     if any(part.kind.startswith("multipart/") for part in layout.text):
         reader.notes.append("its parts can't be told apart: the body is the text as written")
+    attached = tuple(file.attachment for file in files(layout, frozenset(reader.shown)))
     return Bodies(text, html, attached, tuple(dict.fromkeys(reader.notes)))
 
 
@@ -85,7 +84,7 @@ class _Reader:
             if part.kind == "text/html" or self._is_page(part):
                 texts.append(text_of(self._html_of(part)))
             else:
-                texts.append(_text(part))
+                texts.append(separated(text_in(part))[0])
         return _joined(texts)
 
     def html(self, parts: tuple[Part, ...]) -> str:
@@ -95,7 +94,7 @@ class _Reader:
         return _joined(
             self._html_of(part)
             if part.kind == "text/html" or self._is_page(part)
-            else of_text(_text(part))
+            else of_text(separated(text_in(part))[0])
             for part in parts
         )
 
@@ -109,7 +108,7 @@ class _Reader:
     def _html_of(self, part: Part) -> str:
         html = self._safe.get(id(part))
         if html is None:
-            source = _text(part)
+            source = text_in(part)
             # What is called HTML and is none keeps its lines.
             html = self.made_safe(source) if _ANY_TAG.search(source) else of_text(source)
             self._safe[id(part)] = html
@@ -120,7 +119,7 @@ class _Reader:
         if id(part) in self._safe:
             return True
         body = part.body
-        return b"<" in body[:500] and bool(_PAGE.match(_text(part)[:2_000]))
+        return b"<" in body[:500] and bool(_PAGE.match(text_in(part)[:2_000]))
 
 
 def _instead(root: Part, layout: Layout, reader: _Reader, level: int) -> tuple[str, str, str]:
@@ -136,12 +135,12 @@ def _instead(root: Part, layout: Layout, reader: _Reader, level: int) -> tuple[s
         if text.strip() or html:
             return text, html, "the body was taken out of winmail.dat"
     for part in layout.attached:
-        if part.kind in CALENDARS and (words := summary(_text(part))):
+        if part.kind in CALENDARS and (words := summary(text_in(part))):
             return words, "", "the text is the invitation in words"
-    if any(part.kind in PKCS7 for part in layout.attached) or root.kind == "multipart/encrypted":
+    if any(part.kind in PKCS7 or part.kind == "multipart/encrypted" for part in parts_of(root)):
         return SEALED, "", "the message is encrypted"
     other = _joined(
-        _text(part)
+        text_in(part)
         for part in layout.attached
         if not part.file_name
         and part.disposition != "attachment"
@@ -150,27 +149,15 @@ def _instead(root: Part, layout: Layout, reader: _Reader, level: int) -> tuple[s
     if other.strip():
         return other, "", ""
     if level < _MOST_LEVELS:
-        for part in layout.attached:
-            if part.parts:
-                inner = _bodies(part.parts[0], level + 1)
-                if inner.text.strip() or inner.html:
-                    reader.notes += inner.notes
-                    return inner.text, inner.html, "the text is that of the message inside"
+        inner = [_bodies(part.parts[0], level + 1) for part in layout.attached if part.parts]
+        text = _joined(found.text for found in inner)
+        if text.strip():
+            html = _joined(found.html or of_text(found.text) for found in inner)
+            reader.notes += (note for found in inner for note in found.notes)
+            html = html if any(found.html for found in inner) else ""
+            return text, html, "the text is that of the message inside"
     return "", "", ""
 
 
 def _joined(texts: Iterable[str]) -> str:
     return "\n".join(text for text in texts if text.strip())
-
-
-def _text(part: Part) -> str:
-    content = part.content()
-    charset = part.params.get("charset", "")
-    if not charset and part.kind == "text/html" and (said := _META.search(content[:4_096])):
-        charset = said[1].decode("latin-1")
-    text = decoded(content, charset)
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if part.kind == "text/plain" and part.params.get("format", "").lower() == "flowed":
-        return unfolded(text, delsp=part.params.get("delsp", "").lower() == "yes")
-    return text

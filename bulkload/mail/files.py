@@ -1,6 +1,7 @@
 """What is attached: names, kinds, sizes; bytes only where they are asked for. Pure.
 
-winmail.dat is replaced by the files in it. A file without a name is named by its kind.
+winmail.dat is replaced by the files in it; files that are written into a text (uuencode) come
+last. A file without a name is named by its kind.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload.mail import tnef
 from bulkload.mail.layout import CALENDARS, PKCS7, content_id
+from bulkload.mail.reading import text
 from bulkload.mail.text import clean
+from bulkload.mail.uu import separated
 from bulkload.model import Attachment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
+    from bulkload.mail.layout import Layout
     from bulkload.mail.mime import Part
 
 TNEF = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
@@ -41,9 +45,9 @@ class File(NamedTuple):
     content: Callable[[], bytes]
 
 
-def files(attached: Iterable[Part], shown: frozenset[str] = frozenset()) -> Iterator[File]:
+def files(layout: Layout, shown: frozenset[str] = frozenset()) -> Iterator[File]:
     """Each file, in order. `shown`: the content ids that the HTML refers to."""
-    for part in attached:
+    for part in layout.attached:
         inside = unpacked(part)
         if inside is not None and (inside.files or inside.text or inside.html or inside.rtf):
             for file in inside.files:
@@ -55,6 +59,11 @@ def files(attached: Iterable[Part], shown: frozenset[str] = frozenset()) -> Iter
         name = _fit(part.file_name) or _by_kind(part.kind)
         found = Attachment(name, part.kind, size(part), cid, inline=cid in shown if cid else False)
         yield File(found, part.content)
+    for part in layout.text:
+        if part.kind == "text/plain":
+            for name, content in separated(text(part))[1]:
+                found = Attachment(_fit(name), "application/octet-stream", len(content))
+                yield File(found, lambda content=content: content)  # type: ignore[misc]
 
 
 def unpacked(part: Part) -> tnef.Tnef | None:

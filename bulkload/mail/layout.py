@@ -14,9 +14,11 @@ from bulkload.mail.mime import parse
 from bulkload.mail.smime import opened
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bulkload.mail.mime import Part
 
-SIGNATURES = frozenset(
+_SIGNATURES = frozenset(
     {"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"}
 )
 PKCS7 = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
@@ -57,7 +59,7 @@ def laid_out(part: Part, *, first: bool = True, level: int = 0) -> Layout:
         if kind == "multipart/report":
             head = laid_out(part.parts[0], level=level)
             return head._replace(attached=(*head.attached, *part.parts[1:]))
-        return _mixed(part.parts, level)
+        return _mixed(part.parts, level, part.params.get("protocol", "").lower())
     if kind in PKCS7 and level < _MOST_SEALS and (inside := opened(part.content())) is not None:
         return laid_out(parse(inside), level=level + 1)
     if kind in _SHOWN and part.disposition != "attachment" and (first or not part.file_name):
@@ -65,12 +67,12 @@ def laid_out(part: Part, *, first: bool = True, level: int = 0) -> Layout:
     return Layout((), (), (part,))
 
 
-def _mixed(parts: list[Part], level: int) -> Layout:
+def _mixed(parts: list[Part], level: int, protocol: str) -> Layout:
     text: list[Part] = []
     html: list[Part] = []
     attached: list[Part] = []
     for at, part in enumerate(parts):
-        if at and part.kind in SIGNATURES:
+        if at and (part.kind in _SIGNATURES or part.kind == protocol):
             continue
         found = laid_out(part, first=not at, level=level)
         text += found.text
@@ -126,6 +128,16 @@ def _related(part: Part, level: int) -> Layout:
         else:
             attached += other.attached or (child,)
     return Layout(tuple(text), tuple(html), tuple(attached))
+
+
+def parts_of(root: Part) -> Iterator[Part]:
+    """Every part of this message; not those of messages inside it."""
+    stack = [root]
+    while stack:
+        part = stack.pop()
+        yield part
+        if part.kind.startswith("multipart/"):
+            stack += reversed(part.parts)
 
 
 def content_id(part: Part) -> str:

@@ -22,7 +22,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bulkload.mail.layout import CALENDARS, PKCS7
+from bulkload.mail.layout import CALENDARS, PKCS7, parts_of
 from bulkload.mail.smime import opened
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def traits(root: Part) -> frozenset[str]:
     found = {*_of_place(headers), *_of_sending(headers)}
     if _is_bounce(root):
         found.add("bounce")
-    for part in _parts(root):
+    for part in parts_of(root):
         found.update(_of_part(part))
     return frozenset(found)
 
@@ -125,16 +125,6 @@ def _is_bounce(root: Part) -> bool:
                 return not actions or any(action.lower() == b"failed" for action in actions)
     sender = headers.get("from") or b""
     return bool(_DAEMON.search(sender) and _FAILURE.search(headers.text("subject")))
-
-
-def _parts(root: Part) -> Iterator[Part]:
-    """Those of this message; not those of messages inside it."""
-    stack = [root]
-    while stack:
-        part = stack.pop()
-        yield part
-        if part.kind.startswith("multipart/"):
-            stack += part.parts
 
 
 def _word(headers: Headers, name: str) -> str:
