@@ -60,7 +60,7 @@ def files(layout: Layout, shown: frozenset[str] = frozenset()) -> Iterator[File]
         found = Attachment(name, part.kind, size(part), cid, inline=cid in shown if cid else False)
         yield File(found, part.content)
     for part in layout.text:
-        if part.kind == "text/plain":
+        if part.kind == "text/plain" and b"begin " in part.body:
             for name, content in separated(text(part))[1]:
                 found = Attachment(_fit(name), "application/octet-stream", len(content))
                 yield File(found, lambda content=content: content)  # type: ignore[misc]

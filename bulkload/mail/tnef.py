@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 _SIGNATURE = b"\x78\x9f\x3e\x22"
 _BODY, _MESSAGE_PROPERTIES, _CODE_PAGE = 0x0002800C, 0x00069003, 0x00069007
-_NEW_FILE, _FILE_TITLE, _FILE_CONTENT, _FILE_PROPERTIES = (
-    *(0x00069002, 0x00018010, 0x0006800F, 0x00069005),
-)
+_NEW_FILE, _FILE_TITLE = 0x00069002, 0x00018010
+_FILE_CONTENT, _FILE_PROPERTIES = 0x0006800F, 0x00069005
+_OF_FILES = frozenset({_FILE_TITLE, _FILE_CONTENT, _FILE_PROPERTIES})
 _TEXT, _RTF, _HTML, _WEB_CODE_PAGE = 0x1000, 0x1009, 0x1013, 0x3FDE
 _LONG_NAME, _KIND, _CONTENT = 0x3707, 0x370E, 0x3701
 _FIXED = {2: 4, 3: 4, 4: 4, 5: 8, 6: 8, 7: 8, 10: 4, 11: 4, 20: 8, 64: 8, 72: 16}
@@ -51,6 +51,8 @@ def opened(content: bytes) -> Tnef | None:
     page = "cp1252"
     files: list[File] = []
     for id_, value in _attributes(content):
+        if id_ in _OF_FILES and not files:
+            files.append(File("", "", b""))
         if id_ == _CODE_PAGE and len(value) >= 4:
             page = _named(value)
         elif id_ == _BODY:
@@ -59,11 +61,11 @@ def opened(content: bytes) -> Tnef | None:
             found = _with_properties(found, value, page)
         elif id_ == _NEW_FILE:
             files.append(File("", "", b""))
-        elif files and id_ == _FILE_TITLE:
+        elif id_ == _FILE_TITLE:
             files[-1] = files[-1]._replace(name=files[-1].name or _words(value, page))
-        elif files and id_ == _FILE_CONTENT:
+        elif id_ == _FILE_CONTENT:
             files[-1] = files[-1]._replace(content=value)
-        elif files and id_ == _FILE_PROPERTIES:
+        elif id_ == _FILE_PROPERTIES:
             files[-1] = _with_file_properties(files[-1], value, page)
     return found._replace(files=tuple(files))
 
