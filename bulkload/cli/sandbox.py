@@ -143,6 +143,7 @@ def _daily(ctx: click.Context, param: click.Parameter, value: str) -> int | None
     metavar="N",
     help="Owners who have gone: formerowner1@example.com ...",
 )
+@click.option("--check-owners", is_flag=True, help="hubspot_owner_id must be an owner's id.")
 @click.option(
     "--max-file",
     type=click.IntRange(min=1),

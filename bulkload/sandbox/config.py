@@ -60,6 +60,7 @@ class SandboxConfig:
     tickets: int | None = None
     owners: int = 0  # beside the two that are always there
     archived_owners: int = 0
+    check_owners: bool = False  # hubspot_owner_id must be an owner's
     max_file: int = 20 * 1024 * 1024  # bytes
     refuse_files: str | None = r"(?i)\.(bat|cmd|com|exe|msi|scr)$"  # by the name
     check_attachments: bool = False  # hs_attachment_ids must name files that are there
@@ -121,8 +122,11 @@ def parse_contacts(text: str) -> int | tuple[str, ...]:
         return int(text)
     try:
         lines = Path(text).read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as wrong:
-        raise ValueError(f"{text!r} is neither a number nor a file of contacts: {wrong}") from None
+    except OSError as wrong:
+        why = wrong.strerror
+        raise ValueError(f"{text!r} is neither a number nor a file of contacts: {why}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{text} is not UTF-8: write its contacts as UTF-8 text") from None
     first = [line.partition(",")[0].strip().strip('"') for line in lines]
     for number, one in enumerate(first, 1):
         if one and "@" not in one and number > 1:

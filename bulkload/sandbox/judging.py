@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bulkload.sandbox import objects
 from bulkload.sandbox.answers import Answer, Call, Refused, error
 from bulkload.sandbox.contacts import ADDITIONAL, addresses
+from bulkload.sandbox.owners import is_owner
 from bulkload.sandbox.schema import Schema, complaint, invalid, invalid_email
 
 if TYPE_CHECKING:
@@ -121,14 +122,20 @@ def _refused(portal: Portal, values: Mapping[str, str], books: Books) -> list[di
         if pattern is not None and address and pattern.search(address):
             return [complaint("email", *invalid_email(address))]
         return []
-    if not portal.config.check_attachments:
-        return []
-    ids = [one for one in values.get("hs_attachment_ids", "").split(";") if one]
-    return [
-        complaint("hs_attachment_ids", "INVALID_FILE_ID", f"File {one} does not exist")
-        for one in ids
-        if portal.files.find(one) is None
-    ]
+    found: list[dict[str, Any]] = []
+    owner = values.get("hubspot_owner_id")
+    if owner and portal.config.check_owners and not is_owner(portal.config, owner):
+        # [docs: owners] that it is an error, [field: HubSpot's forum] its code; not its words
+        message = f"Owner {owner} does not exist"
+        found.append(complaint("hubspot_owner_id", "INVALID_OWNER_ID", message))
+    if portal.config.check_attachments:
+        ids = [one for one in values.get("hs_attachment_ids", "").split(";") if one]
+        found += [
+            complaint("hs_attachment_ids", "INVALID_FILE_ID", f"File {one} does not exist")
+            for one in ids
+            if portal.files.find(one) is None
+        ]
+    return found
 
 
 def conflict(

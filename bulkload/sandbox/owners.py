@@ -3,8 +3,9 @@
 Law: reading changes nothing; an owner is in one of the two lists, never in both.
 
 [docs: CRM owners, spec and guide] `archived`, `email`, `limit` (100 where not said, at most 500)
-and `after` choose; an archived owner has no `userId`, only `userIdIncludingInactive`. That an
-address is compared whatever its case is not established.
+and `after` choose; of an archived owner `userId` is null, `userIdIncludingInactive` is not; an id
+that is no owner's can't own a record. Not established: that an archived owner can, and that an
+address is compared whatever its case.
 """
 
 from __future__ import annotations
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
 MOST = 500
 _FIRST = (("41629779", "ada@example.com", "Ada"), ("60158084", "grace@example.com", "Grace"))
 _ACTIVE, _ARCHIVED = 70_000_000, 90_000_000
+
+
+def is_owner(config: SandboxConfig, identity: str) -> bool:
+    """Active or archived."""
+    if identity in (_FIRST[0][0], _FIRST[1][0]):
+        return True
+    number = int(identity) if identity.isdecimal() else 0
+    return 0 < number - _ACTIVE <= config.owners or 0 < number - _ARCHIVED <= config.archived_owners
 
 
 def _people(config: SandboxConfig, *, archived: bool) -> list[tuple[str, str, str]]:
@@ -39,18 +48,18 @@ def _people(config: SandboxConfig, *, archived: bool) -> list[tuple[str, str, st
 def _shown(call: Call, identity: str, email: str, first: str, *, archived: bool) -> Body:
     stamp = iso(call.wall)
     user = int(identity) % 1_000_000
-    out: Body = {
+    return {
         "id": identity,
         "email": email,
         "type": "PERSON",
         "firstName": first,
         "lastName": "Example",
+        "userId": None if archived else user,
         "userIdIncludingInactive": user,
         "createdAt": stamp,
         "updatedAt": stamp,
         "archived": archived,
     }
-    return out if archived else {**out, "userId": user}
 
 
 def _archived(call: Call) -> bool:

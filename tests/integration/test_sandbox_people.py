@@ -182,6 +182,23 @@ def test_attachments_can_have_to_name_files() -> None:
     run(test, check_attachments=True)
 
 
+def test_owners_can_have_to_be_owners() -> None:
+    async def test(client: Client) -> None:
+        _, active = await client.call("GET", f"{OWNERS}?limit=500")
+        _, archived = await client.call("GET", f"{OWNERS}?archived=true")
+        people = active["results"] + archived["results"]
+        ids = {one["id"] for one in people}
+        assert len(ids) == 6
+        no_owners = {str(one["userIdIncludingInactive"]) for one in people} | {"70000003", "ada"}
+        for owner in ids | no_owners | {""}:
+            one = {"properties": {"hs_timestamp": "1", "hubspot_owner_id": owner}}
+            body = {"inputs": [{**one, "associations": []}]}
+            status, _ = await client.call("POST", f"{EMAILS}/batch/create", body)
+            assert status == (400 if owner in no_owners else 201), owner
+
+    run(test, check_owners=True, owners=2, archived_owners=2)
+
+
 @pytest.mark.parametrize(
     ("scope", "refused"),
     [
