@@ -20,6 +20,7 @@ import pytest
 
 from bulkload import RefusedToStart, Undone, undo
 from bulkload.events import Said
+from bulkload.hubspot import contacts, files
 from tests.acceptance.harness import TOKEN, Cli, Ended, Sandbox, ndjson, until
 
 FAST = ("--no-progress", "--rate-limit", "100000/1s")
@@ -377,3 +378,135 @@ def test_the_api_says_first_and_returns_how_it_stands(
     assert said[0].startswith("120 records that run ")
     with pytest.raises(RefusedToStart):
         asyncio.run(_undo_in_process(cli.folder / "nowhere"))
+
+
+# Contacts and files
+
+
+def listed(remote: Sandbox, what: str) -> list[dict[str, Any]]:
+    with urlopen(f"{remote.url}/_sandbox/{what}") as answer:
+        return [json.loads(line) for line in answer]
+
+
+def make_contacts(remote: Sandbox, addresses: list[str]) -> dict[str, str]:
+    """Made as a run makes them: contact ids by address."""
+    found: dict[str, str] = {}
+    for first in range(0, len(addresses), 100):
+        part = addresses[first : first + 100]
+        inputs = json.loads(contacts.upsert_body(part))
+        results = post(remote, "/crm/v3/objects/contacts/batch/upsert", inputs)["results"]
+        assert all(each["new"] for each in results)
+        found |= {each["properties"]["email"]: each["id"] for each in results}
+    return found
+
+
+def make_file(remote: Sandbox, content: bytes, run: str) -> str:
+    request = files.upload(content, "offer.pdf", "application/pdf", run)
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": request.content_type}
+    with urlopen(Request(f"{remote.url}/files/v3/files", request.body, headers)) as answer:
+        return str(json.loads(answer.read())["id"])
+
+
+def load_with_people(
+    cli: Cli, remote: Sandbox, people: int, attached: int
+) -> tuple[Path, set[str], set[str]]:
+    """A run that made contacts and files, beside others that it found: (run, contacts, files)."""
+    theirs = make_contacts(remote, [f"found{n}@x.org" for n in range(40)])
+    run = load(cli, remote, 300)
+    ours = make_contacts(remote, [f"made{n}@x.org" for n in range(people)])
+    make_file(remote, b"theirs", "other")
+    stored = {files.digest(b"%d" % n): make_file(remote, b"%d" % n, "run") for n in range(attached)}
+    with closing(sqlite3.connect(run / "journal.db")) as journal:
+        rows = [(address, each, 1) for address, each in ours.items()]
+        rows += [(address, each, 0) for address, each in theirs.items()]
+        journal.executemany("INSERT INTO contact(address, id, made) VALUES (?,?,?)", rows)
+        journal.executemany(
+            "INSERT INTO file(hash, id, name, size, made) VALUES (?,?,'offer.pdf',1,1)",
+            stored.items(),
+        )
+        journal.commit()
+    return run, set(ours.values()), set(stored.values())
+
+
+def removed(remote: Sandbox) -> tuple[set[str], set[str]]:
+    return (
+        {each["id"] for each in listed(remote, "contacts") if each["archived"]},
+        {each["id"] for each in listed(remote, "files") if each["deleted"]},
+    )
+
+
+def part(made: int, archived: int, already_gone: int = 0, failed: int = 0) -> dict[str, int]:
+    return {
+        "made": made,
+        "archived": archived,
+        "already_gone": already_gone,
+        "failed": failed,
+    }
+
+
+def test_contacts_and_files_go_after_the_emails_whatever_is_killed(
+    cli: Cli, sandbox: Callable[..., Sandbox]
+) -> None:
+    remote = sandbox("--rate-limit", "none", "--latency", "15")
+    run, ours, stored = load_with_people(cli, remote, 2_500, 300)
+    gone = sorted(ours)[:3]
+    inputs = [{"id": each} for each in gone]
+    post(remote, "/crm/v3/objects/contacts/batch/archive", {"inputs": inputs})
+    goals: list[Callable[[], bool]] = [
+        lambda: len(removed(remote)[0]) >= 500,
+        lambda: len(removed(remote)[1]) >= 30,
+        lambda: len(removed(remote)[1]) >= 120,
+    ]
+    for goal in goals:
+        with cli.start("undo", "run", "--yes", "--json", "--no-progress") as process:
+            until(lambda g=goal, p=process: p.poll() is not None or g())  # type: ignore[misc]
+            assert process.poll() is None, "it ended before it was killed"
+            process.kill()
+            process.communicate()
+        assert remote.books()["archived"] == 300, "emails go first"
+        assert fact(run) == "begun"
+    ended = cli("undo", "run", "--yes", "--json", "--no-progress", code=0)
+    found = undone(ended)
+    assert counts(ended) == (300, 300, 0, 0)
+    assert found["contacts"] == part(2_500, 2_497, 3)
+    assert found["files"] == part(300, 300)
+    assert removed(remote) == (ours, stored)
+    assert fact(run) == "done"
+    calls = dict(remote.books()["requests"])
+    assert cli("undo", "run", "--yes", "--json", code=0).out == ended.out
+    assert dict(remote.books()["requests"]) == calls
+
+
+def test_what_is_to_go_is_told_and_may_be_kept(cli: Cli, sandbox: Callable[..., Sandbox]) -> None:
+    remote = sandbox("--rate-limit", "none")
+    run, ours, stored = load_with_people(cli, remote, 20, 5)
+    looked = cli("undo", "run", "--dry-run", code=0)
+    assert "so are 20 contacts that it made; 5 files that it uploaded are to be" in looked.err
+    assert "--keep-contacts leaves them" in looked.err
+    assert "--keep-files leaves them" in looked.err
+    assert "20 contacts made by" in looked.out
+    kept = cli("undo", "run", "--yes", "--json", "--keep-contacts", "--keep-files", code=0)
+    assert "contacts" not in kept.err
+    assert undone(kept)["contacts"] == part(20, 0)
+    assert removed(remote) == (set(), set())
+    assert fact(run) == "done"
+    later = cli("undo", "run", "--yes", "--json", "--keep-files", code=0)
+    assert counts(later) == (300, 300, 0, 0)
+    assert (undone(later)["contacts"], undone(later)["files"]) == (part(20, 20), part(5, 0))
+    assert removed(remote) == (ours, set())
+    assert undone(cli("undo", "run", "--yes", "--json", code=0))["files"] == part(5, 5)
+    assert removed(remote) == (ours, stored)
+    assert fact(run) == "done"
+
+
+def test_a_contact_whose_making_was_cut_goes_too(cli: Cli, sandbox: Callable[..., Sandbox]) -> None:
+    remote = sandbox("--rate-limit", "none")
+    run = load(cli, remote, 10)
+    ours = make_contacts(remote, ["a@x.org"])
+    with closing(sqlite3.connect(run / "journal.db")) as journal:
+        for address, since in (("a@x.org", 1_000_000_000.0), ("b@x.org", 1_000_000_000.0)):
+            journal.execute("INSERT INTO contact VALUES (?,'',0,?)", (address, since))
+        journal.commit()
+    ended = cli("undo", "run", "--yes", "--json", code=0)
+    assert undone(ended)["contacts"] == part(1, 1)
+    assert removed(remote)[0] == set(ours.values())
