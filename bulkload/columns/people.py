@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from bulkload.mail.addresses import _mailboxes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from bulkload.model import Address
 
-_PIECE = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^;"]|")+', re.DOTALL)
-_GROUP = re.compile(r"[^\"@<]*:[^;]*;")
+_SIGN = re.compile(r'\\.|[";]', re.DOTALL)
+_GROUP = re.compile(r"[^\"@<;:]*:[^;]*;")
 
 
 def mailboxes(text: str) -> list[Address]:
@@ -25,7 +25,7 @@ def mailboxes(text: str) -> list[Address]:
     text = " , ".join(text.splitlines()) if "\n" in text or "\r" in text else text
     if ";" not in text or _GROUP.match(text):
         return _mailboxes(text)
-    return [one for piece in _PIECE.findall(text) if "@" in piece for one in _mailboxes(piece)]
+    return [one for piece in _pieces(text) if "@" in piece for one in _mailboxes(piece)]
 
 
 def named(emails: str, names: str) -> tuple[list[Address], bool]:
@@ -57,6 +57,18 @@ def shape(address: Address) -> dict[str, str]:
     if address.last_name:
         made["lastName"] = address.last_name
     return made
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """What semicolons outside quotes divide."""
+    quoted = False
+    start = 0
+    for sign in _SIGN.finditer(text):
+        quoted ^= sign[0] == '"'
+        if sign[0] == ";" and not quoted:
+            yield text[start : sign.start()]
+            start = sign.end()
+    yield text[start:]
 
 
 def _with_name(address: Address, name: str) -> Address:

@@ -25,6 +25,9 @@ FIRST_YEAR = 1900
 LAST_YEAR = 2199
 """A date outside these is none that anybody meant."""
 
+_LONGEST = 100
+"""Characters of a date; a longer text is none, and would take long to be found so."""
+
 _DIRECTIVES = frozenset("aAbBdmyYHIMSfpjz%")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]{1,9}))?")
@@ -62,6 +65,8 @@ def moment(text: str, form: str, zone: str) -> int | None:
     clocks go back, is taken as the first.
     """
     text = text.strip()
+    if len(text) > _LONGEST:
+        return None
     if form in COUNTED:
         return _since(text, 1000 if form == "epoch" else 1)
     try:

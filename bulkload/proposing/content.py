@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from bulkload.columns.people import mailboxes
 from bulkload.proposing.dates import Dates, dates
 
 if TYPE_CHECKING:
@@ -18,8 +17,9 @@ _TAG = re.compile(
 _IDS = re.compile(r"[0-9]{1,19}(?:\s*[,;]\s*[0-9]{1,19})*")
 _MOSTLY = 0.8
 _FEW_WORDS = 12
-_ADDRESS_WIDTH = 120
-"""Most characters that a mailbox takes, name included: more, and it is a text that has one."""
+_BETWEEN = re.compile(r"[;,\r\n]+")
+_ADDRESS = r"[^\s@<>]{1,64}@[^\s@<>]{1,255}"
+_MAILBOX = re.compile(rf"[^<>]{{0,80}}<{_ADDRESS}>|{_ADDRESS}(?: ?\([^()@]{{0,80}}\))?")
 
 
 class Look(NamedTuple):
@@ -64,5 +64,8 @@ def _part(yes: Iterable[bool], values: Sequence[str]) -> float:
 
 
 def _is_addresses(text: str) -> bool:
-    signs = text.count("@")
-    return signs > 0 and len(text) <= signs * _ADDRESS_WIDTH and 0 < len(mailboxes(text)) <= signs
+    """Whether nothing else stands in it: a body that names an address is none."""
+    pieces = [piece.strip() for piece in _BETWEEN.split(text)]
+    mailboxes = [piece for piece in pieces if "@" in piece]
+    names = len([piece for piece in pieces if piece]) - len(mailboxes)
+    return bool(mailboxes) and names <= len(mailboxes) and all(map(_MAILBOX.fullmatch, mailboxes))

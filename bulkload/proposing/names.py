@@ -28,7 +28,8 @@ MEANINGS: dict[str, str] = {
     "hs_email_direction": """
         direction incoming isincoming inbound isinbound richtung eingehend sens direccion
         direzione richting direcao type typ""",
-    "hs_email_status": "status state deliverystatus zustand zustellstatus statut estado stato",
+    "hs_email_status": """
+        status state deliverystatus sendstatus zustand zustellstatus statut estado stato""",
     "hubspot_owner_id": """
         ownerid owner hubspotownerid besitzerid besitzer zustandig proprietaire propietario
         eigenaar""",
@@ -55,7 +56,7 @@ _KNOWN: dict[tuple[str, str], int] = {}
 for _meaning, _words in MEANINGS.items():
     for _place, _word in enumerate(_words.split()):
         _KNOWN.setdefault((_meaning, _word), _place)
-_BEFORE = ("hubspot", "hsemail", "email", "mail", "message", "msg", "hs")
+_BEFORE = ("associated", "hubspot", "hsemail", "email", "mail", "message", "msg", "hs")
 _AFTER = ("emailaddresses", "emailaddress", "addresses", "adresse", "address", "emails", "email")
 
 

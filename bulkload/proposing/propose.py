@@ -71,6 +71,7 @@ class _Proposing:
         self.seen = seen
         self.timezone = timezone
         self.free = list(columns)
+        """What nothing has taken yet."""
         self.remarks: dict[str, list[str]] = {}
         self.properties: dict[str, Any] = {}
         self.ties: dict[str, str] = {}
@@ -94,8 +95,9 @@ class _Proposing:
         if self.headers:
             written["people"] = {"addresses": [_column(of) for of in self.headers.values()]}
         written["options"] = {"rest": "drop"}
+        columns = Columns.from_json(written)
         remarks = {about: tuple(said) for about, said in self.remarks.items()}
-        return Proposal(Columns.from_json(written), remarks, tuple(self.free))
+        return Proposal(columns, remarks, tuple(columns.unused(self.seen)))
 
     def _chosen(self) -> dict[str, str]:
         """Meaning → column, the best fit of names first."""
@@ -185,7 +187,6 @@ class _Proposing:
             word: option for word in words if (option := translated(name, column, word)) is not None
         }
         if not values:
-            self.free.append(column)
             self._words(name, None)
             self._remark(name, f"{column!r} may say it, in words that are not known here")
             return
@@ -218,9 +219,6 @@ class _Proposing:
             self.properties["hs_email_headers"] = self.headers
         elif not self.headers and "hs_email_headers" not in self.properties:
             self._remark("[properties]", "no column holds addresses: the emails have no sender")
-        for part in ("from", "to"):
-            if (unused := chosen.get(f"{part} name")) and part not in found:
-                self.free.append(unused)
 
     def _remark(self, about: str, says: str) -> None:
         self.remarks.setdefault(about, []).append(says)

@@ -226,6 +226,17 @@ def test_names_in_another_column_belong_to_their_addresses() -> None:
     assert "names left out" in apart.notes[0]
 
 
+def test_a_long_cell_takes_no_longer_than_its_length() -> None:
+    hostile = '"\\' * 200_000
+    rule = '{ to = "a" }'
+    assert (
+        json.loads(one(rule, a=f"x@x.example;{hostile}") or "")["to"][0]["email"] == "x@x.example"
+    )
+    assert json.loads(one(rule, a=f"x@x.example;{':' * 200_000}") or "")["to"]
+    with pytest.raises(UnmappableRecord):
+        one('{ column = "a", format = ["iso", "epoch"] }', a="1" + " " * 200_000 + "1")
+
+
 def test_an_id_that_is_none_is_a_dead_letter() -> None:
     with pytest.raises(
         UnmappableRecord, match="contacts: column 'c' holds something that is no id"

@@ -294,7 +294,9 @@ def test_naive_times_are_told_from_those_with_a_zone() -> None:
 
 def test_looks() -> None:
     assert look(["Ada <a@x.example>; b@x.example"]).addresses
-    assert not look(["Write to a@x.example " + "or not " * 30]).addresses
+    assert look(['"Lovelace, Ada" <a@x.example>, b@x.example (Bob); c@x <c@x.example>']).addresses
+    assert not look(["Write to a@x.example"]).addresses
+    assert not look(["a@x.example, or write, or call, or come"]).addresses
     assert look(["<p>x</p>", "<br>"]).html
     assert not look(["a <b", "1 < 2"]).html
     assert look(["1", "2;3"]).ids
