@@ -117,14 +117,13 @@ def command(source: str, *, write: Path | None, as_json: bool, **params: Any) ->
         proposal = Proposal(given, said, tuple(given.unused(names)))
     if write is not None:
         _write(write, proposal.as_toml())
-        _say(f"{write}: written. Read it, and what is remarked in it.\n")
+        _say(f"{write}: written.\n")
     elif given is None and not as_json:
         click.echo(proposal.as_toml(), nl=False)
-    if given is not None and not as_json:
-        for line in proposal.remarks["[properties]"]:
-            _say(f"Look at {line}")
-        if proposal.left:
-            _say(f"Dropped, since nothing takes them: {', '.join(map(repr, proposal.left))}\n")
+    if not as_json and (given is not None or write is not None):
+        for line in proposal.lines():
+            _say(line)
+        _say("")
     return _tell(_tried(records, proposal.columns), proposal, as_json=as_json)
 
 

@@ -43,6 +43,8 @@ MEANINGS: dict[str, str] = {
     "bcc": "bcc blindcopy blindkopie cci cco ccn",
     "from name": "fromname sendername absendername vonname nomexpediteur authorname",
     "to name": "toname tonames recipientname recipientnames empfangername anname",
+    "cc name": "ccname ccnames",
+    "bcc name": "bccname bccnames",
     "contacts": "contactid contactids contact contacts hubspotcontactid kontaktid kontakt",
     "companies": """
         companyid companyids company companies firmaid firma unternehmenid unternehmen

@@ -18,7 +18,7 @@ from bulkload.proposing.names import MEANINGS, folded, likeness
 from bulkload.proposing.words import NO, TRANSLATED, YES, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _PARTS = ("from", "to", "cc", "bcc")
 _OWN = re.compile(
@@ -52,8 +52,21 @@ class Proposal:
     left: tuple[str, ...] = ()
 
     def as_toml(self) -> str:
-        left = f"Columns that nothing takes: {', '.join(map(repr, self.left))}."
-        return as_toml(self.columns, self.remarks, [left] if self.left else [])
+        return as_toml(self.columns, self.remarks, self._left())
+
+    def lines(self) -> Iterator[str]:
+        """The remarks as a person reads them apart from the mapping."""
+        for about, said in self.remarks.items():
+            for line in said:
+                yield f"{about}: {line}"
+        yield from self._left()
+
+    def _left(self) -> list[str]:
+        if not self.left:
+            return []
+        return [
+            f"Columns that nothing takes, so they are dropped: {', '.join(map(repr, self.left))}"
+        ]
 
 
 def propose(
@@ -140,6 +153,11 @@ class _Proposing:
             self._remark("hs_timestamp", f"a guess: {column!r} holds dates")
         if column is None:
             self._remark("[properties]", "no column holds dates: hs_timestamp is required")
+            named = [n for n in self.free if likeness(n, "hs_timestamp") and self.seen[n].filled]
+            if named:
+                self._remark(
+                    "[properties]", f"{named[0]!r} may, in a format that is not known here: give it"
+                )
             return
         if dated:
             self._remark("hs_timestamp", f"{', '.join(map(repr, dated))} holds dates too")

@@ -423,6 +423,7 @@ def test_mapping_raises_nothing_but_its_own(made: Columns, drawn: st.DataObject)
         return
     assert found.input.properties
     orjson.dumps(found.input.properties)
+    assert {type(text) for text in found.input.properties.values()} == {str}
     assert all(found.input.properties.values())
     assert made.apply(fields) == found.input
 

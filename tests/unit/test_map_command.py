@@ -51,7 +51,9 @@ def test_what_it_writes_it_reads_back(
     proposed = capsys.readouterr()
     assert proposed.out == ""
     assert run(table, "--mapping", file) == 0
-    assert proposed.err.partition("\n\n")[2] == capsys.readouterr().err
+    assert "hs_timestamp: its times say no zone: UTC is a guess\n" in proposed.err
+    records = proposed.err.index(f"{table}, row 2")
+    assert proposed.err[records:] == capsys.readouterr().err.lstrip()
     before = file.read_bytes()
     with pytest.raises(RefusedToStart, match="exists already"):
         run(table, "--write", file)
@@ -70,8 +72,8 @@ def test_a_mapping_that_is_given_is_shown(table: Path, capsys: pytest.CaptureFix
     assert run(table, "--map", "hs_email_subject=Betreff") == 0
     out, err = capsys.readouterr()
     assert out == ""
-    assert "Dropped, since nothing takes them: 'Gesendet am', 'Von'" in err
-    assert "Look at hs_timestamp: HubSpot requires it" in err
+    assert "nothing takes, so they are dropped: 'Gesendet am', 'Von'" in err
+    assert "hs_timestamp: HubSpot requires it" in err
 
 
 def test_records_that_cannot_be_mapped_are_counted(

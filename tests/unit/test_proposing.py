@@ -197,6 +197,8 @@ def test_what_is_missing_is_remarked() -> None:
     said = proposed({"subject": "x"}).remarks["[properties]"]
     assert "no column holds dates: hs_timestamp is required" in said
     assert "no column holds addresses: the emails have no sender" in said
+    said = proposed({"sent": "5th of May"}).remarks["[properties]"]
+    assert said[1] == "'sent' may, in a format that is not known here: give it"
 
 
 def test_words_that_are_not_known_are_remarked() -> None:
