@@ -106,13 +106,14 @@ class HashTable:
         """(where it lies or would lie, its ordinal if it lies there)."""
         offset = _home(digest, self._bits)
         while near := os.pread(self._file, _NEAR * SLOT, offset):
-            for at in range(0, len(near), SLOT):
-                slot = near[at : at + SLOT]
+            at = 0
+            while slot := near[at : at + SLOT]:
                 if slot == _EMPTY:
                     return offset + at, None
-                if slot[:DIGEST] == digest:
+                if slot.startswith(digest):
                     return offset + at, int.from_bytes(slot[DIGEST:], "big")
-            offset += len(near)
+                at += SLOT
+            offset += at
         raise Damaged("it has no empty slot")
 
     def _double(self) -> None:
@@ -123,11 +124,14 @@ class HashTable:
         file = _made(path, bits)
         with os.fdopen(os.dup(file), "wb") as out:
             end = 0
-            for slot in self._in_order():
-                at = max(end, _home(slot, bits))
-                out.write(bytes(at - end))
-                out.write(slot)
-                end = at + SLOT
+            for slots in self._in_order():
+                for slot in slots:
+                    home = _home(slot, bits)
+                    if home > end:
+                        out.write(bytes(home - end))
+                        end = home
+                    out.write(slot)
+                    end += SLOT
         os.close(self._file)
         self._file, self._bits = file, bits
         # What was put since the last sync is in it too, and may be put again.
@@ -135,23 +139,23 @@ class HashTable:
         path.rename(self._path)
         self._named()
 
-    def _in_order(self) -> Iterator[bytes]:
-        """Every slot that is not empty, by its digest: sorted from one empty slot to the next, as
+    def _in_order(self) -> Iterator[list[bytes]]:
+        """Every slot that is not empty, by its digest: sorted from one empty slot to another, as
         none lies in front of its home or past an empty slot behind it.
         """
         held: list[bytes] = []
         offset = _HEAD
         while block := os.pread(self._file, _COPIED * SLOT, offset):
             offset += len(block)
-            for at in range(0, len(block), SLOT):
-                slot = block[at : at + SLOT]
-                if slot != _EMPTY:
-                    held.append(slot)
-                elif held:
-                    held.sort()
-                    yield from held
-                    held.clear()
-        yield from sorted(held)
+            slots = [block[at : at + SLOT] for at in range(0, len(block), SLOT)]
+            cut = len(slots)
+            while cut and slots[cut - 1] != _EMPTY:
+                cut -= 1
+            if cut:
+                yield sorted(held + [slot for slot in slots[:cut] if slot != _EMPTY])
+                held = []
+            held += slots[cut:]
+        yield sorted(held)
 
     def _flush(self) -> None:
         if self._durable:

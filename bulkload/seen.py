@@ -82,8 +82,10 @@ class Seen:
         self._asked = max(self._asked, ordinal + 1)
         found = self._pending.get(digest)
         if found is None:
-            with self._disk():
+            try:
                 found = self._table.find(digest)
+            except (OSError, Damaged) as error:
+                raise self._failed(error) from None
         if found is None:
             self._pending[digest] = ordinal
         return None if found == ordinal else found
@@ -154,17 +156,20 @@ class Seen:
     def _disk(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
-            raise StoppedResumable(
+        except (OSError, Damaged) as error:
+            raise self._failed(error) from None
+
+    def _failed(self, error: OSError | Damaged) -> StoppedResumable:
+        if isinstance(error, OSError):
+            return StoppedResumable(
                 f"{self._table_path}: the index of keys can't be read or written "
                 f"({error.strerror}). Make room or mend the disk, then resume"
-            ) from None
-        except Damaged as damage:
-            self._remove()
-            raise StoppedResumable(
-                f"{self._table_path}: the index of keys was damaged: {damage}. It was taken away; "
-                "resume makes it anew from the source"
-            ) from None
+            )
+        self._remove()
+        return StoppedResumable(
+            f"{self._table_path}: the index of keys was damaged: {error}. It was taken away; "
+            "resume makes it anew from the source"
+        )
 
 
 def _group(slots: bytes, through: int) -> bytes:
