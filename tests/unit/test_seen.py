@@ -1,0 +1,254 @@
+"""One record of those that have a key is the first, over any crash; what was committed stays."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bulkload import hashtable, seen
+from bulkload.errors import StoppedResumable
+from bulkload.hashtable import HashTable
+from bulkload.seen import Seen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+KEYS = st.integers(0, 40).map(str)
+PAGE = 512  # what a disk writes at once
+READS = st.lists(st.lists(KEYS, max_size=12), max_size=8)
+
+
+def digest_of(number: int) -> bytes:
+    """Three have the same home, so that they push each other and their neighbours from it."""
+    return (number // 3 << 74 | number + 1).to_bytes(hashtable.DIGEST, "big")
+
+
+def firsts(keys: Iterable[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for ordinal, key in enumerate(keys):
+        found.setdefault(key, ordinal)
+    return found
+
+
+def ask(index: Seen, keys: list[str], start: int = 0) -> list[int | None]:
+    return [index.first(key, ordinal) for ordinal, key in enumerate(keys, start)]
+
+
+def expected(keys: list[str]) -> list[int | None]:
+    first = firsts(keys)
+    return [None if first[key] == ordinal else first[key] for ordinal, key in enumerate(keys)]
+
+
+@given(READS)
+@settings(deadline=None, max_examples=50)
+def test_the_first_of_a_key_is_the_first_and_all_others_point_at_it(
+    batches: list[list[str]],
+) -> None:
+    """Asked in one go, and asked again from any batch on after a reopening."""
+    keys = [key for batch in batches for key in batch]
+    with TemporaryDirectory() as name:
+        index = Seen(Path(name), durable=False)
+        found: list[int | None] = []
+        for batch in batches:
+            found += ask(index, batch, len(found))
+            index.commit()
+            assert index.through == len(found)
+        assert found == expected(keys)
+        index.close()
+        for start in range(len(batches) + 1):
+            skipped = sum(map(len, batches[:start]))
+            index = Seen(Path(name), durable=False)
+            assert index.through == len(keys)
+            assert ask(index, keys[skipped:], skipped) == found[skipped:]
+            index.close()
+
+
+@given(READS.filter(any), st.data())
+@settings(deadline=None)
+def test_a_crash_anywhere_costs_what_was_not_committed(
+    batches: list[list[str]], data: st.DataObject
+) -> None:
+    """The files as they are at a kill after any commit; and with any of the table's pages as they
+    were at the last sync, and the log torn, as a power loss may leave them.
+    """
+    keys = [key for batch in batches for key in batch]
+    committed = data.draw(st.integers(0, len(batches)))
+    with TemporaryDirectory() as name, ExitStack() as undone:
+        directory, crashed = Path(name) / "run", Path(name) / "crashed"
+        directory.mkdir()
+        index = Seen(directory, durable=False)
+        undone.callback(index.close)
+        synced = (directory / "seen.table").read_bytes()
+        done = 0
+        for batch in batches[:committed]:
+            ask(index, batch, done)
+            index.commit()
+            done += len(batch)
+        ask(index, keys[done : done + 3], done)  # and these were not
+        shutil.copytree(directory, crashed)
+        if data.draw(st.booleans(), label="power loss"):
+            table = bytearray((crashed / "seen.table").read_bytes())
+            for page in data.draw(st.sets(st.integers(0, len(table) // PAGE - 1)), label="lost"):
+                table[page * PAGE : (page + 1) * PAGE] = synced[page * PAGE : (page + 1) * PAGE]
+            (crashed / "seen.table").write_bytes(table)
+            with (crashed / "seen.log").open("ab") as log:
+                log.write(data.draw(st.binary(max_size=60), label="torn"))
+        again = Seen(crashed, durable=False)
+        undone.callback(again.close)
+        assert again.through == done
+        assert ask(again, keys) == expected(keys)
+
+
+@given(st.permutations(range(60)), st.integers(0, 60))
+@settings(deadline=None, max_examples=50)
+def test_a_table_grows_and_keeps_all(order: list[int], reopened: int) -> None:
+    with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(hashtable, "_FIRST_BITS", 2)
+        patched.setattr(hashtable, "_COPIED", 8)
+        path = Path(name) / "t"
+        table = HashTable(path, durable=False)
+        for count, number in enumerate(order):
+            if count == reopened:
+                table.sync(count)
+                table.close()
+                table = HashTable(path, durable=False)
+                assert (table.count, table.through) == (count, count)
+            assert table.find(digest_of(number)) is None
+            table.put(digest_of(number), number)
+        assert [table.find(digest_of(number)) for number in range(60)] == list(range(60))
+        assert table.find(digest_of(60)) is None
+        assert table._bits > 6
+        table.close()
+
+
+def test_the_log_begins_anew_once_it_is_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seen, "LOGGED", 50)
+    index = Seen(tmp_path, durable=True)
+    lengths = []
+    for ordinal in range(200):
+        assert index.first(b"%d" % ordinal, ordinal) is None
+        index.commit()
+        lengths.append((tmp_path / "seen.log").stat().st_size)
+    assert max(lengths) < 50 * 32
+    assert lengths.count(0) == 4
+    again = Seen(tmp_path, durable=True)
+    assert again.through == 200
+    assert [again.first(str(n), n + 1000) for n in range(200)] == list(range(200))
+    again.close()
+    index.close()
+
+
+def test_what_was_not_committed_is_forgotten(tmp_path: Path) -> None:
+    index = Seen(tmp_path, durable=False)
+    index.first("a", 0)
+    index.close()
+    index = Seen(tmp_path, durable=False)
+    assert index.through == 0
+    assert index.first("a", 1) is None
+    index.close()
+
+
+def test_records_that_were_left_out_are_passed_over(tmp_path: Path) -> None:
+    index = Seen(tmp_path, durable=False)
+    index.first("a", 7)
+    index.commit()
+    assert index.through == 8
+    assert index.first("a", 9) == 7
+    index.commit()
+    index.close()
+    index = Seen(tmp_path, durable=False)
+    assert index.through == 10
+    index.close()
+
+
+@pytest.mark.parametrize("damage", ["header", "length", "other", "empty"])
+def test_a_damaged_index_begins_anew_and_says_from_where(tmp_path: Path, damage: str) -> None:
+    index = Seen(tmp_path, durable=False)
+    index.first("a", 0)
+    index.commit()
+    index.close()
+    path = tmp_path / "seen.table"
+    with path.open("r+b") as table:
+        if damage == "header":
+            table.write(b"bulkseen" + bytes(9))
+        elif damage == "length":
+            table.truncate(9999)
+        elif damage == "other":
+            table.write(b"SQLite format 3\0" * 9)
+        else:
+            table.truncate(0)
+    index = Seen(tmp_path, durable=False)
+    assert index.through == 0
+    assert index.first("a", 0) is None
+    index.close()
+
+
+def test_a_table_without_an_empty_slot_is_taken_away(tmp_path: Path) -> None:
+    index = Seen(tmp_path, durable=False)
+    path = tmp_path / "seen.table"
+    with path.open("r+b") as table:
+        table.seek(4096)
+        table.write(b"x" * (path.stat().st_size - 4096))
+    with pytest.raises(StoppedResumable, match="index of keys was damaged: it has no empty slot"):
+        index.first("a", 0)
+    assert not path.exists()
+    again = Seen(tmp_path, durable=False)
+    assert again.first("a", 0) is None
+    again.close()
+
+
+def test_a_full_disk_stops_the_run_and_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = Seen(tmp_path, durable=True)
+    index.first("a", 0)
+    index.commit()
+    index.first("b", 1)
+
+    def half(descriptor: int, content: bytes) -> None:
+        os.write(descriptor, content[:20])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(seen, "write_whole", half)
+        with pytest.raises(StoppedResumable, match=r"seen\.table: .*No space left.*then resume"):
+            index.commit()
+    again = Seen(tmp_path, durable=True)
+    assert again.through == 1
+    assert again.first("b", 5) is None
+    again.close()
+    index.commit()  # over what the first try left
+    third = Seen(tmp_path, durable=True)
+    assert third.first("b", 9) == 1
+    third.close()
+
+
+def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
+    index = Seen(tmp_path, durable=True)
+    for ordinal in range(5000):
+        index.first(str(ordinal), ordinal)
+    index.commit()
+    index.close()
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes == {"seen.table": 0o600, "seen.log": 0o600}
+
+
+def test_one_for_a_while_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with Seen.passing() as index:
+        assert ask(index, ["a", "b", "a"]) == [None, None, 0]
+        index.commit()
+        assert index.first(b"a", 3) == 0
+        assert list(tmp_path.iterdir())
+    assert not list(tmp_path.iterdir())
