@@ -260,7 +260,7 @@ class _Life:
         """What knows a key again. Where the remote refuses a second record, the last will do."""
         mail = any(source.format in MAIL for source in self._sources)
         if mail or (self._options.key is not None and not marked):
-            return Seen.open(self._directory.path / "keys.db")
+            return Seen(self._directory.path, durable=True)
         return Recent(max(10_000, 4 * self._options.max_in_flight * self._options.batch_size))
 
     async def _reopen(self, journal: Journal, chosen: Covered | None, means: verdict.Means) -> None:

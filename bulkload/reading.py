@@ -50,14 +50,23 @@ class Reader:
     def read(
         self, seek: tuple[int, int, Position | None], covered: ordinals.Covered
     ) -> Iterator[Entry | Letter | Skip]:
-        """Everything from `seek` (ordinal, source, position) on that is not `covered`."""
+        """Everything from `seek` (ordinal, source, position) on that is not `covered`.
+
+        Where the index of keys was lost, it is filled again from the first record on.
+        """
+        through = self._seen.through
+        if through < seek[0]:
+            seek = (0, 0, None)
         for ordinal, source, record in self._records(*seek):
-            if ordinal in covered:
+            settled = ordinal in covered
+            if settled and ordinal < through:
                 continue
             made = self._make(ordinal, source, record)
             first = None
             if isinstance(made, Entry) and made.key:
                 first = self._seen.first(made.key, ordinal)
+            if settled:
+                continue
             if isinstance(made, Entry) and first is not None:
                 yield Skip(ordinal, source, record.position, first, labels=made.labels)
             else:

@@ -6,11 +6,15 @@ the remembered, and of what lies further back the remote tells.
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 
 
 class Recent:
     """The last `most` keys."""
+
+    through = sys.maxsize
+    """What was forgotten is not asked again."""
 
     def __init__(self, most: int = 10_000) -> None:
         self._recent: OrderedDict[str, int] = OrderedDict()
