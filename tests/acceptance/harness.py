@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,21 @@ class Sandbox:
         with urlopen(f"{self.url}/_sandbox/emails") as answer:
             return [json.loads(line) for line in answer]
 
+    def contacts(self) -> list[dict[str, Any]]:
+        with urlopen(f"{self.url}/_sandbox/contacts") as answer:
+            return [json.loads(line) for line in answer]
+
+    def files(self) -> list[dict[str, Any]]:
+        with urlopen(f"{self.url}/_sandbox/files") as answer:
+            return [json.loads(line) for line in answer]
+
+    def add_contacts(self, addresses: list[str]) -> None:
+        self._control("contacts", {"emails": addresses})
+
+    def archive_contacts(self, ids: Iterable[str]) -> None:
+        """As somebody else would."""
+        self._post("/crm/v3/objects/contacts/batch/archive", {"inputs": [{"id": i} for i in ids]})
+
     def arrivals(self) -> list[dict[str, Any]]:
         """Each call that reached it, in the order in which they came; `ended` None: under way."""
         with urlopen(f"{self.url}/_sandbox/arrivals") as answer:
@@ -51,7 +66,12 @@ class Sandbox:
         self._control("limits", control)
 
     def _control(self, name: str, values: dict[str, Any]) -> None:
-        call = Request(f"{self.url}/_sandbox/{name}", json.dumps(values).encode(), method="POST")
+        self._post(f"/_sandbox/{name}", values)
+
+    def _post(self, path: str, values: dict[str, Any]) -> None:
+        call = Request(f"{self.url}{path}", json.dumps(values).encode(), method="POST")
+        call.add_header("Authorization", f"Bearer {TOKEN}")
+        call.add_header("Content-Type", "application/json")
         with urlopen(call):
             pass
 
