@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bulkload.mail.text import decoded
+from bulkload.mail.text import header_text
 from bulkload.mail.words import words
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Headers:
         UTF-8. "" where there is none.
         """
         value = self.get(name)
-        return "" if value is None else words(decoded(value, charset))
+        return "" if value is None else words(header_text(value, charset))
 
 
 def scanned(raw: bytes, start: int, end: int) -> tuple[Headers, int]:

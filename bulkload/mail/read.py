@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from bulkload.errors import UnreadableRecord
-from bulkload.mail.addresses import addresses
+from bulkload.mail import addresses
 from bulkload.mail.bodies import bodies
 from bulkload.mail.dates import sent_at
 from bulkload.mail.mime import parse
@@ -18,6 +18,7 @@ from bulkload.mail.traits import traits
 from bulkload.model import Email
 
 _BOM = b"\xef\xbb\xbf"
+_PEOPLE = ("sender", "from", "to", "cc", "bcc")
 _ESCAPED = re.compile(rb"^>(>*From )", re.MULTILINE)
 
 
@@ -41,17 +42,18 @@ def read_email(raw: bytes, zone: str = "UTC") -> Email:
             raise UnreadableRecord("the message has no headers and no readable body")
         notes.append("the message has no headers")
     charset = root.params.get("charset", "")
-    moment, date_notes = sent_at(headers, envelope)
+    people = {name: addresses.addresses(headers, name, charset) for name in _PEOPLE}
+    moment, date_notes = sent_at(headers, envelope, zone)
     return Email(
         sent_at=moment,
         subject=" ".join(headers.text("subject", charset).split()),
         text=body.text,
         html=body.html,
-        sender=addresses(headers, "sender", charset),
-        from_=addresses(headers, "from", charset),
-        to=addresses(headers, "to", charset),
-        cc=addresses(headers, "cc", charset),
-        bcc=addresses(headers, "bcc", charset),
+        sender=people["sender"].found,
+        from_=people["from"].found,
+        to=people["to"].found,
+        cc=people["cc"].found,
+        bcc=people["bcc"].found,
         message_id=next(iter(identified(headers, "message-id")), ""),
         in_reply_to=next(iter(identified(headers, "in-reply-to")), ""),
         references=identified(headers, "references"),
@@ -59,7 +61,7 @@ def read_email(raw: bytes, zone: str = "UTC") -> Email:
         labels=labels(headers),
         attachments=body.attachments,
         traits=traits(root),
-        notes=(*notes, *body.notes, *date_notes),
+        notes=(*notes, *body.notes, *date_notes, *addresses.notes(people.items())),
     )
 
 

@@ -7,76 +7,50 @@ message lost. NUL and lone surrogates go, since no JSON API takes them.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TypeVar
+from functools import lru_cache
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-T = TypeVar("T")
-D = TypeVar("D")
+from bulkload.mail.charsets import codec, guessed
 
 _UNFIT = re.compile("[\0\ud800-\udfff]")
-
-# What mailers write for a charset where Python knows another name, or where a superset is
-# what they mean (as browsers read them).
-_MEANT = {
-    "": "utf-8",
-    "ascii": "utf-8",
-    "us-ascii": "utf-8",
-    "ansi_x3.4-1968": "utf-8",
-    "iso-8859-1": "cp1252",
-    "latin1": "cp1252",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "iso-8859-8-i": "iso-8859-8",
-    "iso-8859-8-e": "iso-8859-8",
-    "windows-874": "cp874",
-    "ks_c_5601-1987": "cp949",
-    "euc-kr": "cp949",
-    "shift_jis": "cp932",
-    "x-sjis": "cp932",
-    "macintosh": "mac-roman",
-    "x-mac-roman": "mac-roman",
-    "unicode-1-1-utf-7": "utf-7",
-    "utf8": "utf-8",
-    # No charset of a message, and slow to no end on long input.
-    "idna": "utf-8",
-    "punycode": "utf-8",
-}
-
-
-def attempt(call: Callable[[], T], otherwise: D) -> T | D:
-    """What `call` returns, or `otherwise` where the standard library gives up.
-
-    Its mail parser raises nearly anything on malformed mail (IndexError, AttributeError,
-    RecursionError, …), and differently in each Python version.
-    """
-    try:
-        return call()
-    except Exception:  # noqa: BLE001  # the one place that wraps the standard library's crashes
-        return otherwise
+_SHIFT = re.compile(rb"\x1b(?:\$[@B]|\([BJ])")
+_TORN = "\ufffd"
 
 
 def decoded(raw: bytes, charset: str = "") -> str:
-    """`raw` as clean text: by its charset, else UTF-8, else cp1252, else with U+FFFD."""
-    name = _meant(charset)
-    for candidate, errors in ((name, "strict"), ("utf-8", "strict"), (name, "replace")):
-        if errors == "replace" and candidate == "utf-8":
-            break  # what claims UTF-8 and is not is cp1252 more often than torn UTF-8
+    """`raw` as clean text: by its charset, else UTF-8, else as its bytes look.
+
+    A charset that is declared and fits all but a few bytes is kept, and those are U+FFFD.
+    """
+    name = _codec(charset)
+    if raw.isascii() and name not in _NO_SUPERSETS:
+        text = raw.decode("ascii")
+        return text.replace("\0", "") if "\0" in text else text
+    for candidate in (name, "utf-8"):
         try:
-            return clean(raw.decode(candidate, errors))
+            return clean(raw.decode(candidate))
         except (LookupError, ValueError):
             # Unknown, no text encoding ("hex", "zip"), or wrong for these bytes.
             continue
-    return clean(raw.decode("cp1252", "replace"))
+    return _nearest(raw, name, declared=bool(charset))
+
+
+def header_text(raw: bytes, charset: str = "") -> str:
+    """A header's `raw` as clean text: UTF-8 where it is that, else as `decoded` has it, `charset`
+    being that of the message's text; ISO-2022-JP where its escapes stand in it.
+    """
+    if _SHIFT.search(raw):
+        return decoded(raw, "iso-2022-jp")
+    try:
+        return clean(raw.decode())
+    except ValueError:
+        return decoded(raw, charset)
 
 
 def encoded_in(text: str, charset: str) -> bytes:
     """`text` in `charset` where that can hold it, else in UTF-8: what `decoded` undoes."""
-    name = _meant(charset)
     if not text.isascii():
         try:
-            return text.encode(name)
+            return text.encode(_codec(charset))
         except (LookupError, ValueError):
             pass
     return text.encode("utf-8", "replace")
@@ -84,6 +58,8 @@ def encoded_in(text: str, charset: str) -> bytes:
 
 def clean(text: str) -> str:
     """`text` without NUL, each lone surrogate as U+FFFD."""
+    if text.isascii():
+        return text.replace("\0", "") if "\0" in text else text
     if _UNFIT.search(text) is None:
         return text
     # Two halves that stand side by side are one character, written by a careless encoder.
@@ -91,13 +67,26 @@ def clean(text: str) -> str:
     return joined.decode("utf-16", "replace")
 
 
-def from_ascii(text: str) -> str:
-    """Text of the parser, in which bytes past ASCII are surrogates, as what they are."""
-    if text.isascii():
-        return clean(text)
-    return decoded(text.encode("utf-8", "surrogateescape"))
+def _nearest(raw: bytes, name: str, *, declared: bool) -> str:
+    if declared:
+        try:
+            text = raw.decode(name, "replace")
+        except (LookupError, ValueError):
+            pass
+        else:
+            torn = text.count(_TORN)
+            fit = sum(map(len, _PAST_ASCII.findall(text))) - torn
+            # UTF-8 by mere name is cp1252 more often than torn UTF-8.
+            if fit > torn * (4 if name == "utf-8" else 1):
+                return clean(text)
+    return clean(raw.decode(guessed(raw), "replace"))
 
 
-def _meant(charset: str) -> str:
-    charset = charset.strip().strip("\"'").lower()
-    return _MEANT.get(charset, charset)
+_PAST_ASCII = re.compile(r"[^\x00-\x7f]+")
+_NO_SUPERSETS = frozenset(
+    {"utf-7", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "hz"}
+    | {"iso2022_jp", "iso2022_jp_ext", "iso2022_jp_2", "iso2022_kr", "cp037", "cp500", "cp1140"}
+)
+"""Where a byte below 0x80 may not be the letter that it is in ASCII."""
+
+_codec = lru_cache(maxsize=256)(codec)

@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkload.errors import RecordError, UnreadableRecord
-from bulkload.mail.dates import parsed
 from bulkload.mail.headers import as_written
 from bulkload.mail.read import read_email
 from bulkload.mail.text import clean, decoded
@@ -54,54 +53,6 @@ def test_an_empty_message_is_unreadable(raw: bytes) -> None:
         read_email(raw)
 
 
-@pytest.mark.parametrize(
-    ("written", "moment"),
-    [
-        ("Mon, 01 Jan 2024 10:00:00 +0000", MOMENT),
-        ("Mon, 01 Jan 2024 11:00:00 +0100 (CET)", MOMENT),
-        ("1 Jan 24 05:00:00 EST", MOMENT),
-        ("1 Jan 2024 10:00", MOMENT),
-        ("Mon, 01 Jan 2024 10:00:00", MOMENT),  # no zone: UTC
-        ("Mon, 01 Jan 2024 10:00:00 -0000", MOMENT),
-        ("Mon Jan  1 10:00:00 2024", MOMENT),
-        ("Mon Jan  1 11:00:00 2024 +0100", MOMENT),
-        ("Mon Jan  1 10:00:00 GMT 2024", MOMENT),
-        ("2024-01-01T10:00:00Z", MOMENT),
-        ("2024-01-01 10:00:00.250+00:00", MOMENT + 250),
-        ("Mon, 01 Jan 2024 10:00:60 +0000", MOMENT + 59_000),
-        ("Mon, 01 Jan 2024 10:00:00 +9999", MOMENT),
-        ("Mon, 32 Jan 2024 10:00:00 +0000", None),
-        ("Thu, 01 Jan 1970 00:00:00 +0000", None),
-        ("Thu, 01 Jan 2101 00:00:00 +0000", None),
-        ("Thu, 01 Jan 1066 00:00:00 +1200", None),
-        ("Fri, 31 Dec 9999 23:59:59 -1200", None),
-        ("Whenever", None),
-        ("", None),
-        ("99999999999999999999 Jan 2024 10:00:00 +0000", None),
-    ],
-)
-def test_dates(written: str, moment: int | None) -> None:
-    found, wrong = parsed(written)
-    assert found == moment
-    assert bool(wrong) == (moment is None)
-
-
-def test_the_date_falls_back_to_the_mbox_line_and_then_to_the_first_hop() -> None:
-    received = (
-        "Received: from b by c; Mon, 01 Jan 2024 10:00:05 +0000\n"
-        "Received: from a by b;\n\tMon, 01 Jan 2024 10:00:00 +0000\n"
-    )
-    email = read(f"{received}Subject: x\nDate: Thu, 01 Jan 1970 00:00:00 +0000\n\nb")
-    assert email.sent_at == MOMENT
-    assert email.notes == (
-        "the date of the Date header is in the year 1970",
-        "the date is that of the Received header",
-    )
-    email = read(f"From a@b Mon Jan  1 10:00:00 2024\n{received}\nb")
-    assert (email.sent_at, email.notes) == (MOMENT, ("the date is that of the mbox line",))
-    assert read("Subject: x\n\nb").sent_at is None
-
-
 def test_from_is_unescaped_only_after_an_mbox_line() -> None:
     body = ">From me\n>>From you\n> From\n"
     assert read(f"From a@b Mon Jan  1 10:00:00 2024\nSubject: x\n\n{body}").text == (
@@ -132,32 +83,6 @@ def test_from_is_unescaped_only_after_an_mbox_line() -> None:
 )
 def test_encoded_words(value: str, expected: str) -> None:
     assert words(value) == expected
-
-
-@pytest.mark.parametrize(
-    ("header", "expected"),
-    [
-        (b"a@x", (Address("a@x"),)),
-        (b"<a@x>", (Address("a@x"),)),
-        (b'"a@x" <a@x>', (Address("a@x"),)),
-        (b"Group: a@x, B C D <b@x>;", (Address("a@x"), Address("b@x", "B", "C D"))),
-        (b"undisclosed-recipients:;", ()),
-        (b"=?utf-8?Q?Andr=C3=A9=2C_L?= <a@x>", (Address("a@x", "L", "André"),)),
-        (b"=?utf-8?Q?Ada_=3Ca=40x=3E?=", (Address("a@x", "Ada", ""),)),
-        (b"Andr\xe9 L <a@x>", (Address("a@x", "André", "L"),)),
-        ("André L <a@x>".encode(), (Address("a@x", "André", "L"),)),
-        (b"a@x <b@x> c@x,,; d@x", None),
-        (b"John <john doe@x>", None),
-        (b"(" * 5000 + b"a@x", None),
-        (b"no address", ()),
-    ],
-)
-def test_addresses(header: bytes, expected: tuple[Address, ...] | None) -> None:
-    email = read(b"To: " + header + b"\n\nx")
-    if expected is not None:
-        assert email.to == expected
-    else:
-        assert email.to  # something is found in it
 
 
 def part(kind: str, content: str, *headers: str) -> str:
