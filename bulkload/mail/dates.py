@@ -28,15 +28,26 @@ def sent_at(
     without a time zone is meant.
     """
     notes: list[str] = []
+    guess: tuple[int, tuple[str, ...]] | None = None
     for origin, written in _candidates(headers, envelope):
+        if guess is not None and origin != "Date header":
+            break
         found = instant(written, zone)
-        if found.note:
-            notes.append(f"the date of the {origin} {found.note}")
-        if found.at is not None:
-            if origin != "Date header":
-                notes.append(f"the date is that of the {origin}")
-            return found.at, tuple(dict.fromkeys(notes))
-    return None, tuple(dict.fromkeys(notes))
+        said = [f"the date of the {origin} {found.note}"] if found.note else []
+        if found.at is None:
+            notes += said
+            continue
+        if origin != "Date header":
+            said.append(f"the date is that of the {origin}")
+        if not found.note or origin != "Date header":
+            return found.at, _once(notes + said)
+        # Another Date header may need no guess.
+        guess = guess or (found.at, _once(notes + said))
+    return guess or (None, _once(notes))
+
+
+def _once(notes: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(notes))
 
 
 def _candidates(headers: Headers, envelope: bytes) -> Iterator[tuple[str, str]]:

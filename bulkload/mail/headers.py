@@ -87,8 +87,8 @@ def scanned(raw: bytes, start: int, end: int) -> tuple[Headers, int]:
         else:
             folded = _FOLDED.match(raw, at, end) if fields else None
             if folded is None:
-                # A blank line among the three ends the search as it ends the block.
-                following = _KNOWN.match(raw, at, end)
+                # A delimiter is never stray, and a blank line among the three ends the search.
+                following = None if raw.startswith(b"--", at) else _KNOWN.match(raw, at, end)
                 if following is None or _BLANK_LINE.search(raw, at, following.end()):
                     break
                 stray = True
