@@ -111,4 +111,4 @@ def _person(address: Address) -> dict[str, str]:
 def _size(size: int) -> str:
     if size >= _MB:
         return f"{size / _MB:,.1f} MB"
-    return f"{max(1, round(size / _KB)):,} KB" if size >= _KB else f"{size} bytes"
+    return f"{max(1, round(size / _KB)):,} KB" if size >= _KB else f"{size} byte{'s' * (size != 1)}"

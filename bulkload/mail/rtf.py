@@ -112,7 +112,7 @@ def body(rtf: bytes) -> Body:
         elif not shown:
             continue
         elif word == "u" and number:
-            pieces.append(clean(chr(int(number) % 65_536)))
+            pieces.append(chr(int(number) % 65_536))
             skip = group.unicode_skip
         elif word in _SIGNS:
             pieces.append(_SIGNS[word])
