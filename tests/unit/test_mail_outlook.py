@@ -43,11 +43,17 @@ def winmail(*attributes: bytes) -> bytes:
 
 
 NAMED = (  # a named property in front, with its name, and one of several values
-    struct.pack("<HH", 3, 0x8001) + bytes(16) + struct.pack("<II", 1, 6) + padded(b"a\0b\0\0\0")
+    struct.pack("<HH", 3, 0x8001)
+    + bytes(16)
+    + struct.pack("<II", 1, 6)
+    + padded(b"a\0b\0\0\0")
     + struct.pack("<I", 7)
     + struct.pack("<HHI", 0x101E, 0x6001, 2)
-    + struct.pack("<I", 2) + padded(b"x\0") + struct.pack("<I", 3) + padded(b"yz\0")
-)  # fmt: skip
+    + struct.pack("<I", 2)
+    + padded(b"x\0")
+    + struct.pack("<I", 3)
+    + padded(b"yz\0")
+)
 
 
 def test_bodies_and_files() -> None:
@@ -117,18 +123,26 @@ def test_rtf_is_unpacked() -> None:
     ("source", "expected"),
     [
         (HELLO, rtf.Body("hello world")),
-        (rb"{\rtf1{\fonttbl{\f0 Arial;}}{\*\generator x;}a\par b\tab c\line d}", rtf.Body("a\nb\tc\nd")),
+        (
+            rb"{\rtf1{\fonttbl{\f0 Arial;}}{\*\generator x;}a\par b\tab c\line d}",
+            rtf.Body("a\nb\tc\nd"),
+        ),
         (rb"{\rtf1\ansicpg1251 \'cf\'f0\'e8}", rtf.Body("При")),
         (rb"{\rtf1\ansicpg932 \'8a\'bf}", rtf.Body("漢")),
-        (rb"{\rtf1\uc1 \u8364 ?1 \u-10179 ?\u-8704 ? \{x\}\~\\}", rtf.Body("€1 \U0001f600 {x}\xa0\\")),
         (
-            rb"{\rtf1\ansi\fromhtml1{\*\htmltag18 <html>}\htmlrtf {\b\htmlrtf0 a &lt; "
-            rb"\htmlrtf }\htmlrtf0{\*\htmltag84 <b>}b{\*\htmltag92 </b>}\par}",
+            rb"{\rtf1\uc1 \u8364 ?1 \u-10179 ?\u-8704 ? \{x\}\~\\}",
+            rtf.Body("€1 \U0001f600 {x}\xa0\\"),
+        ),
+        (
+            (
+                rb"{\rtf1\ansi\fromhtml1{\*\htmltag18 <html>}\htmlrtf {\b\htmlrtf0 a &lt; "
+                rb"\htmlrtf }\htmlrtf0{\*\htmltag84 <b>}b{\*\htmltag92 </b>}\par}"
+            ),
             rtf.Body(html="<html>a &lt; <b>b</b>\n"),
         ),
         (b"", rtf.Body()),
     ],
-)  # fmt: skip
+)
 def test_rtf_is_read(source: bytes, expected: rtf.Body) -> None:
     assert rtf.body(source) == expected
 

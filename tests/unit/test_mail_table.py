@@ -63,7 +63,9 @@ EXAMPLES: dict[str, Row] = {
         Shape(thread_property="thread"),
         thread="0@x",
     ),
-    "labels": row("X-Gmail-Labels: Inbox,Work\n\nx", Shape(label_property="tags"), tags="Inbox;Work"),
+    "labels": row(
+        "X-Gmail-Labels: Inbox,Work\n\nx", Shape(label_property="tags"), tags="Inbox;Work"
+    ),
     "attachments listed": row(
         multipart("mixed", HTML, PDF),
         Shape(attachments="list"),
@@ -116,8 +118,10 @@ EXAMPLES: dict[str, Row] = {
         part("text/html", f"<div><b>{LONG}"),
         html=f"<div><b>{LONG[:65_467]}</b></div><p>[… cut by bulkload: 34,544 characters more]</p>",
     ),
-    "too many recipients": row("Bcc: " + ", ".join(f"a{at}@x.org" for at in range(9_000)) + "\n\nx"),
-}  # fmt: skip
+    "too many recipients": row(
+        "Bcc: " + ", ".join(f"a{at}@x.org" for at in range(9_000)) + "\n\nx"
+    ),
+}
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -139,7 +143,9 @@ def test_a_row_is_what_the_code_does(name: str) -> None:
         assert made.properties.get(full if full in KNOWN else key) == value
 
 
-KNOWN = {f"hs_email_{name}" for name in ["direction", "status", "subject", "text", "html", "headers"]}
+KNOWN = {
+    f"hs_email_{name}" for name in ["direction", "status", "subject", "text", "html", "headers"]
+}
 
 
 def test_what_a_row_says_of_dead_letters() -> None:
