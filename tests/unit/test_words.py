@@ -6,6 +6,7 @@ from typing import Any
 
 from bulkload.report import words
 from bulkload.summary import Summary
+from bulkload.undoplan import Part, Undone
 
 
 def ended(**more: Any) -> str:
@@ -44,3 +45,27 @@ def test_a_run_that_stopped_says_why_and_how_to_go_on_first() -> None:
     assert "Stopped: a signal" in text
     assert text.index("bulkload resume x") < text.index("bulkload doubts 'my run'")
     assert "replay" not in text
+
+
+def test_an_undo_tells_of_contacts_and_files_only_where_the_run_made_some() -> None:
+    plain = words.undone(Undone("r", 5, 5, 0, 0, 0))
+    assert plain == "5 records created by r\n             5  archived      by this undo"
+    made = Undone("r", 5, 5, 0, 0, 1, contacts=Part(9, 6, 1, 2), files=Part(4, 0))
+    lines = words.undone(made).splitlines()
+    assert "9 contacts made by r" in lines
+    assert "4 files uploaded by r" in lines
+    assert [line.split()[:2] for line in lines[2:]] == [
+        ["9", "contacts"],
+        ["6", "archived"],
+        ["1", "already"],
+        ["2", "failed"],
+        ["4", "files"],
+        ["0", "deleted"],
+        ["4", "left"],
+    ]
+    assert made.as_json()["contacts"] == {
+        "made": 9,
+        "archived": 6,
+        "already_gone": 1,
+        "failed": 2,
+    }
