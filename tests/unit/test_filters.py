@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,12 +13,18 @@ from hypothesis import strategies as st
 
 from bulkload.deciding import never_log, owners
 from bulkload.errors import RefusedToStart
+from bulkload.mail.expressions import FIELDS
 from bulkload.mail.filters import LEAVE_OUT, Filters, read_never_log
-from bulkload.mail.mine import Mine
+from bulkload.mail.mine import Mine, direction, external_people, guess, is_contact
+from bulkload.mail.read import read_email
 from bulkload.model import Address, Email, Position, Record
 
 MINE = Mine.parse(["ours.com"])
 NONE = ["none"]
+CORPUS = Path(
+    os.environ.get("BULKLOAD_MAIL_CORPUS")
+    or Path(__file__).resolve().parents[2].parent / "shared" / "mail-corpus"
+)
 FIRST = Filters()
 
 
@@ -260,3 +267,32 @@ def test_a_file_that_can_t_be_read_is_named(tmp_path: Path) -> None:
         owners(str(path))
     path.write_text("ada@ours.com,1\n", encoding="utf-8")
     assert owners(str(path)) == {"ada@ours.com": "1"}
+
+
+def test_the_page_names_every_reason_and_field() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "filters.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    first_cells = " ".join(row.split("|")[1] for row in rows)
+    for name in (*LEAVE_OUT.values(), *FIELDS, "never-log", "filter: from", "filter: not from"):
+        assert f"`{name}`" in first_cells, name
+    for name in LEAVE_OUT:
+        assert f"`{name}`" in page
+
+
+def _corpus() -> list[Path]:
+    if not CORPUS.is_dir():
+        pytest.skip(f"no mail corpus at {CORPUS}; name one in BULKLOAD_MAIL_CORPUS")
+    return sorted(path for path in CORPUS.rglob("*") if path.suffix in {".eml", ".txt"})
+
+
+def test_any_real_message_is_judged() -> None:
+    """Each has a direction, people whom a contact can be, and a reason or none."""
+    messages = [(read_email(path.read_bytes()), path.parent.name) for path in _corpus()]
+    assert len(messages) > 100
+    mine, words = guess(messages)
+    assert mine
+    assert "guessed whose mail it is" in words
+    for message, folder in messages:
+        assert direction(message, mine, folder) in {"EMAIL", "INCOMING_EMAIL", "FORWARDED_EMAIL"}
+        assert all(map(is_contact, external_people(message, mine)))
+        assert Filters().reason(message, lying(folder), mine) in {None, *LEAVE_OUT.values()}
