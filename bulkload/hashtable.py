@@ -96,11 +96,11 @@ class HashTable:
 
     def _read_header(self) -> None:
         head = os.pread(self._file, _HEADER.size, 0)
-        if os.pread(self._file, 4, _HEADER.size) != _crc(head) or len(head) != _HEADER.size:
+        if len(head) != _HEADER.size or os.pread(self._file, 4, _HEADER.size) != _crc(head):
             raise Damaged("its first bytes are not those of a table")
-        _, self._bits, self.count, self.through = _HEADER.unpack(head)
-        if os.fstat(self._file).st_size != _size(self._bits):
-            raise Damaged("it is of another length than it says")
+        magic, self._bits, self.count, self.through = _HEADER.unpack(head)
+        if magic != _MAGIC or os.fstat(self._file).st_size != _size(self._bits):
+            raise Damaged("it is no table of this version, or of another length than it says")
 
     def _look(self, digest: bytes) -> tuple[int, int | None]:
         """(where it lies or would lie, its ordinal if it lies there)."""

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 LOGGED = 1 << 17
 """Most keys in the log: what an opening puts again, in about a second."""
 
-_GROUP = struct.Struct(">IIQ")  # keys in it, CRC-32 of what follows, through; then the slots
+_GROUP = struct.Struct(">IIQQ")
+"""A commit in the log: how many slots follow, CRC-32 of all that follows, `through` before it
+and after it."""
 
 
 class Seen:
@@ -74,7 +76,8 @@ class Seen:
 
     def first(self, key: bytes | str, ordinal: int) -> int | None:
         """The ordinal of the record that has `key` already; None: this one is the first, and is
-        now remembered, or was, under the same ordinal.
+        now remembered, or was. What it says of a key never changes, in whatever order it is asked
+        again: where fewer records are asked for than were, the first may be one that is not.
         """
         digest = hashlib.blake2b(
             key.encode() if isinstance(key, str) else key, digest_size=DIGEST
@@ -101,7 +104,7 @@ class Seen:
             )
             # Over what a write that failed may have left, and no further.
             os.lseek(self._log, self._length, os.SEEK_SET)
-            group = _group(slots, self._asked)
+            group = _group(slots, self.through, self._asked)
             write_whole(self._log, group)
             if self._durable:
                 os.fdatasync(self._log)
@@ -129,12 +132,15 @@ class Seen:
             return HashTable(self._table_path, durable=self._durable)
 
     def _replay(self) -> None:
-        """Put again what the log holds, up to what a crash tore."""
+        """Put again what the log holds, up to what a crash tore; nothing where the table that it
+        belongs to is gone.
+        """
+        size = os.fstat(self._log).st_size
         with os.fdopen(os.dup(self._log), "rb") as log:
             while len(head := log.read(_GROUP.size)) == _GROUP.size:
-                count, crc, through = _GROUP.unpack(head)
-                slots = log.read(min(count, LOGGED * 2) * SLOT)
-                if len(slots) != count * SLOT or zlib.crc32(slots, through & 0xFFFFFFFF) != crc:
+                count, _, before, through = _GROUP.unpack(head)
+                slots = log.read(min(count * SLOT, size))  # torn, it may say anything
+                if before > self.through or head + slots != _group(slots, before, through):
                     break
                 for at in range(0, len(slots), SLOT):
                     digest, ordinal = slots[at : at + DIGEST], slots[at + DIGEST : at + SLOT]
@@ -142,6 +148,7 @@ class Seen:
                 self.through = max(self.through, through)
                 self._logged += count
                 self._length += len(head) + len(slots)
+        os.ftruncate(self._log, self._length)
 
     def _begin_log_anew(self) -> None:
         self._table.sync(self.through)
@@ -172,5 +179,6 @@ class Seen:
         )
 
 
-def _group(slots: bytes, through: int) -> bytes:
-    return _GROUP.pack(len(slots) // SLOT, zlib.crc32(slots, through & 0xFFFFFFFF), through) + slots
+def _group(slots: bytes, before: int, through: int) -> bytes:
+    crc = zlib.crc32(slots, zlib.crc32(b"%d %d" % (before, through)))
+    return _GROUP.pack(len(slots) // SLOT, crc, before, through) + slots
