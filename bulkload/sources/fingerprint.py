@@ -11,11 +11,14 @@ import os
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from bulkload.errors import RefusedToStart
-from bulkload.sources.streams import BLOCK, open_file
+from bulkload.sources.streams import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+EDGE = 1 << 20
+"""Bytes of a file's beginning, and of its end, that are looked at."""
 
 
 def of_file(path: Path, name: str, extent: int | None = None) -> dict[str, Any]:
@@ -41,8 +44,8 @@ def of_names(named: Iterable[tuple[str, int]]) -> dict[str, Any]:
 
 def _read(file: BinaryIO, size: int, name: str) -> dict[str, Any]:
     try:
-        head = _digest(file, 0, min(size, BLOCK))
-        tail = _digest(file, max(0, size - BLOCK), min(size, BLOCK))
+        head = _digest(file, 0, min(size, EDGE))
+        tail = _digest(file, max(0, size - EDGE), min(size, EDGE))
     except OSError as error:
         raise RefusedToStart(f"{name}: can't be read: {error.strerror or error}.") from error
     return {"size": size, "head": head, "tail": tail}

@@ -17,7 +17,7 @@ longer than the limit is skipped, unread.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, TypeAlias
 
 from bulkload.model import Position, Record
 from bulkload.sources.files import FileSource
@@ -32,12 +32,15 @@ if TYPE_CHECKING:
 ENVELOPE = b"From "
 """What every mbox, and every message in it, begins with."""
 
+MBOX_EXTENSIONS = (".mbox", ".mbx")
+
 _MARK = re.compile(rb"From (?<=\nFrom )")  # F is rarer than a line feed: it is found sooner
 _MARK_BYTES = 7  # with the line end and the one before it, CRLF or LF
 _LOOKAHEAD = 4096
 _ENVELOPE = re.compile(
     rb"From (?:"
-    rb"(?=[^\n]{0,250}\d:\d\d)[^\n]{0,250}\b(?:19|20)\d\d\b"  # a time and a year
+    rb"\S+ \w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d (?:[+-]\d{4} )?(?:19|20)\d\d\b"  # as most are
+    rb"|(?=[^\n]{0,250}\d:\d\d)[^\n]{0,250}\b(?:19|20)\d\d\b"  # a time and a year
     rb"|-?[ \t]*\r?\n"  # bare, as some clients write it
     rb"|[^\n]*\n(?:>From |[!-9;-~]+[ \t]*:(?!//))"  # a header follows
     rb")"
@@ -48,12 +51,8 @@ _BLANK_LINE = re.compile(rb"\n\r?\n")
 _BLANK = re.compile(rb"(?:\r?\n){0,2}")  # of a last line that was not counted, and after it
 
 
-class Span(NamedTuple):
-    """One stretch of the file. `raw` is None where it is longer than the limit."""
-
-    offset: int
-    size: int
-    raw: bytes | None
+Span: TypeAlias = "tuple[int, int, bytes | None]"
+"""One stretch of the file: offset, bytes, and what it is; None where that is past the limit."""
 
 
 class MboxSource(FileSource):
@@ -118,7 +117,7 @@ def read_messages(stream: Stream, limit: int) -> Iterator[Span]:
             line = found.start()
             if not ended and size - line < _LOOKAHEAD and buffer.count(b"\n", line) < 2:
                 break
-            end = line - 1 if buffer[line - 2 : line] == b"\n\n" else _blank_before(buffer, line)
+            end = line - 1 if buffer[line - 2] == 0x0A else _blank_before(buffer, line)
             if not begun:
                 end = line if end is None else end  # what stands before the first needs no blank
             elif counted is None:
@@ -134,9 +133,12 @@ def read_messages(stream: Stream, limit: int) -> Iterator[Span]:
             if offset + line == follower and end is None:
                 end = line
             seen = line + 1
-            if end is None or not _is_envelope(buffer, line):
+            if end is None or not (
+                _ENVELOPE.match(buffer, line, line + _LOOKAHEAD) or _is_torn(buffer, line)
+            ):
                 continue
-            yield _span(buffer, first, offset + end, start, limit)
+            length = offset + end - start
+            yield start, length, buffer[first:end] if length <= limit else None
             first = line
             start = offset + line
             counted, follower = None, -1
@@ -152,7 +154,9 @@ def read_messages(stream: Stream, limit: int) -> Iterator[Span]:
             seen -= first
     end = _blank_before(buffer, size) if buffer.endswith(b"\n") else None
     if offset + size > start:
-        yield _span(buffer, first, offset + (size if end is None else end), start, limit)
+        end = size if end is None else end
+        length = offset + end - start
+        yield start, length, buffer[first:end] if length <= limit else None
 
 
 def _read(stream: Stream, held: int, limit: int) -> tuple[bytes, bool]:
@@ -167,15 +171,8 @@ def _read(stream: Stream, held: int, limit: int) -> tuple[bytes, bool]:
     return (b"".join(blocks) if len(blocks) > 1 else blocks[0]), not blocks[-1]
 
 
-def _span(buffer: bytes, first: int, end: int, start: int, limit: int) -> Span:
-    size = end - start
-    return Span(start, size, None if size > limit else buffer[first : first + size])
-
-
-def _is_envelope(buffer: bytes, line: int) -> bool:
-    if _ENVELOPE.match(buffer, line, line + _LOOKAHEAD):
-        return True
-    # Torn off at the file's end.
+def _is_torn(buffer: bytes, line: int) -> bool:
+    """Whether the line, which is no envelope yet, is cut off by the file's end."""
     return len(buffer) - line < _LOOKAHEAD and buffer.find(b"\n", line) < 0
 
 

@@ -1,8 +1,10 @@
-"""Files read forwards in buffers of one MiB, gzip undone.
+"""Streams: bytes from an offset of something, forwards. Files are the first of them.
 
-Laws kept here: memory is bounded by two buffers, whatever the file holds (a gzip bomb too);
-nothing is lost in silence: where a gzip stream is torn or corrupt, everything before the
-fault is given and `flaw` says where it is. Gzip is known by its first bytes, never by name.
+Laws kept here: memory is bounded by two buffers, whatever is read; nothing is lost in
+silence: where a stream ends before it should, all that came before is given, and `flaw` says
+what is missing. A stream is made of streams: `sources/inflate.py` undoes compression,
+`sources/members.py` reads what lies inside an archive; what they read from need not be a
+file.
 """
 
 from __future__ import annotations
@@ -10,23 +12,45 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import zlib
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from bulkload.errors import RefusedToStart, StoppedResumable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-BLOCK = 1 << 20
-"""Bytes asked of the file, and given out, at a time."""
-
-GZIP_MAGIC = b"\x1f\x8b\x08"
-
-_GZIP_WBITS = 31
+BLOCK = 1 << 16
+"""Bytes asked of a file, and given out, at a time: what fits a core's cache is read twice as
+fast as what does not.
+"""
 
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE})
 """Says nothing about the file: it must not make a dead letter of a message."""
+
+
+class Stream(Protocol):
+    """Bytes from an offset on. Not seekable: a new offset is a new stream.
+
+    Opening raises RefusedToStart where what is to be read isn't there; reading raises
+    StoppedResumable where the disk fails.
+    """
+
+    name: str
+
+    offset: int
+    """Of the next byte that `read` gives, in what is read (of gzip: its content)."""
+
+    consumed: int
+    """Bytes taken so far of what it is stored as (of gzip: the file's), for progress."""
+
+    flaw: str | None
+    """Why it ended before it should have; final once `read` gave b""."""
+
+    def read(self) -> bytes:
+        """The next bytes, at most BLOCK; b"" at the end."""
+        ...
+
+    def close(self) -> None: ...
 
 
 def open_file(path: Path, name: str) -> BinaryIO:
@@ -45,7 +69,7 @@ def open_file(path: Path, name: str) -> BinaryIO:
         raise RefusedToStart(f"{name}: there is no such file. Check the path.") from None
     except IsADirectoryError:
         raise RefusedToStart(
-            f"{name}: is a folder, not a file. Only .eml messages are read by folder; "
+            f"{name}: is a folder, not a file. Mail is read by folder; "
             f"for other formats name the files, as in '{name}/*.ndjson'."
         ) from None
     except PermissionError:
@@ -61,151 +85,103 @@ def open_file(path: Path, name: str) -> BinaryIO:
         raise RefusedToStart(f"{name}: can't be opened: {error.strerror or error}.") from None
 
 
-class Stream:
-    """One file as a stream of bytes, from an offset on.
-
-    Offsets count the bytes given out (for gzip: decompressed bytes); `consumed` counts the
-    bytes of the file itself, so that it can be held against the file's size. Opening raises
-    RefusedToStart where the file can't be opened; reading raises StoppedResumable where the
-    disk fails. With an `extent` the file ends after so many of its own bytes. Not seekable: a
-    new offset is a new stream.
-    """
+class FileStream:
+    """A file's bytes as they are on the disk; with an `extent`, only the first so many."""
 
     def __init__(self, path: Path, name: str, offset: int = 0, extent: int | None = None) -> None:
         self.name = name
-        self.consumed = 0
-        self.offset = 0
-        """Offset of the next byte that `read` gives."""
+        self.offset = self.consumed = offset
         self.flaw: str | None = None
         self._extent = extent
         self._file = open_file(path, name)
         try:
-            self._pending = self._take()
-            self._gzip = self._pending.startswith(GZIP_MAGIC)
-            self._inflate = zlib.decompressobj(_GZIP_WBITS) if self._gzip else None
-            self._skip_to(offset)
+            self._file.seek(offset)
         except BaseException:
             self._file.close()
             raise
 
     def read(self) -> bytes:
-        """The next bytes, at most one MiB; b"" at the end (then `flaw` is final)."""
-        block = self._read_gzip() if self._gzip else self._read_plain()
+        try:
+            left = BLOCK if self._extent is None else self._extent - self.offset
+            block = self._file.read(max(0, min(BLOCK, left)))
+        except OSError as error:
+            raise StoppedResumable(
+                f"{self.name}: can't be read at byte {self.offset}: "
+                f"{error.strerror or error}. Resume when the disk answers again."
+            ) from error
         self.offset += len(block)
+        self.consumed = self.offset
         return block
 
     def close(self) -> None:
         self._file.close()
 
-    def _skip_to(self, offset: int) -> None:
-        if not self._gzip:
-            if offset > len(self._pending):
-                self._file.seek(offset)
-                self._pending = b""
-            else:
-                self._pending = self._pending[offset:]
-            self.consumed = offset + len(self._pending)
-            self.offset = offset
-            return
-        while self.offset < offset:
-            block = self.read()
+
+class Part:
+    """The `size` bytes of `inner` that come next, as a stream of their own.
+
+    `offset`: of the first of them in the part. Where `inner` ends before them, that is a flaw.
+    """
+
+    def __init__(self, inner: Stream, size: int, offset: int = 0) -> None:
+        self.name = inner.name
+        self.offset = self.consumed = offset
+        self.flaw: str | None = None
+        self._inner = inner
+        self._left = size
+
+    def read(self) -> bytes:
+        if not self._left:
+            return b""
+        block = self._inner.read()[: self._left]
+        if not block:
+            self.flaw = self._inner.flaw or (
+                f"the file ends {self._left:,} bytes before this does: "
+                "what comes after can't be read; fetch the file again"
+            )
+            self._left = 0
+        self._left -= len(block)
+        self.offset += len(block)
+        self.consumed = self.offset
+        return block
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class Skipped:
+    """`inner` from an offset on, where only reading leads there."""
+
+    def __init__(self, inner: Stream, offset: int) -> None:
+        self.name = inner.name
+        self._inner = inner
+        self._ahead = b""
+        while inner.offset < offset:
+            block = inner.read()
             if not block:
-                return
-            if self.offset > offset:
-                self._unread = block[offset - self.offset :]
-                self.offset = offset
+                break
+            self._ahead = block[len(block) - max(0, inner.offset - offset) :]
 
-    _unread = b""
+    @property
+    def offset(self) -> int:
+        return self._inner.offset - len(self._ahead)
 
-    def _take(self) -> bytes:
-        try:
-            left = BLOCK if self._extent is None else self._extent - self.consumed
-            block = self._file.read(max(0, min(BLOCK, left)))
-        except OSError as error:
-            raise StoppedResumable(
-                f"{self.name}: can't be read at byte {self.consumed}: "
-                f"{error.strerror or error}. Resume when the disk answers again."
-            ) from error
-        self.consumed += len(block)
-        return block
+    @property
+    def consumed(self) -> int:
+        return self._inner.consumed
 
-    def _read_plain(self) -> bytes:
-        if self._pending:
-            block, self._pending = self._pending, b""
+    @property
+    def flaw(self) -> str | None:
+        return self._inner.flaw
+
+    def read(self) -> bytes:
+        if self._ahead:
+            block, self._ahead = self._ahead, b""
             return block
-        return self._take()
+        return self._inner.read()
 
-    def _read_gzip(self) -> bytes:
-        if self._unread:
-            block, self._unread = self._unread, b""
-            return block
-        while self.flaw is None:
-            if not self._pending:
-                self._pending = self._take()
-            if not self._pending:
-                if self._inflate is not None:
-                    # What zlib still holds back where the input simply ends.
-                    rest = self._inflate.flush(BLOCK)
-                    self.flaw = self._where("ends too early", len(rest))
-                    return rest
-                return b""
-            if self._inflate is None and not self._next_member():
-                continue
-            block = self._inflated()
-            if block:
-                return block
-        return b""
-
-    def _next_member(self) -> bool:
-        """Start the next gzip member; zeros between members are padding (tapes, tar)."""
-        self._pending = self._pending.lstrip(b"\0")
-        if not self._pending:
-            return False
-        if len(self._pending) < len(GZIP_MAGIC):
-            self._pending += self._take()
-        if not self._pending.startswith(GZIP_MAGIC):
-            self.flaw = self._where("is followed by bytes that are not gzip")
-            return False
-        self._inflate = zlib.decompressobj(_GZIP_WBITS)
-        return True
-
-    def _inflated(self) -> bytes:
-        assert self._inflate is not None
-        before = self._inflate.copy()
-        given, self._pending = self._pending, b""
-        try:
-            block = self._inflate.decompress(given, BLOCK)
-        except zlib.error:
-            return self._up_to_the_fault(before, given)
-        if self._inflate.eof:
-            self._pending = self._inflate.unused_data
-            self._inflate = None
-        else:
-            self._pending = self._inflate.unconsumed_tail
-        return block
-
-    def _up_to_the_fault(self, inflate: zlib._Decompress, given: bytes) -> bytes:
-        # zlib drops what it had already inflated when it meets the fault: go over the
-        # same bytes again one by one and keep what came before it.
-        parts: list[bytes] = []
-        held = 0
-        try:
-            for at in range(len(given)):
-                part = inflate.decompress(given[at : at + 1])
-                parts.append(part)
-                held += len(part)
-        except zlib.error:
-            pass
-        self._inflate = None
-        self.flaw = self._where("is corrupt", held)
-        return b"".join(parts)
-
-    def _where(self, what: str, more: int = 0) -> str:
-        return (
-            f"the gzip stream {what} at byte {self.offset + more} of its content "
-            f"(byte {self.consumed - len(self._pending)} of the file, or up to one MiB before): "
-            "what comes after can't be read; fetch the file again"
-        )
+    def close(self) -> None:
+        self._inner.close()
 
 
 def size_on_disk(path: Path) -> int | None:

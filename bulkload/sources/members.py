@@ -1,0 +1,113 @@
+"""From "what, and from which byte" to a stream: a file, gzip, or a member of an archive.
+
+A plain file and a stored member are sought; what is compressed is read again from its
+beginning (zlib undoes some 300 MB/s). Compression of a file is known by its first bytes,
+never by its name.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from bulkload.sources.inflate import GZIP_MAGIC, Inflated
+from bulkload.sources.streams import FileStream, Part, Skipped, open_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bulkload.sources.streams import Stream
+
+
+class Member(NamedTuple):
+    """Where in an archive one file lies: all that reading it needs beside the archive's path.
+
+    `at`: of its first byte, in the archive or, where `packing` is "gzip" (the whole archive is
+    one gzip stream), in what that holds. `size`: of its content; `packed`: of what it is
+    stored as. `packing`: "" as it is, "deflate" on its own. `crc`: CRC-32 of its content, -1
+    where the archive keeps none.
+    """
+
+    name: str
+    at: int
+    size: int
+    packed: int
+    packing: str
+    crc: int = -1
+
+
+def open_stream(
+    path: Path,
+    name: str,
+    offset: int = 0,
+    extent: int | None = None,
+    member: Member | None = None,
+) -> Stream:
+    """The bytes from `offset` on of the file at `path`, or of that `member` of it.
+
+    `extent`: only the file's first so many bytes count. Raises RefusedToStart.
+    """
+    if member is not None:
+        return _open_member(path, name, offset, member)
+    if not _is_gzip(path, name):
+        return FileStream(path, name, offset, extent)
+    return _skipped(Inflated(FileStream(path, name, 0, extent), "gzip"), offset)
+
+
+def _open_member(path: Path, name: str, offset: int, member: Member) -> Stream:
+    left = max(0, member.size - offset)
+    if member.packing == "gzip":
+        inner = _skipped(Inflated(FileStream(path, name), "gzip"), member.at + offset)
+        return Part(inner, left, offset)
+    if member.packing == "deflate":
+        packed = Part(FileStream(path, name, member.at), member.packed)
+        whole = Part(Inflated(packed, "deflate"), member.size)
+        return _skipped(Checked(whole, member.crc), offset)
+    part = Part(FileStream(path, name, member.at + offset), left, offset)
+    return part if offset or member.crc < 0 else Checked(part, member.crc)
+
+
+def _is_gzip(path: Path, name: str) -> bool:
+    with open_file(path, name) as file:
+        try:
+            return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+        except OSError:
+            return False  # reading it again says what is wrong
+
+
+def _skipped(inner: Stream, offset: int) -> Stream:
+    return Skipped(inner, offset) if offset else inner
+
+
+class Checked:
+    """`inner`, held against its checksum at its end: what differs is a flaw."""
+
+    def __init__(self, inner: Stream, crc: int) -> None:
+        self.name = inner.name
+        self.flaw: str | None = None
+        self._inner = inner
+        self._wanted = crc
+        self._crc = 0
+
+    @property
+    def offset(self) -> int:
+        return self._inner.offset
+
+    @property
+    def consumed(self) -> int:
+        return self._inner.consumed
+
+    def read(self) -> bytes:
+        block = self._inner.read()
+        self._crc = zlib.crc32(block, self._crc)
+        if not block:
+            self.flaw = self._inner.flaw
+            if self.flaw is None and self._crc != self._wanted:
+                self.flaw = (
+                    "the checksum kept in the archive is not that of the content: somewhere "
+                    "before this it is damaged; fetch the archive again"
+                )
+        return block
+
+    def close(self) -> None:
+        self._inner.close()

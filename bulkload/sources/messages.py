@@ -1,0 +1,176 @@
+"""Messages that are a file each: what eml trees, Maildirs and MH folders have in common.
+
+Laws kept here: nothing lost in silence: a file that can't be opened, or is too large, is a
+record with a flaw, and a folder that can't be listed refuses the start; a resume opens
+nothing before its position.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from array import array
+from bisect import bisect_left
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bulkload.errors import RefusedToStart
+from bulkload.model import Position, Record
+from bulkload.sources import fingerprint
+from bulkload.sources.files import MAX_RECORD_BYTES
+from bulkload.sources.lines import too_large
+from bulkload.sources.members import open_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+
+    from bulkload.sources.streams import Stream
+
+
+class MessageFiles:
+    """A folder of messages. A format says which files they are (`_listed`), and in what order
+    (`_order`); a position is a file's name below the folder, with slashes.
+
+    The listing is made once, at first need: two strings' worth of memory a file, and no open
+    file. Listing raises RefusedToStart where a folder can't be listed or holds no message.
+    """
+
+    format = ""
+    noun = "file"
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        name: str | None = None,
+        *,
+        max_record_bytes: int = MAX_RECORD_BYTES,
+    ) -> None:
+        self.path = Path(path).absolute()
+        self.name = str(path) if name is None else name
+        self.max_record_bytes = max_record_bytes
+        self._names: list[str] | None = None
+        self._sizes = array("q")
+        self._renamed: dict[str, str] = {}
+        self._consumed = 0
+
+    def options(self) -> dict[str, Any]:
+        """What reading needs beside the path: JSON, for the run's journal."""
+        return {"max_record_bytes": self.max_record_bytes}
+
+    def fingerprint(self) -> dict[str, Any]:
+        return fingerprint.of_names(zip(self.names(), self._sizes, strict=True))
+
+    def size(self) -> int | None:
+        try:
+            self.names()
+        except RefusedToStart:
+            return None
+        return sum(self._sizes)
+
+    def consumed(self) -> int:
+        return self._consumed
+
+    def names(self) -> list[str]:
+        """The messages' positions, in order."""
+        if self._names is None:
+            found = sorted(self._listed(), key=lambda each: self._order(each[0]))
+            if not found:
+                raise RefusedToStart(self._nothing_found())
+            self._sizes = array("q", (size for _, size in found))
+            self._names = [name for name, _ in found]
+        return self._names
+
+    def records(self, start: Position | None = None) -> Generator[Record, None, None]:
+        names = self.names()
+        first = 0
+        if start is not None:
+            first = bisect_left(names, self._order(str(start.at)), key=self._order)
+        self._consumed = sum(self._sizes[:first])
+        for index in range(first, len(names)):
+            yield self._record(names[index], index)
+            self._consumed += self._sizes[index]
+
+    @abstractmethod
+    def _listed(self) -> Iterable[tuple[str, int]]:
+        """(position, bytes) of each message, in any order."""
+
+    @abstractmethod
+    def _nothing_found(self) -> str:
+        """What to say where there is no message."""
+
+    @abstractmethod
+    def _folder(self, name: str) -> str:
+        """The mail folder of the message at this position."""
+
+    def _order(self, name: str) -> Any:
+        return name
+
+    def _opened(self, name: str) -> Stream:
+        return open_stream(self.path / self._on_disk(name), name)
+
+    def _on_disk(self, name: str) -> str:
+        return self._renamed.get(name, name)
+
+    def _flags(self, name: str) -> str:
+        return ""
+
+    def _content(self, name: str, raw: bytes) -> bytes:
+        return raw
+
+    def _record(self, name: str, index: int) -> Record:
+        position = Position(name, index + 1)
+        folder = self._folder(name)
+        try:
+            stream = self._opened(name)
+        except RefusedToStart as error:
+            return Record(position, "mail", None, None, str(error), folder)
+        held: list[bytes] = []
+        size = 0
+        try:
+            while block := stream.read():
+                size += len(block)
+                if size > self.max_record_bytes:
+                    break
+                held.append(block)
+        finally:
+            stream.close()
+        flags = self._flags(name)
+        if size > self.max_record_bytes:
+            size = max(size, self._sizes[index])  # of gzip: what was read of it
+            flaw = too_large("message", size, self.max_record_bytes)
+            return Record(position, "mail", None, None, flaw, folder, flags)
+        raw = self._content(name, b"".join(held))
+        return Record(position, "mail", raw, None, stream.flaw, folder, flags)
+
+    def _shown(self, name: str) -> str:
+        """A name that JSON can hold; `_renamed` remembers those that are not UTF-8 on disk."""
+        shown = os.fsencode(name).decode("utf-8", "backslashreplace")
+        if shown != name:
+            self._renamed[shown] = name
+        return shown
+
+    def _entries(self, prefix: str) -> Iterator[os.DirEntry[str]]:
+        """What lies in a folder below the root; `prefix` is its name with a slash, or ""."""
+        try:
+            with os.scandir(self.path / prefix) as entries:
+                yield from entries
+        except OSError as error:
+            raise RefusedToStart(
+                f"{self.name}: the folder {prefix or '.'} can't be listed: "
+                f"{error.strerror or error}. Make it readable, or move it away."
+            ) from None
+
+
+def size_of(entry: os.DirEntry[str] | Path) -> int:
+    """Bytes of a file; 0 where it can't be asked."""
+    try:
+        return entry.stat().st_size
+    except OSError:
+        return 0
+
+
+def is_message(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file, or a link that leads nowhere: a file that can't be opened, never
+    left out. A link to a folder is not followed (it may lead back); sockets are no messages.
+    """
+    return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))  # noqa: PTH110  # it must not raise
