@@ -23,19 +23,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple
 from bulkload.errors import RefusedToStart
 from bulkload.sources.inflate import GZIP_MAGIC
 from bulkload.sources.mbox import ENVELOPE, MBOX_EXTENSIONS
-from bulkload.sources.members import Member, open_stream
-from bulkload.sources.streams import open_file
+from bulkload.sources.members import ZIP_MAGIC, Member, open_stream
+from bulkload.sources.streams import Reading, open_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
     from typing import Self
 
-    from bulkload.sources.streams import Stream
 
-_ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
-_TAR_MAGIC = slice(257, 262)
-_HEAD = 262
 _HEADER = struct.Struct("<26xHH")
 _ENCRYPTED = 1
 _PACKINGS = {zipfile.ZIP_STORED: "", zipfile.ZIP_DEFLATED: "deflate"}
@@ -51,24 +47,17 @@ class Mail(NamedTuple):
     left_out: Counter[str]
 
 
-def is_archive(path: Path, name: str) -> bool:
-    """Whether the file at `path` is a zip or a tar, by its first bytes."""
-    with open_file(path, name) as file:
-        head = file.read(_HEAD)
-    if head.startswith(GZIP_MAGIC):
-        with closing(open_stream(path, name)) as stream:
-            head = stream.read()
-    return head.startswith(_ZIP_MAGIC) or head[_TAR_MAGIC] == b"ustar"
-
-
 def mail_in(path: Path, name: str) -> Mail:
     """The mail in the archive, in the archive's order. Raises RefusedToStart."""
     with open_file(path, name) as file:
-        head = file.read(_HEAD)
-    is_zip = head.startswith(_ZIP_MAGIC)
-    gzip = head.startswith(GZIP_MAGIC)
+        head = file.read(len(ZIP_MAGIC))
+    entries = (
+        _of_zip(path, name)
+        if head == ZIP_MAGIC
+        else _of_tar(path, name, gzip=head.startswith(GZIP_MAGIC))
+    )
     found = Mail([], [], Counter())
-    for member, begins in _of_zip(path, name) if is_zip else _of_tar(path, name, gzip=gzip):
+    for member, begins in entries:
         match kind_of(member.name, begins):
             case "mbox":
                 found.mboxes.append(member)
@@ -147,7 +136,7 @@ def _unreadable(name: str, info: zipfile.ZipInfo) -> str:
 
 def _of_tar(path: Path, name: str, *, gzip: bool) -> Iterator[tuple[Member, bytes]]:
     with closing(open_stream(path, name)) as stream, open_file(path, name) as file:
-        source: Any = _Reading(stream) if gzip else file
+        source: Any = Reading(stream) if gzip else file
         last: tuple[Member, bytes] | None = None
         try:
             with tarfile.open(
@@ -165,7 +154,11 @@ def _of_tar(path: Path, name: str, *, gzip: bool) -> Iterator[tuple[Member, byte
                     last = _of_entry(archive, info, name, gzip=gzip)
         except (tarfile.TarError, EOFError, OSError) as error:
             ended = stream.offset if gzip else path.stat().st_size
-            if last is None or ended >= last[0].at + last[0].size or not kind_of(last[0].name, last[1]):
+            if (
+                last is None
+                or ended >= last[0].at + last[0].size
+                or not kind_of(last[0].name, last[1])
+            ):
                 raise RefusedToStart(
                     f"{name}: is no whole tar archive: {stream.flaw or error}. Fetch it again."
                 ) from None
@@ -201,21 +194,3 @@ class _Strict(tarfile.TarInfo):
             if not buf.strip(b"\0"):
                 raise  # the end
             raise tarfile.ReadError(str(error)) from None
-
-
-class _Reading:
-    """A stream as the file object that tarfile reads forwards."""
-
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
-        self._left = b""
-
-    def read(self, size: int) -> bytes:
-        parts = [self._left]
-        held = len(self._left)
-        while held < size and (block := self._stream.read()):
-            parts.append(block)
-            held += len(block)
-        whole = b"".join(parts)
-        self._left = whole[size:]
-        return whole[:size]

@@ -5,20 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from bulkload.errors import StoppedForGood
+from bulkload.sources.archived import ArchivedSource
 from bulkload.sources.csvs import CsvSource
 from bulkload.sources.eml import EmlSource
 from bulkload.sources.letters import LettersSource
+from bulkload.sources.maildir import MaildirSource
 from bulkload.sources.mbox import MboxSource
+from bulkload.sources.mh import MhSource
 from bulkload.sources.ndjson import NdjsonSource
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from bulkload.protocols import Source
 
-_CLASSES: dict[str, type[NdjsonSource | CsvSource | MboxSource | EmlSource]] = {
+_CLASSES: dict[str, Callable[..., Source]] = {
     source.format: source
-    for source in (NdjsonSource, LettersSource, CsvSource, MboxSource, EmlSource)
+    for source in (
+        NdjsonSource,
+        LettersSource,
+        CsvSource,
+        MboxSource,
+        EmlSource,
+        MaildirSource,
+        MhSource,
+        ArchivedSource,
+    )
 }
 
 
@@ -49,7 +62,4 @@ def reopen(description: dict[str, Any]) -> Source:
     form = description["format"]
     if form not in _CLASSES:
         raise StoppedForGood(f"{description['name']}: this version reads no format {form!r}.")
-    source: Source = _CLASSES[form](
-        description["path"], description["name"], **description["options"]
-    )
-    return source
+    return _CLASSES[form](description["path"], description["name"], **description["options"])

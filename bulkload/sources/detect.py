@@ -1,4 +1,5 @@
-"""What the user named → sources. Formats by extension, else by the first bytes.
+"""What the user named → sources. Formats by extension, else by the first bytes; archives by
+their first bytes, folders by what lies in them: one may hold many sources.
 
 Every refusal comes before anything is sent, and names the file, the position and what to do.
 """
@@ -7,20 +8,24 @@ from __future__ import annotations
 
 import glob
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload.errors import RefusedToStart
 from bulkload.sources.csvs import CsvSource
 from bulkload.sources.eml import EmlSource
+from bulkload.sources.files import FileSource
+from bulkload.sources.holders import in_archive, in_folder
 from bulkload.sources.letters import LettersSource, is_letter
-from bulkload.sources.mbox import MboxSource
+from bulkload.sources.mbox import MboxSource, refuse_unless_mbox
+from bulkload.sources.members import is_archive, open_stream
 from bulkload.sources.ndjson import BOM, NdjsonSource
 from bulkload.sources.spool import spool_stdin
-from bulkload.sources.streams import Stream
+from bulkload.sources.streams import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bulkload.protocols import Source
 
@@ -37,7 +42,9 @@ FORMATS = (
     Format("ndjson", (".ndjson", ".jsonl", ".json"), "one JSON object a line"),
     Format("csv", (".csv", ".tsv"), "a table whose header names the properties"),
     Format("mbox", (".mbox", ".mbx"), "many messages in one file"),
-    Format("eml", (".eml",), "one message a file, or a folder of them"),
+    Format("eml", (".eml", ".emlx"), "one message a file, or a folder of them"),
+    Format("maildir", (), "a folder with cur/ and new/, and its folders"),
+    Format("mh", (), "a folder of messages named by numbers, and its folders"),
     Format("letters", (), "a dead-letters.ndjson, as a run wrote it or edited"),
 )
 
@@ -51,11 +58,13 @@ def open_sources(
     format: str | None = None,  # noqa: A002  # the flag's name
     max_record_bytes: int,
     spool_dir: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> list[Source]:
     """The sources that `specs` name: files, folders, globs (sorted), "-" for stdin (NDJSON).
 
     `format` is one of FORMATS, for all of them; None finds it out for each. Stdin is written
-    to `spool_dir`/stdin.ndjson first, so that it can be read again. Raises RefusedToStart.
+    to `spool_dir`/stdin.ndjson first, so that it can be read again. `say` is told what was
+    found in folders and archives, and what was left out there. Raises RefusedToStart.
     """
     names = [known.name for known in FORMATS]
     if format is not None and format not in names:
@@ -63,24 +72,33 @@ def open_sources(
     if not specs:
         raise RefusedToStart("no source was named: give a file, a folder, a glob, or - for stdin.")
     sources: list[Source] = []
-    seen: dict[Path, str] = {}
+    seen: dict[tuple[Path, str, int], str] = {}
     for spec in specs:
         for path in _expanded(spec):
             if path == "-":
                 if format not in (None, "ndjson", "letters"):
                     raise RefusedToStart(f"-: stdin is read as NDJSON, not as {format}.")
-                source = _stdin(spool_dir, format, max_record_bytes)
+                found = [_stdin(spool_dir, format, max_record_bytes)]
             else:
-                source = _open(path, format, max_record_bytes)
-            resolved = Path(path).resolve()
-            if resolved in seen:
-                raise RefusedToStart(
-                    f"{path}: was named twice (as {seen[resolved]} too): "
-                    "its records would be loaded twice. Name it once."
-                )
-            seen[resolved] = path
-            sources.append(source)
+                found = _open(path, format, max_record_bytes, say)
+            for source in found:
+                identity = _identity(path, source)
+                if identity in seen:
+                    raise RefusedToStart(
+                        f"{source.name}: was named twice (as {seen[identity]} too): "
+                        "its records would be loaded twice. Name it once."
+                    )
+                seen[identity] = source.name
+            sources += found
     return sources
+
+
+def _identity(path: str, source: Source) -> tuple[Path, str, int]:
+    """Two sources that have this in common are one."""
+    if isinstance(source, FileSource):
+        member = source.member
+        return source.path.resolve(), member.name if member else "", member.at if member else -1
+    return Path(path).resolve(), source.format, -1
 
 
 def _expanded(spec: str) -> list[str]:
@@ -99,24 +117,23 @@ def _stdin(spool_dir: Path | None, form: str | None, limit: int) -> Source:
     path = spool_stdin(spool_dir)
     if path.stat().st_size == 0:
         raise RefusedToStart("-: stdin is empty: nothing to load.")
-    return _open(str(path), form, limit, name="stdin", default="ndjson")
+    return _open_file(str(path), "stdin", _head(str(path), "stdin"), form or "ndjson", limit)
 
 
-def _open(
-    path: str, form: str | None, limit: int, *, name: str | None = None, default: str | None = None
-) -> Source:
-    shown = name or path
+def _open(path: str, form: str | None, limit: int, say: Callable[[str], None]) -> list[Source]:
     if Path(path).is_dir():
-        if form not in (None, "eml"):
-            raise RefusedToStart(
-                f"{shown}: is a folder, and --format {form} reads files. "
-                f"Name them, as in '{path.rstrip('/')}/*'."
-            )
-        folder = EmlSource(path, shown, max_record_bytes=limit, all_files=form == "eml")
-        folder.names()
-        return folder
-    head = _head(path, shown)
-    form = form or _by_extension(path) or default or _by_content(head, shown)
+        return in_folder(path, form, limit, say)
+    if form in ("maildir", "mh"):
+        raise RefusedToStart(f"{path}: is no folder, and --format {form} reads folders.")
+    head = _head(path, path)
+    if is_archive(head):
+        return in_archive(path, form, limit, say)
+    if form is None:
+        form = _by_extension(path) or _by_content(head, path)
+    return [_open_file(path, path, head, form, limit)]
+
+
+def _open_file(path: str, shown: str, head: bytes, form: str, limit: int) -> Source:
     if form in ("ndjson", "letters"):
         _refuse_unless_json_text(head, shown)
         if form == "letters" or is_letter(head):
@@ -127,23 +144,20 @@ def _open(
         tab = "\t" if _suffix(path) == ".tsv" else None
         return CsvSource(path, shown, max_record_bytes=limit, delimiter=tab)
     if form == "mbox":
-        _refuse_unless_mbox(head, shown)
+        refuse_unless_mbox(head, shown)
         return MboxSource(path, shown, max_record_bytes=limit)
     return EmlSource(path, shown, max_record_bytes=limit, all_files=True)
 
 
 def _head(path: str, shown: str) -> bytes:
-    stream = Stream(Path(path), shown)
-    try:
-        head = stream.read()
+    with closing(open_stream(Path(path), shown)) as stream:
+        head = Reading(stream).read(SNIFFED_BYTES)
         flaw = stream.flaw
-    finally:
-        stream.close()
     if not head and flaw:
         raise RefusedToStart(f"{shown}: {flaw}.")
     if not head:
         raise RefusedToStart(f"{shown}: is empty: nothing to load.")
-    return head[:SNIFFED_BYTES]
+    return head
 
 
 def _suffix(path: str) -> str:
@@ -209,12 +223,4 @@ def _refuse_utf16(head: bytes, shown: str) -> None:
         raise RefusedToStart(
             f"{shown}: is UTF-16 (a byte order mark at byte 0). "
             f"Convert it: iconv -f UTF-16 -t UTF-8 {shown} > utf8-{Path(shown).name}"
-        )
-
-
-def _refuse_unless_mbox(head: bytes, shown: str) -> None:
-    if not head.removeprefix(BOM).startswith(b"From ") and b"\nFrom " not in head:
-        raise RefusedToStart(
-            f"{shown}: no line begins with 'From ' at its start, so it is no mbox. "
-            "If it is a single message, say so with --format eml."
         )

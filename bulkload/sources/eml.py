@@ -11,7 +11,6 @@ import os
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from bulkload.errors import RefusedToStart
 from bulkload.sources import fingerprint
 from bulkload.sources.files import MAX_RECORD_BYTES
 from bulkload.sources.folders import folder_above

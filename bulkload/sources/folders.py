@@ -9,7 +9,10 @@ Dialects: Thunderbird keeps the folders below `Inbox` in `Inbox.sbd/`; Apple Mai
 from __future__ import annotations
 
 import re
-from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import PurePath
 
 INBOX = "INBOX"
 

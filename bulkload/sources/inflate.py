@@ -11,6 +11,7 @@ import zlib
 from typing import TYPE_CHECKING, Literal
 
 from bulkload.sources import streams
+from bulkload.sources.streams import Layer
 
 if TYPE_CHECKING:
     from bulkload.sources.streams import Stream
@@ -22,34 +23,19 @@ Packing = Literal["gzip", "deflate"]
 _WBITS: dict[Packing, int] = {"gzip": 31, "deflate": -15}
 
 
-class Inflated:
+class Inflated(Layer):
     """The content of `packed`. Gzip may be of several members, as `cat a.gz b.gz` makes."""
 
     def __init__(self, packed: Stream, packing: Packing) -> None:
-        self.name = packed.name
-        self.offset = 0
-        self.flaw: str | None = None
-        self._packed = packed
+        super().__init__(packed)
         self._packing = packing
         self._pending = b""
         self._inflate: zlib._Decompress | None = zlib.decompressobj(_WBITS[packing])
 
-    @property
-    def consumed(self) -> int:
-        return self._packed.consumed
-
-    def read(self) -> bytes:
-        block = self._next()
-        self.offset += len(block)
-        return block
-
-    def close(self) -> None:
-        self._packed.close()
-
     def _next(self) -> bytes:
         while self.flaw is None:
             if not self._pending:
-                self._pending = self._packed.read()
+                self._pending = self._inner.read()
             if not self._pending:
                 if self._inflate is not None:
                     # What zlib still holds back where the input simply ends.
@@ -73,7 +59,7 @@ class Inflated:
         if not self._pending:
             return False
         if len(self._pending) < len(GZIP_MAGIC):
-            self._pending += self._packed.read()
+            self._pending += self._inner.read()
         if not self._pending.startswith(GZIP_MAGIC):
             self.flaw = self._where("is followed by bytes that are not gzip")
             return False
@@ -114,7 +100,7 @@ class Inflated:
     def _where(self, what: str, more: int = 0) -> str:
         return (
             f"the {self._packing} stream {what} at byte {self.offset + more} of its content "
-            f"(byte {self._packed.consumed - len(self._pending)} of what it is stored as, or up "
+            f"(byte {self._inner.consumed - len(self._pending)} of what it is stored as, or up "
             f"to {streams.BLOCK:,} bytes before): what comes after can't be read; fetch the "
             "file again"
         )

@@ -115,7 +115,7 @@ class MaildirSource(MessageFiles):
     def _look(self, place: Path) -> None:
         prefix = f"{place.parent}/" if place.parent.name else ""
         try:
-            names = os.listdir(self.path / place)
+            names = os.listdir(self.path / place)  # noqa: PTH208  # paths cost more than names
         except OSError:
             return
         for now in names:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, TypeAlias
 
+from bulkload.errors import RefusedToStart
 from bulkload.model import Position, Record
 from bulkload.sources.files import FileSource
 from bulkload.sources.lines import too_large
@@ -96,6 +97,15 @@ class MboxSource(FileSource):
             return None
         flaw = f"{size:,} bytes before the first line that begins with 'From '"
         return Record(position, "mail", raw, None, flaw, self.folder)
+
+
+def refuse_unless_mbox(head: bytes, shown: str) -> None:
+    """Raises RefusedToStart where a file that begins with `head` is no mbox."""
+    if not head.removeprefix(BOM).startswith(ENVELOPE) and b"\n" + ENVELOPE not in head:
+        raise RefusedToStart(
+            f"{shown}: no line begins with 'From ' at its start, so it is no mbox. "
+            "If it is a single message, say so with --format eml."
+        )
 
 
 def read_messages(stream: Stream, limit: int) -> Iterator[Span]:

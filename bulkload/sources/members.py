@@ -11,12 +11,20 @@ import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload.sources.inflate import GZIP_MAGIC, Inflated
-from bulkload.sources.streams import FileStream, Part, Skipped, open_file
+from bulkload.sources.streams import FileStream, Layer, Part, open_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from bulkload.sources.streams import Stream
+
+ZIP_MAGIC = b"PK\x03\x04"
+_TAR_MAGIC = slice(257, 262)
+
+
+def is_archive(head: bytes) -> bool:
+    """Whether a file that begins with `head`, gzip undone, is a zip or a tar."""
+    return head.startswith(ZIP_MAGIC) or head[_TAR_MAGIC] == b"ustar"
 
 
 class Member(NamedTuple):
@@ -57,12 +65,12 @@ def open_stream(
 def _open_member(path: Path, name: str, offset: int, member: Member) -> Stream:
     left = max(0, member.size - offset)
     if member.packing == "gzip":
-        inner = _skipped(Inflated(FileStream(path, name), "gzip"), member.at + offset)
-        return Part(inner, left, offset)
+        whole = Inflated(FileStream(path, name), "gzip")
+        return Part(_skipped(whole, member.at + offset), left, offset)
     if member.packing == "deflate":
         packed = Part(FileStream(path, name, member.at), member.packed)
-        whole = Part(Inflated(packed, "deflate"), member.size)
-        return _skipped(Checked(whole, member.crc), offset)
+        content = Part(Inflated(packed, "deflate"), member.size)
+        return _skipped(Checked(content, member.crc), offset)
     part = Part(FileStream(path, name, member.at + offset), left, offset)
     return part if offset or member.crc < 0 else Checked(part, member.crc)
 
@@ -75,29 +83,25 @@ def _is_gzip(path: Path, name: str) -> bool:
             return False  # reading it again says what is wrong
 
 
-def _skipped(inner: Stream, offset: int) -> Stream:
-    return Skipped(inner, offset) if offset else inner
+def _skipped(stream: Layer, offset: int) -> Stream:
+    """`stream` from `offset` on."""
+    try:
+        stream.skip_to(offset)
+    except BaseException:
+        stream.close()
+        raise
+    return stream
 
 
-class Checked:
+class Checked(Layer):
     """`inner`, held against its checksum at its end: what differs is a flaw."""
 
     def __init__(self, inner: Stream, crc: int) -> None:
-        self.name = inner.name
-        self.flaw: str | None = None
-        self._inner = inner
+        super().__init__(inner)
         self._wanted = crc
         self._crc = 0
 
-    @property
-    def offset(self) -> int:
-        return self._inner.offset
-
-    @property
-    def consumed(self) -> int:
-        return self._inner.consumed
-
-    def read(self) -> bytes:
+    def _next(self) -> bytes:
         block = self._inner.read()
         self._crc = zlib.crc32(block, self._crc)
         if not block:
@@ -108,6 +112,3 @@ class Checked:
                     "before this it is damaged; fetch the archive again"
                 )
         return block
-
-    def close(self) -> None:
-        self._inner.close()

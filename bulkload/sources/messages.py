@@ -71,20 +71,22 @@ class MessageFiles:
         return self._consumed
 
     def names(self) -> list[str]:
-        """The messages' positions, in order."""
+        """The messages' positions, in order; never none."""
+        if not self.found():
+            raise RefusedToStart(self._nothing_found())
+        return self.found()
+
+    def found(self) -> list[str]:
+        """As `names`; but it may be that there is none."""
         if self._names is None:
-            found = sorted(self._listed(), key=lambda each: self._order(each[0]))
-            if not found:
-                raise RefusedToStart(self._nothing_found())
+            found = self._in_order(self._listed())
             self._sizes = array("q", (size for _, size in found))
             self._names = [name for name, _ in found]
         return self._names
 
     def records(self, start: Position | None = None) -> Generator[Record, None, None]:
         names = self.names()
-        first = 0
-        if start is not None:
-            first = bisect_left(names, self._order(str(start.at)), key=self._order)
+        first = 0 if start is None else self._index(start)
         self._consumed = sum(self._sizes[:first])
         for index in range(first, len(names)):
             yield self._record(names[index], index)
@@ -105,16 +107,22 @@ class MessageFiles:
     def _order(self, name: str) -> Any:
         return name
 
+    def _in_order(self, found: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+        return sorted(found, key=lambda each: self._order(each[0]))
+
+    def _index(self, start: Position) -> int:
+        return bisect_left(self.names(), self._order(str(start.at)), key=self._order)
+
     def _opened(self, name: str) -> Stream:
         return open_stream(self.path / self._on_disk(name), name)
 
     def _on_disk(self, name: str) -> str:
         return self._renamed.get(name, name)
 
-    def _flags(self, name: str) -> str:
+    def _flags(self, name: str) -> str:  # noqa: ARG002  # a Maildir's are in the name
         return ""
 
-    def _content(self, name: str, raw: bytes) -> bytes:
+    def _content(self, name: str, raw: bytes) -> bytes:  # noqa: ARG002  # so is Apple's format
         return raw
 
     def _record(self, name: str, index: int) -> Record:

@@ -40,11 +40,13 @@ class Stream(Protocol):
     offset: int
     """Of the next byte that `read` gives, in what is read (of gzip: its content)."""
 
-    consumed: int
-    """Bytes taken so far of what it is stored as (of gzip: the file's), for progress."""
-
     flaw: str | None
     """Why it ended before it should have; final once `read` gave b""."""
+
+    @property
+    def consumed(self) -> int:
+        """Bytes taken so far of what it is stored as (of gzip: the file's), for progress."""
+        ...
 
     def read(self) -> bytes:
         """The next bytes, at most BLOCK; b"" at the end."""
@@ -117,20 +119,53 @@ class FileStream:
         self._file.close()
 
 
-class Part:
-    """The `size` bytes of `inner` that come next, as a stream of their own.
+class Layer:
+    """A stream made of another one. A layer adds `_next`: its next bytes, b"" at the end."""
 
-    `offset`: of the first of them in the part. Where `inner` ends before them, that is a flaw.
+    def __init__(self, inner: Stream, offset: int = 0) -> None:
+        self.name = inner.name
+        self.offset = offset
+        self.flaw: str | None = None
+        self._inner = inner
+        self._ahead = b""
+
+    @property
+    def consumed(self) -> int:
+        return self._inner.consumed
+
+    def read(self) -> bytes:
+        if self._ahead:
+            block, self._ahead = self._ahead, b""
+        else:
+            block = self._next()
+        self.offset += len(block)
+        return block
+
+    def skip_to(self, offset: int) -> None:
+        """Read on to `offset`, which is not behind, or to the end."""
+        while self.offset < offset and (block := self.read()):
+            over = max(0, self.offset - offset)
+            self._ahead = block[len(block) - over :]
+            self.offset -= over
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def _next(self) -> bytes:
+        raise NotImplementedError
+
+
+class Part(Layer):
+    """The `size` bytes of `inner` that come next; `offset` is the first one's in the part.
+
+    Where `inner` ends before them, that is a flaw.
     """
 
     def __init__(self, inner: Stream, size: int, offset: int = 0) -> None:
-        self.name = inner.name
-        self.offset = self.consumed = offset
-        self.flaw: str | None = None
-        self._inner = inner
+        super().__init__(inner, offset)
         self._left = size
 
-    def read(self) -> bytes:
+    def _next(self) -> bytes:
         if not self._left:
             return b""
         block = self._inner.read()[: self._left]
@@ -141,47 +176,36 @@ class Part:
             )
             self._left = 0
         self._left -= len(block)
-        self.offset += len(block)
-        self.consumed = self.offset
         return block
 
-    def close(self) -> None:
-        self._inner.close()
 
+class Reading:
+    """A stream as a file object that is read forwards: just as many bytes as are asked for."""
 
-class Skipped:
-    """`inner` from an offset on, where only reading leads there."""
-
-    def __init__(self, inner: Stream, offset: int) -> None:
-        self.name = inner.name
-        self._inner = inner
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
         self._ahead = b""
-        while inner.offset < offset:
-            block = inner.read()
-            if not block:
-                break
-            self._ahead = block[len(block) - max(0, inner.offset - offset) :]
 
     @property
     def offset(self) -> int:
-        return self._inner.offset - len(self._ahead)
+        """Of the next byte that `read` gives."""
+        return self.stream.offset - len(self._ahead)
 
-    @property
-    def consumed(self) -> int:
-        return self._inner.consumed
+    def read(self, size: int) -> bytes:
+        """The next `size` bytes; fewer at the end."""
+        parts = [self._ahead]
+        held = len(self._ahead)
+        while held < size and (block := self.stream.read()):
+            parts.append(block)
+            held += len(block)
+        whole = b"".join(parts)
+        self._ahead = whole[size:]
+        return whole[:size]
 
-    @property
-    def flaw(self) -> str | None:
-        return self._inner.flaw
-
-    def read(self) -> bytes:
-        if self._ahead:
-            block, self._ahead = self._ahead, b""
-            return block
-        return self._inner.read()
-
-    def close(self) -> None:
-        self._inner.close()
+    def skip_to(self, offset: int) -> None:
+        """Leave out what comes before `offset`, which is not behind."""
+        while self.offset < offset and self.read(min(BLOCK, offset - self.offset)):
+            pass
 
 
 def size_on_disk(path: Path) -> int | None:

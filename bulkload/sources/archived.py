@@ -1,0 +1,122 @@
+"""Messages that are a file each inside an archive: a zip or a tar of .eml files.
+
+The position is a message's name in the archive, its number the place in the archive's order:
+a gzip tar can be read forwards only, so it is gone through once. The names are made known by
+listing the archive, again at each resume. Memory: a hundred bytes a message.
+
+Law kept here: nothing is unpacked, and no name in an archive is a path.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from bulkload.model import Position, Record
+from bulkload.sources import fingerprint
+from bulkload.sources.files import MAX_RECORD_BYTES
+from bulkload.sources.folders import folder_above
+from bulkload.sources.inflate import Inflated
+from bulkload.sources.lines import too_large
+from bulkload.sources.members import Member, open_stream
+from bulkload.sources.messages import MessageFiles
+from bulkload.sources.streams import FileStream, Part, Reading
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Generator, Iterable, Iterator
+
+    from bulkload.sources.streams import Stream
+
+
+class ArchivedSource(MessageFiles):
+    """The .eml files of one archive. (`--format` has no name for it: archives are known by
+    their content.)
+    """
+
+    format = "archived"
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        name: str | None = None,
+        *,
+        max_record_bytes: int = MAX_RECORD_BYTES,
+        members: list[Member] | None = None,
+    ) -> None:
+        super().__init__(path, name, max_record_bytes=max_record_bytes)
+        self._members = members
+        self._forwards: Reading | None = None
+
+    def fingerprint(self) -> dict[str, Any]:
+        return fingerprint.of_file(self.path, self.name)
+
+    def records(self, start: Position | None = None) -> Generator[Record, None, None]:
+        try:
+            yield from super().records(start)
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        if self._forwards is not None:
+            self._forwards.stream.close()
+            self._forwards = None
+
+    def _listed(self) -> Iterator[tuple[str, int]]:
+        # zipfile and tarfile cost ten times what the rest of this package does to import.
+        from bulkload.sources.archives import mail_in, shown  # noqa: PLC0415  # as said above
+
+        if self._members is None:
+            self._members = mail_in(self.path, self.name).messages
+        seen: dict[str, int] = {}
+        for member in self._members:
+            name = shown(member.name)
+            nth = seen[name] = seen.get(name, 0) + 1
+            yield name if nth == 1 else f"{name} ({nth})", member.size
+
+    def _in_order(self, found: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+        return list(found)
+
+    def _index(self, start: Position) -> int:
+        return start.number - 1
+
+    def _record(self, name: str, index: int) -> Record:
+        assert self._members is not None  # listed by now
+        self._member = self._members[index]
+        if self._member.size > self.max_record_bytes:
+            flaw = too_large("message", self._member.size, self.max_record_bytes)
+            return Record(Position(name, index + 1), "mail", None, None, flaw, self._folder(name))
+        return super()._record(name, index)
+
+    def _opened(self, name: str) -> Stream:
+        member = self._member
+        if member.packing != "gzip":
+            return open_stream(self.path, name, member=member)
+        if self._forwards is None:
+            self._forwards = Reading(Inflated(FileStream(self.path, self.name), "gzip"))
+        self._forwards.skip_to(member.at)
+        return Part(_Held(name, self._forwards, member.size), member.size)
+
+    def _folder(self, name: str) -> str:
+        return folder_above(PurePosixPath(name))
+
+    def _nothing_found(self) -> str:
+        return f"{self.name}: holds no .eml file. Check the archive."
+
+
+class _Held:
+    """The next `size` bytes that `reading` gives, in memory."""
+
+    def __init__(self, name: str, reading: Reading, size: int) -> None:
+        self.name = name
+        self.offset = self.consumed = 0
+        self._content = reading.read(size)
+        self.flaw = reading.stream.flaw
+
+    def read(self) -> bytes:
+        content, self._content = self._content, b""
+        self.offset = self.consumed = self.offset + len(content)
+        return content
+
+    def close(self) -> None:
+        """The archive stays open for the next one."""

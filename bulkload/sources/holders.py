@@ -1,0 +1,125 @@
+"""What holds several sources: a folder of mail, or an archive. Each mbox in it is a source of
+its own; message files, Maildirs and MH folders are one each.
+
+Law kept here: nothing left out in silence: what is found, and what is no mail, is said.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bulkload.errors import RefusedToStart
+from bulkload.sources.archived import ArchivedSource
+from bulkload.sources.eml import EmlSource
+from bulkload.sources.maildir import MaildirSource
+from bulkload.sources.mbox import MboxSource, refuse_unless_mbox
+from bulkload.sources.members import open_stream
+from bulkload.sources.mh import MhSource
+from bulkload.sources.survey import survey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sized
+
+    from bulkload.protocols import Source
+    from bulkload.sources.messages import MessageFiles
+
+
+def in_folder(path: str, form: str | None, limit: int, say: Callable[[str], None]) -> list[Source]:
+    """The sources in a folder: all that mail programs keep there, or those of `form` alone.
+
+    Raises RefusedToStart, also where there is none.
+    """
+    named: MessageFiles
+    match form:
+        case None:
+            return _surveyed(path, limit, say)
+        case "eml":
+            named = EmlSource(path, max_record_bytes=limit, all_files=True)
+        case "maildir":
+            named = MaildirSource(path, max_record_bytes=limit)
+        case "mh":
+            named = MhSource(path, max_record_bytes=limit)
+        case "mbox":
+            return _mboxes(path, survey(Path(path), path).mboxes, limit)
+        case _:
+            raise RefusedToStart(
+                f"{path}: is a folder, and --format {form} reads files. "
+                f"Name them, as in '{path.rstrip('/')}/*'."
+            )
+    named.names()
+    return [named]
+
+
+def in_archive(path: str, form: str | None, limit: int, say: Callable[[str], None]) -> list[Source]:
+    """The sources in a zip or tar. Raises RefusedToStart, also where there is none."""
+    # zipfile and tarfile cost ten times what the rest of this package does to import.
+    from bulkload.sources.archives import mail_in, shown  # noqa: PLC0415  # as said above
+
+    if form not in (None, "mbox", "eml"):
+        raise RefusedToStart(
+            f"{path}: is an archive, in which only mbox and .eml files are read, not {form}. "
+            "Unpack it, and name what comes out."
+        )
+    mail = mail_in(Path(path), path)
+    sources: list[Source] = []
+    if form != "eml":
+        sources += [
+            MboxSource(path, f"{path}:{shown(member.name)}", max_record_bytes=limit, member=member)
+            for member in mail.mboxes
+            if member.size
+        ]
+    if mail.messages and form != "mbox":
+        sources.append(ArchivedSource(path, max_record_bytes=limit, members=mail.messages))
+    others = ", ".join(f"{count:,} {ending}" for ending, count in mail.left_out.most_common())
+    if not sources:
+        raise RefusedToStart(
+            f"{path}: this archive holds no {'mbox or .eml' if form is None else form} file with "
+            f"a message in it{f' (but {others})' if others else ''}. Unpack it, and name what it "
+            "holds."
+        )
+    found = f"{_count(mail.mboxes, 'mbox file')}, {_count(mail.messages, '.eml file')}"
+    say(f"{path}: {found}" + (f"; no mail, left out: {others}" if others else ""))
+    return sources
+
+
+def _surveyed(path: str, limit: int, say: Callable[[str], None]) -> list[Source]:
+    found = survey(Path(path), path)
+    trees: list[tuple[str, MessageFiles]] = []
+    if found.maildirs:
+        trees.append(("Maildirs", MaildirSource(path, max_record_bytes=limit)))
+    if found.mh:
+        trees.append(("MH folders", MhSource(path, max_record_bytes=limit)))
+    if found.files:
+        trees.append((".eml files", EmlSource(path, max_record_bytes=limit)))
+    if not trees and not found.mboxes:
+        EmlSource(path, max_record_bytes=limit).names()
+    if not found.mboxes and len(trees) == 1:
+        trees[0][1].names()  # refuses where there is none
+    sources = _mboxes(path, found.mboxes, limit) if found.mboxes else []
+    said = [_count(found.mboxes, "mbox file")] if found.mboxes else []
+    for words, tree in trees:
+        if messages := tree.found():
+            sources.append(tree)
+            said.append(f"{_count(messages, 'message')} in {words}")
+    if not sources:
+        raise RefusedToStart(f"{path}: its Maildirs and MH folders hold no message.")
+    say(f"{path}: {', '.join(said)}")
+    return sources
+
+
+def _mboxes(path: str, mboxes: list[str], limit: int) -> list[Source]:
+    for each in mboxes:
+        with closing(open_stream(Path(each), each)) as stream:
+            refuse_unless_mbox(stream.read(), each)
+    if not mboxes:
+        raise RefusedToStart(
+            f"{path}: no mbox file with a message in this folder or below (*.mbox, or a file that "
+            "begins with 'From '). Check the path."
+        )
+    return [MboxSource(each, max_record_bytes=limit) for each in mboxes]
+
+
+def _count(found: Sized, noun: str) -> str:
+    return f"{len(found):,} {noun}{'' if len(found) == 1 else 's'}"
