@@ -64,12 +64,21 @@ class MboxSource(FileSource):
 
     def records(self, start: Position | None = None) -> Generator[Record, None, None]:
         offset, number = (int(start.at), start.number) if start else (0, 1)
+        folder = self.folder
         with self._opened(offset) as stream:
             previous: Record | None = None
-            for span in read_messages(stream, self.max_record_bytes):
-                record = self._record(span, number)
-                if record is None:
-                    continue
+            for at, size, raw in read_messages(stream, self.max_record_bytes):
+                position = Position(at, number)
+                record: Record | None
+                if raw is None:
+                    flaw = too_large("message", size, self.max_record_bytes)
+                    record = Record(position, "mail", None, None, flaw, folder)
+                elif at:
+                    record = Record(position, "mail", raw, None, None, folder)
+                else:
+                    record = self._first(position, raw)
+                    if record is None:
+                        continue
                 number += 1
                 if previous is not None:
                     yield previous
@@ -78,24 +87,19 @@ class MboxSource(FileSource):
             if stream.flaw is not None:
                 if previous is None:
                     position = Position(stream.offset, number)
-                    previous = Record(position, "mail", b"", folder=self.folder)
+                    previous = Record(position, "mail", b"", folder=folder)
                 previous = previous._replace(flaw=stream.flaw)
             if previous is not None:
                 yield previous
 
-    def _record(self, span: Span, number: int) -> Record | None:
-        at, size, raw = span
-        position = Position(at, number)
-        if raw is None:
-            flaw = too_large("message", size, self.max_record_bytes)
-            return Record(position, "mail", None, None, flaw, self.folder)
-        if at == 0:
-            raw = raw.removeprefix(BOM)
+    def _first(self, position: Position, raw: bytes) -> Record | None:
+        """What the file begins with: a message, what is none, or nothing but blank lines."""
+        raw = raw.removeprefix(BOM)
         if raw.startswith(ENVELOPE):
             return Record(position, "mail", raw, None, None, self.folder)
         if not raw.strip():
             return None
-        flaw = f"{size:,} bytes before the first line that begins with 'From '"
+        flaw = f"{len(raw):,} bytes before the first line that begins with 'From '"
         return Record(position, "mail", raw, None, flaw, self.folder)
 
 

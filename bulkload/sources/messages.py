@@ -163,6 +163,10 @@ class MessageFiles:
             with os.scandir(self.path / prefix) as entries:
                 yield from entries
         except OSError as error:
+            if not prefix and not self.path.exists():
+                raise RefusedToStart(
+                    f"{self.name}: there is no such file. Check the path."
+                ) from None
             raise RefusedToStart(
                 f"{self.name}: the folder {prefix or '.'} can't be listed: "
                 f"{error.strerror or error}. Make it readable, or move it away."

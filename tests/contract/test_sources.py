@@ -8,9 +8,13 @@ from __future__ import annotations
 import gc
 import gzip
 import json
+import pickle
 import random
+import tarfile
 import tracemalloc
-from typing import TYPE_CHECKING, Any
+import zipfile
+from io import BytesIO
+from typing import TYPE_CHECKING, Literal
 
 import orjson
 import pytest
@@ -20,10 +24,14 @@ from hypothesis import strategies as st
 from bulkload.errors import RefusedToStart
 from bulkload.model import Position
 from bulkload.sources import describe, reopen
+from bulkload.sources.archived import ArchivedSource
+from bulkload.sources.archives import mail_in
 from bulkload.sources.csvs import CsvSource
 from bulkload.sources.eml import EmlSource
 from bulkload.sources.letters import LettersSource
+from bulkload.sources.maildir import MaildirSource
 from bulkload.sources.mbox import MboxSource
+from bulkload.sources.mh import MhSource
 from bulkload.sources.ndjson import NdjsonSource
 
 if TYPE_CHECKING:
@@ -96,7 +104,60 @@ def _eml(path: Path, texts: list[str]) -> None:
         (folder / f"{at}.eml").write_bytes(f"Subject: {at}\n\n{text}".encode())
 
 
-FORMATS: dict[str, tuple[type[Any], Callable[[Path, list[str]], None]]] = {
+def _maildir(path: Path, texts: list[str]) -> None:
+    folders = ["", ".Sent", ".Sent.2019", "nested/Folder"]
+    for folder in folders:
+        for place in ("cur", "new", "tmp"):
+            (path / folder / place).mkdir(parents=True, exist_ok=True)
+    for at, text in enumerate(texts):
+        place, flags = ("new", "") if at % 3 else ("cur", ":2,RS")
+        file = path / folders[at % 4] / place / f"{1700000000 + at * 7919 % 97}.M{at}.host{flags}"
+        file.write_bytes(f"Subject: {at}\n\n{text}".encode())
+
+
+def _mh(path: Path, texts: list[str]) -> None:
+    for at, text in enumerate(texts):
+        folder = path / ["inbox", "sent", "sent/2019"][at % 3]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / str(at + 1)).write_bytes(f"Subject: {at}\n\n{text}".encode())
+
+
+def _emls(texts: list[str]) -> dict[str, bytes]:
+    return {
+        f"mail/folder {at % 3}/{at}.eml": f"Subject: {at}\n\n{text}".encode()
+        for at, text in enumerate(texts)
+    }
+
+
+def _mboxes(path: Path, texts: list[str]) -> dict[str, bytes]:
+    """The mbox between others: a position must neither begin before it nor run past it."""
+    _mbox(path, texts)
+    other = b"From x Mon Jan  1 10:00:00 2024\n\n" * 3000
+    return {"Mail/A.mbox": other, "Mail/Sent.mbox": path.read_bytes(), "Mail/Z.mbox": other}
+
+
+def _zip(path: Path, files: dict[str, bytes], method: int) -> None:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+
+
+def _tar(path: Path, files: dict[str, bytes], mode: Literal["w", "w:gz"]) -> None:
+    with tarfile.open(path, mode) as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, BytesIO(content))
+
+
+def _sent(path: Path, name: str, *, max_record_bytes: int) -> MboxSource:
+    (member,) = [each for each in mail_in(path, name).mboxes if each.name == "Mail/Sent.mbox"]
+    return MboxSource(path, name, max_record_bytes=max_record_bytes, member=member)
+
+
+STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
+
+FORMATS: dict[str, tuple[Callable[..., Source], Callable[[Path, list[str]], None]]] = {
     "ndjson": (NdjsonSource, _ndjson),
     "ndjson.gz": (NdjsonSource, _gzipped(_ndjson)),
     "letters": (LettersSource, _letters),
@@ -104,7 +165,15 @@ FORMATS: dict[str, tuple[type[Any], Callable[[Path, list[str]], None]]] = {
     "csv.gz": (CsvSource, _gzipped(_csv)),
     "mbox": (MboxSource, _mbox),
     "mbox.gz": (MboxSource, _gzipped(_mbox)),
+    "mbox in a zip, stored": (_sent, lambda p, t: _zip(p, _mboxes(p, t), STORED)),
+    "mbox in a zip": (_sent, lambda p, t: _zip(p, _mboxes(p, t), DEFLATED)),
+    "mbox in a tar": (_sent, lambda p, t: _tar(p, _mboxes(p, t), "w")),
+    "mbox in a tgz": (_sent, lambda p, t: _tar(p, _mboxes(p, t), "w:gz")),
     "eml": (EmlSource, _eml),
+    "eml in a zip": (ArchivedSource, lambda p, t: _zip(p, _emls(t), DEFLATED)),
+    "eml in a tgz": (ArchivedSource, lambda p, t: _tar(p, _emls(t), "w:gz")),
+    "maildir": (MaildirSource, _maildir),
+    "mh": (MhSource, _mh),
 }
 
 
@@ -115,8 +184,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[list[str]]
     def made(texts: list[str]) -> Source:
         path = tmp_path / "source"
         write(path, texts)
-        source: Source = kind(path, "shown", max_record_bytes=LIMIT)
-        return source
+        return kind(path, "shown", max_record_bytes=LIMIT)
 
     return made
 
@@ -127,6 +195,9 @@ def test_the_same_records_each_time(make: Callable[[list[str]], Source]) -> None
     assert len(first) == len(_texts(1))
     assert list(source.records()) == first
     assert not any(record.flaw for record in first)
+    assert pickle.loads(pickle.dumps(first)) == first
+    if first[0].kind == "mail":
+        assert all(record.folder for record in first)
 
 
 @settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=25)
