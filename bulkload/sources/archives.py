@@ -72,7 +72,7 @@ def kind_of(member: str, begins: bytes) -> Literal["mbox", "eml", ""]:
     """What a member is, by its name, or by its first bytes where that has no ending."""
     path = PurePosixPath(member)
     suffix = path.suffix.lower()
-    if any(part.startswith(".") for part in path.parts):
+    if any(part.startswith(".") and part != ".." for part in path.parts):
         return ""
     if suffix in MBOX_EXTENSIONS or (not suffix and begins.startswith(ENVELOPE)):
         return "mbox"

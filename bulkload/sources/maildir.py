@@ -6,8 +6,8 @@ flags change at any time (a mail program renames the file) and the message stays
 in folders, as Dovecot keeps them with LAYOUT=fs.
 
 Law kept here: a message that is renamed while it is read is found again, and read once.
-[Names: cr.yp.to/proto/maildir.html; the marks "!" and ";" stand for ":" where a file's name
-can't have one.]
+[Names: cr.yp.to/proto/maildir.html; "!", ";" and "-" stand for ":" where a file's name can't have
+one.]
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from bulkload.sources.streams import Stream
 
-_INFO = re.compile(r"(.+)[:;!-]2,([A-Za-z]*)")
+_INFO = re.compile(r"(.+)(?:[:;!]2,|-2,(?=[A-Z]*$))([A-Za-z]*)")  # a host's name may have "-2,"
 _FLAGS = frozenset("DFPRST")
 _PLACES = ("new", "cur")  # in this order: a message moves from the one to the other
 _TRIES = 3

@@ -111,3 +111,34 @@ def test_the_fingerprint_sees_names_and_sizes(tmp_path: Path) -> None:
     assert EmlSource(tmp_path).fingerprint() == before
     (tmp_path / "b.eml").rename(tmp_path / "c.eml")
     assert EmlSource(tmp_path).fingerprint() != before
+
+
+def test_each_message_knows_its_folder(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "a.eml",
+        "Sent/2019/b.eml",
+        "V10/Sent Messages.mbox/0A1B/Data/1/Messages/12.emlx",
+        "V10/Inbox.mbox/Sub.mbox/0A1B/Data/Messages/13.partial.emlx",
+    )
+    assert [record.folder for record in EmlSource(tmp_path).records()] == [
+        "Sent/2019",
+        "Inbox/Sub",
+        "Sent Messages",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "raw"),
+    [
+        (b"16     \nSubject: x\n\nbody<?xml version=\n", b"Subject: x\n\nbody"),
+        (b"900\nSubject: x\n\nbody", b"900\nSubject: x\n\nbody"),
+        (b"Subject: x\n\nbody", b"Subject: x\n\nbody"),
+        (b"9" * 5000 + b"\nx", b"9" * 5000 + b"\nx"),
+    ],
+)
+def test_of_apples_format_the_message_alone(tmp_path: Path, content: bytes, raw: bytes) -> None:
+    (tmp_path / "1.emlx").write_bytes(content)
+    (record,) = EmlSource(tmp_path / "1.emlx").records()
+    assert (record.raw, record.flaw) == (raw, None)

@@ -133,3 +133,122 @@ def test_a_torn_gzip_flaws_its_last_message(path: Path) -> None:
     assert "ends too early" in (found[-1].flaw or "")
     assert found[:-1] == whole[: len(found) - 1]
     assert len(found) > 50
+
+
+INNER = b"From c@d.e Tue Feb  6 11:00:00 2024\nSubject: inner\n\nfrom another mailbox\n\n"
+
+
+def counted(body: bytes, count: int | None = None, name: bytes = b"Content-Length") -> bytes:
+    """A message as mboxcl writers make it, without the blank line after it."""
+    length = len(body) if count is None else count
+    return LINE + b"Subject: x\n%s: %d\nTo: y\n\n" % (name, length) + body
+
+
+@settings(suppress_health_check=list(HealthCheck), deadline=None)
+@given(
+    bodies=st.lists(
+        st.lists(st.sampled_from([b"text\n", b"\n", INNER, b"From here\n", b">From x\n"])),
+        min_size=1,
+        max_size=5,
+    ),
+    crlf=st.booleans(),
+    blank=st.booleans(),
+    ends=st.sampled_from([b"end", b"end\n"]),
+    block=st.integers(3, 300),
+)
+def test_a_count_holds_a_mailbox_inside_a_message_together(
+    path: Path, bodies: list[list[bytes]], crlf: bool, blank: bool, ends: bytes, block: int
+) -> None:
+    newline = b"\r\n" if crlf else b"\n"
+    messages = []
+    for pieces in bodies:
+        body = (b"".join(pieces) + ends).replace(b"\n", newline)
+        head = counted(b"", len(body)).replace(b"\n", newline)
+        messages.append(head + body + (b"" if ends.endswith(b"\n") else newline))
+    content = (newline if blank else b"").join(messages)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streams, "BLOCK", block)
+        found = records(path, content)
+        for record in found:
+            assert next(MboxSource(path).records(record.position)).raw == record.raw
+    assert [record.raw for record in found] == messages
+
+
+@settings(suppress_health_check=list(HealthCheck), deadline=None)
+@given(
+    off=st.lists(
+        st.sampled_from([-1000, -3, -2, -1, 0, 1, 2, 3, 10, 1000, 10**6, 10**14]), min_size=2
+    ),
+    block=st.integers(3, 300),
+)
+def test_a_wrong_count_neither_loses_nor_merges_messages(
+    path: Path, off: list[int], block: int
+) -> None:
+    body = b"some text\n\nFrom here on\n"
+    messages = [counted(body, max(0, len(body) + each)) for each in off]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streams, "BLOCK", block)
+        found = records(path, b"\n".join(messages))
+    assert [record.raw for record in found] == messages
+
+
+def test_a_count_is_not_looked_into_past_the_limit(path: Path) -> None:
+    """Else a mailbox that was edited would be read into memory to its end."""
+    messages = [counted(INNER * 30), LINE + b"\nlast\n"]
+    found = records(path, b"\n".join(messages), limit=1000)
+    assert len(found) == 32
+    assert all(record.raw is not None and not record.flaw for record in found)
+    whole = records(path, b"\n".join(messages))
+    assert [record.raw for record in whole] == messages
+
+
+def test_a_count_of_a_message_that_is_cut_off_is_not_believed(path: Path) -> None:
+    whole = counted(b"text\n\n" + INNER)
+    first, second = records(path, whole[:-10])
+    assert (first.raw or b"").endswith(b"text\n")
+    assert (second.raw or b"").startswith(INNER[:30])
+    assert len(records(path, whole)) == 1
+
+
+def test_a_count_in_a_body_or_in_other_words_is_none(path: Path) -> None:
+    said = LINE + b"Subject: x\n\nContent-Length: 500\n\ntext\n"
+    other = LINE + b"Content-Length: about 90\n\n" + INNER
+    assert len(records(path, said + b"\n" + INNER * 6)) == 7
+    assert len(records(path, other)) == 2
+
+
+def test_what_was_escaped_stands_as_it_is(path: Path) -> None:
+    (message,) = records(path, LINE + b"Subject: x\n\n>From me\n>>From you\n")
+    assert message.raw == LINE + b"Subject: x\n\n>From me\n>>From you\n"
+
+
+@pytest.mark.parametrize("cut", range(1, 47, 5))
+def test_a_last_message_that_is_cut_off_is_a_record(path: Path, cut: int) -> None:
+    whole = LINE + b"Subject: x\n\nbody\n"
+    first, second = records(path, (whole + b"\n" + whole)[:-cut])
+    assert (first.raw, first.flaw) == (whole, None)
+    assert (second.raw, second.flaw) == (whole[:-cut], None)
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("Sent.mbox", "Sent"),
+        ("All mail Including Spam and Trash.mbox.gz", "All mail Including Spam and Trash"),
+        ("Archive 2.0", "Archive 2.0"),
+        ("Sent Messages.mbox/mbox", "Sent Messages"),
+        ("Mail/Inbox.sbd/Work.sbd/2019", "Inbox/Work/2019"),
+        ("Mail/Local Folders/Inbox", "Inbox"),
+        ("mbox", "mbox"),
+    ],
+)
+def test_each_message_knows_its_folder(tmp_path: Path, name: str, folder: str) -> None:
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    assert [each.folder for each in records(tmp_path / name, LINE + b"\nx\n")] == [folder]
+
+
+def test_a_message_of_many_buffers_is_whole(path: Path) -> None:
+    large = LINE + b"Subject: x\n\n" + b"word\n\nFrom here on\n" * 100_000
+    first, last = records(path, large + b"\n" + LINE + b"\nx\n", limit=1 << 24)
+    assert first.raw == large
+    assert last.raw == LINE + b"\nx\n"
