@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bulkload.options import Options
     from bulkload.protocols import Source
 
-MAIL = frozenset({"mbox", "eml", "maildir", "mh"})
+MAIL = frozenset({"mbox", "eml", "maildir", "mh", "archived"})
 """Formats whose records are messages."""
 
 SAMPLED = 2000

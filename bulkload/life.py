@@ -196,7 +196,7 @@ class _Life:
             run, letters, tuple(source.noun for source in self._sources), rules,
             options.max_batch_bytes, marks, options.key,
         )  # fmt: skip
-        seen = kept.enter_context(closing(self._seen(bool(marks))))
+        seen = kept.enter_context(closing(self._seen(marked=bool(marks))))
         reader = Reader(self._sources, maker.make, seen, limit=options.limit)
         people = People(journal.contact)
         if self._word is None and means != "hold" and self._tally.doubt:
@@ -256,7 +256,7 @@ class _Life:
             await journal.finish()
         return pipeline.stopped
 
-    def _seen(self, marked: bool) -> KeysSeen:
+    def _seen(self, *, marked: bool) -> KeysSeen:
         """What knows a key again. Where the remote refuses a second record, the last will do."""
         mail = any(source.format in MAIL for source in self._sources)
         if mail or (self._options.key is not None and not marked):

@@ -14,7 +14,7 @@ import shlex
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkload.call import Access, Call
 from bulkload.deciding import decide
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from bulkload.events import Observer
     from bulkload.protocols import Source
+    from bulkload.rules import Rules
 
 RUNS = Path("bulkload-runs")
 
@@ -70,19 +71,17 @@ async def load(
         raise _exists(directory)
     # What can be refused is refused before anything is left on the disk; stdin has to be
     # kept there first.
-    opened = None if "-" in sources else await _open(sources, options)
+    ready = None if "-" in sources else await asyncio.to_thread(_prepare, sources, options)
     directory.create()
     with directory.locked():
         if readers.is_committed(directory):
             raise _exists(directory)
         _sweep(directory)
-        if opened is None:
-            opened = await _open(sources, options, directory.path)
-        decided = await asyncio.to_thread(decide, options, opened)
-        await start(directory, opened, options, rules=decided.rules.as_json())
-        said = (*decided.said, *_warnings(opened))
+        if ready is None:
+            ready = await asyncio.to_thread(_prepare, sources, options, directory.path)
+        await start(directory, ready.sources, options, rules=ready.rules.as_json())
         with uncommitted(directory):
-            return await carry_on(directory, opened, options, call, said)
+            return await carry_on(directory, ready.sources, options, call, ready.said)
 
 
 def _warnings(sources: Sequence[Source]) -> Iterator[str]:
@@ -95,16 +94,23 @@ def _warnings(sources: Sequence[Source]) -> Iterator[str]:
     )
 
 
-async def _open(
-    sources: Sequence[str], options: Options, spool: Path | None = None
-) -> list[Source]:
-    return await asyncio.to_thread(
-        open_sources,
-        sources,
+class _Ready(NamedTuple):
+    sources: list[Source]
+    rules: Rules
+    said: tuple[str, ...]
+
+
+def _prepare(specs: Sequence[str], options: Options, spool: Path | None = None) -> _Ready:
+    said: list[str] = []
+    opened = open_sources(
+        specs,
         format=options.format,
         max_record_bytes=options.max_record_bytes,
         spool_dir=spool,
+        say=said.append,
     )
+    decided = decide(options, opened)
+    return _Ready(opened, decided.rules, (*said, *decided.said, *_warnings(opened)))
 
 
 async def resume(

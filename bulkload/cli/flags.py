@@ -27,7 +27,7 @@ OPTIONS: tuple[tuple[str, Any, str, str], ...] = (
     ),
     (
         "format",
-        click.Choice(["ndjson", "csv", "mbox", "eml", "letters"]),
+        click.Choice(["ndjson", "csv", "mbox", "eml", "maildir", "mh", "letters"]),
         "by name and content",
         "What the sources are.",
     ),
@@ -94,7 +94,7 @@ MAPPING: tuple[tuple[str, Any, str, str], ...] = (
         "filter",
         "many",
         "all",
-        "Mail: load only what fits: after=2019-01-01, before=, from=, to=, label=, folder=; != not.",
+        "Mail: only what fits: after=2019-01-01, before=, from=, to=, label=, folder=; != for not.",
     ),
     ("never-log", "many", "nobody", "Mail: a domain, an address, or @FILE of them: never loaded."),
     ("thread-property", str, "none", "Mail: the property that gets the thread's id."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bulkload.mail.addresses import _mailboxes
+from bulkload.mail.addresses import mailboxes as of_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,8 +24,8 @@ def mailboxes(text: str) -> list[Address]:
         return []
     text = " , ".join(text.splitlines()) if "\n" in text or "\r" in text else text
     if ";" not in text or _GROUP.match(text):
-        return _mailboxes(text)
-    return [one for piece in _pieces(text) if "@" in piece for one in _mailboxes(piece)]
+        return list(of_header(text).found)
+    return [one for piece in _pieces(text) if "@" in piece for one in of_header(piece).found]
 
 
 def named(emails: str, names: str) -> tuple[list[Address], bool]:
@@ -74,5 +74,5 @@ def _pieces(text: str) -> Iterator[str]:
 def _with_name(address: Address, name: str) -> Address:
     quoted = name.strip().replace("\\", "\\\\").replace('"', '\\"')
     # One parser splits names, wherever they stand.
-    read = _mailboxes(f'"{quoted}" <{address.email}>') if quoted else []
+    read = of_header(f'"{quoted}" <{address.email}>').found if quoted else ()
     return read[0] if len(read) == 1 and read[0].email == address.email else address

@@ -132,5 +132,3 @@ def test_people_without_a_contact_can_be_a_reason_to_reject(
     remote.add_contacts(sorted({who for whom in tied.values() for who in whom}))
     cli("replay", "run", "--json", "--max-dead-letters", "100%", code=0)
     check_ties(remote, tied, lambda _: True)
-
-

@@ -294,5 +294,5 @@ def test_any_real_message_is_judged() -> None:
     assert "guessed whose mail it is" in words
     for message, folder in messages:
         assert direction(message, mine, folder) in {"EMAIL", "INCOMING_EMAIL", "FORWARDED_EMAIL"}
-        assert all(map(is_contact, external_people(message, mine)))
+        assert all(is_contact(each.email) for each in external_people(message, mine))
         assert Filters().reason(message, lying(folder), mine) in {None, *LEAVE_OUT.values()}
