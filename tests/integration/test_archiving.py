@@ -265,6 +265,7 @@ def test_an_id_that_stands_twice_is_archived_once(run: RunDir) -> None:
 def fill_people(run: RunDir, ours: int, found: int = 0) -> list[str]:
     """Contacts that the run made (ids c0 …) and such as were there (f0 …), by address in turn."""
     with schema.opened(run.journal, writable=True) as connection:
+        connection.execute("BEGIN")
         connection.executemany(
             "INSERT INTO contact VALUES (?,?,?,NULL)",
             [
@@ -273,11 +274,13 @@ def fill_people(run: RunDir, ours: int, found: int = 0) -> list[str]:
                 ("nobody@x.org", "", 0),
             ],
         )
+        connection.execute("COMMIT")
     return [f"c{n}" for n in range(ours)]
 
 
 def fill_files(run: RunDir, ours: int) -> list[str]:
     with schema.opened(run.journal, writable=True) as connection:
+        connection.execute("BEGIN")
         connection.executemany(
             "INSERT INTO file VALUES (?,?,?,?,?,NULL)",
             [
@@ -286,6 +289,7 @@ def fill_files(run: RunDir, ours: int) -> list[str]:
                 ("e" * 64, "", "c.pdf", 9, 1),
             ],
         )
+        connection.execute("COMMIT")
     return [f"u{n}" for n in range(ours)]
 
 
@@ -392,7 +396,9 @@ def test_of_contacts_whose_making_was_cut_only_those_made_since_are_the_runs(run
     since = 1_767_225_600.0
     with schema.opened(run.journal, writable=True) as connection:
         rows = [(f"p{n:03}@x.org", "", 0, since) for n in range(205)]
+        connection.execute("BEGIN")
         connection.executemany("INSERT INTO contact VALUES (?,?,?,?)", rows)
+        connection.execute("COMMIT")
     assert removals.made(run, "contact").unsure == 205
 
     def person(number: int, created: str, email: str = "") -> dict[str, Any]:
