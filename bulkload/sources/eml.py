@@ -25,7 +25,8 @@ EXTENSIONS = (".eml", ".eml.gz", ".emlx")
 class EmlSource(MessageFiles):
     """One message file, or every one below a folder (hidden files and folders left out).
 
-    `all_files` takes any file below the folder, not only *.eml (`--format eml`).
+    `all_files` takes any file below the folder, not only *.eml outside Maildirs
+    (`--format eml`).
     """
 
     format = "eml"
@@ -53,17 +54,9 @@ class EmlSource(MessageFiles):
         if not self.path.is_dir():
             yield self._shown(self.path.name), size_of(self.path)
             return
-        # An explicit stack: a deep tree must not meet the recursion limit.
-        stack = [""]
-        while stack:
-            prefix = stack.pop()
-            for entry in self._entries(prefix):
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    stack.append(f"{prefix}{entry.name}/")
-                elif self._wanted(entry):
-                    yield self._shown(prefix + entry.name), size_of(entry)
+        for name, entry in self._files(maildirs=self.all_files):
+            if self._wanted(entry):
+                yield self._shown(name), size_of(entry)
 
     def _wanted(self, entry: os.DirEntry[str]) -> bool:
         if not self.all_files and not entry.name.lower().endswith(EXTENSIONS):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from bulkload.errors import RefusedToStart
 from bulkload.sources.files import MAX_RECORD_BYTES
 from bulkload.sources.folders import maildir_folder
-from bulkload.sources.messages import MessageFiles, is_message, size_of
+from bulkload.sources.messages import MessageFiles, is_maildir, is_message, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,13 +56,14 @@ class MaildirSource(MessageFiles):
         stack = [""]
         while stack:
             prefix = stack.pop()
-            below = [
-                entry.name for entry in self._entries(prefix) if entry.is_dir(follow_symlinks=False)
-            ]
-            held = is_maildir(below)
+            held = is_maildir(self.path / prefix)
             if held:
                 yield from self._messages(prefix)
-            stack += [f"{prefix}{n}/" for n in below if not (held and n in (*_PLACES, "tmp"))]
+            for entry in self._entries(prefix):
+                if entry.is_dir(follow_symlinks=False) and not (
+                    held and entry.name in (*_PLACES, "tmp")
+                ):
+                    stack.append(f"{prefix}{entry.name}/")
 
     def _messages(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Those of one Maildir. What is listed in two places was moved meanwhile, unless both
@@ -135,11 +136,6 @@ class MaildirSource(MessageFiles):
             f"{self.name}: no message in cur/ or new/ in this folder or below. Check the path: "
             "a Maildir is named by the folder that holds cur/ and new/."
         )
-
-
-def is_maildir(below: list[str]) -> bool:
-    """Whether a folder that holds folders of these names is a Maildir."""
-    return "cur" in below and "new" in below
 
 
 def _changed(folder: Path) -> int:

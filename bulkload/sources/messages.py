@@ -157,6 +157,24 @@ class MessageFiles:
             self._renamed[shown] = name
         return shown
 
+    def _files(self, *, maildirs: bool = False) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        """(name below the root, entry) of each file, those in `maildirs` too; hidden files and
+        folders left out.
+        """
+        # An explicit stack: a deep tree must not meet the recursion limit.
+        stack = [""]
+        while stack:
+            prefix = stack.pop()
+            if not maildirs and is_maildir(self.path / prefix):
+                continue
+            for entry in self._entries(prefix):
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    stack.append(f"{prefix}{entry.name}/")
+                else:
+                    yield prefix + entry.name, entry
+
     def _entries(self, prefix: str) -> Iterator[os.DirEntry[str]]:
         """What lies in a folder below the root; `prefix` is its name with a slash, or ""."""
         try:
@@ -171,6 +189,11 @@ class MessageFiles:
                 f"{self.name}: the folder {prefix or '.'} can't be listed: "
                 f"{error.strerror or error}. Make it readable, or move it away."
             ) from None
+
+
+def is_maildir(folder: Path) -> bool:
+    """Whether it is one by its own right; it may hold others."""
+    return (folder / "cur").is_dir() and (folder / "new").is_dir()
 
 
 def size_of(entry: os.DirEntry[str] | Path) -> int:

@@ -19,21 +19,16 @@ SEQUENCES = ".mh_sequences"
 
 
 class MhSource(MessageFiles):
-    """Every message of an MH folder and of the folders below it (hidden ones left out)."""
+    """Every message of an MH folder and of the folders below it (hidden ones, and Maildirs,
+    left out).
+    """
 
     format = "mh"
 
     def _listed(self) -> Iterator[tuple[str, int]]:
-        stack = [""]
-        while stack:
-            prefix = stack.pop()
-            for entry in self._entries(prefix):
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    stack.append(f"{prefix}{entry.name}/")
-                elif is_number(entry.name) and is_message(entry):
-                    yield self._shown(prefix + entry.name), size_of(entry)
+        for name, entry in self._files():
+            if is_number(entry.name) and is_message(entry):
+                yield self._shown(name), size_of(entry)
 
     def _order(self, name: str) -> tuple[str, int, str]:
         folder, _, number = name.rpartition("/")

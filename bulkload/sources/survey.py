@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload.errors import RefusedToStart
 from bulkload.sources.eml import EXTENSIONS
-from bulkload.sources.maildir import is_maildir
 from bulkload.sources.mbox import ENVELOPE, MBOX_EXTENSIONS
+from bulkload.sources.messages import is_maildir, is_message
 from bulkload.sources.mh import SEQUENCES, is_number
 from bulkload.sources.ndjson import BOM
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _HEADER = re.compile(rb"(?:From |[!-9;-~]+[ \t]*:)")
@@ -40,29 +41,23 @@ def survey(root: Path, name: str) -> Survey:
     """Raises RefusedToStart where a folder can't be listed."""
     mboxes: list[str] = []
     maildirs = mh = files = False
-    stack = [str(root)]
+    stack = [root]
     while stack:
         here = stack.pop()
-        try:
-            with os.scandir(here) as entries:
-                held = sorted(entries, key=lambda entry: entry.name)
-        except OSError as error:
-            raise RefusedToStart(
-                f"{name}: the folder {os.path.relpath(here, root)} can't be listed: "
-                f"{error.strerror or error}. Make it readable, or move it away."
-            ) from None
-        folders = [each.name for each in held if each.is_dir(follow_symlinks=False)]
-        if is_maildir(folders):
+        if is_maildir(here):
             maildirs = True
             continue
-        stack += [os.path.join(here, each) for each in folders if not each.startswith(".")]  # noqa: PTH118  # made for each folder of a tree
         tried = False  # one number is looked into, not a hundred thousand
-        for entry in held:
+        for entry in _entries(here, root, name):
             mh = mh or entry.name == SEQUENCES
-            if entry.name.startswith(".") or not entry.is_file():
+            if entry.name.startswith("."):
                 continue
             lower = entry.name.lower()
-            if lower.endswith(EXTENSIONS):
+            if entry.is_dir(follow_symlinks=False):
+                stack.append(here / entry.name)
+            elif not entry.is_file():
+                files = files or (lower.endswith(EXTENSIONS) and is_message(entry))
+            elif lower.endswith(EXTENSIONS):
                 files = True
             elif is_number(lower):
                 mh = mh or (not tried and _HEADER.match(_begins(entry.path, name)) is not None)
@@ -73,6 +68,17 @@ def survey(root: Path, name: str) -> Survey:
             elif _begins(entry.path, name).removeprefix(BOM).startswith(ENVELOPE):
                 mboxes.append(entry.path)
     return Survey(sorted(mboxes), maildirs, mh, files)
+
+
+def _entries(here: Path, root: Path, name: str) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(here) as entries:
+            yield from entries
+    except OSError as error:
+        raise RefusedToStart(
+            f"{name}: the folder {here.relative_to(root)} can't be listed: "
+            f"{error.strerror or error}. Make it readable, or move it away."
+        ) from None
 
 
 def _begins(path: str, name: str) -> bytes:

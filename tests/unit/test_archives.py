@@ -186,19 +186,20 @@ def test_a_zip64_with_something_in_front_of_it() -> None:
 
 MESSAGES = [LINE + b"Subject: %d\n\n" % at + noise(3000, at) + b"\n" for at in range(300)]
 
+TEXTS = [LINE + noise(1000, at).hex().encode() * 2 + b"\n" for at in range(300)]
+
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
 def test_a_damaged_member_is_read_up_to_the_damage_and_has_the_flaw(method: int) -> None:
-    content = bytearray(zipped({"a.mbox": b"\n".join(MESSAGES), "b.mbox": LINE}, method))
-    for at in range(400_000, 400_020):
-        content[at] ^= 0xFF
+    content = bytearray(zipped({"a.mbox": b"\n".join(TEXTS), "b.mbox": LINE}, method))
+    content[120_000:120_020] = b"\xff" * 20
     *whole, last, other = read(opened(bytes(content)))
     assert (other.raw, other.flaw) == (LINE, None)
     assert last.flaw
     assert "fetch the" in last.flaw
     if method == zipfile.ZIP_DEFLATED:
-        assert 100 < len(whole) < 150
-        assert [record.raw for record in whole] == MESSAGES[: len(whole)]
+        assert 50 < len(whole) < 290
+        assert [record.raw for record in whole] == TEXTS[: len(whole)]
     else:
         assert "checksum" in last.flaw
         assert len(whole) == 299
@@ -219,7 +220,7 @@ def test_a_torn_tgz_is_read_up_to_its_end_if_that_is_mail() -> None:
 
 
 def test_a_tar_that_is_damaged_between_its_members_refuses() -> None:
-    """The standard library alone takes a damaged header for the archive's end, and forgets the rest."""
+    """The standard library alone takes a damaged header for the end, and forgets the rest."""
     content = bytearray(tarred({"a.mbox": LINE, "b.mbox": LINE, "c.mbox": LINE}))
     content[1024 + 20 : 1024 + 30] = b"\xff" * 10
     for each in (bytes(content), gzip.compress(bytes(content))):

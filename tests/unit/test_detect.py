@@ -177,3 +177,89 @@ def test_the_table_of_formats_is_complete() -> None:
     names = [known.name for known in FORMATS]
     assert names == ["ndjson", "csv", "mbox", "eml", "maildir", "mh", "letters"]
     assert all(known.description for known in FORMATS)
+
+
+def test_a_folder_of_a_mail_program_is_all_that_it_holds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = b"Subject: x\n\n"
+    for name in ("Inbox", "Sent", "Inbox.sbd/Work.2019", "More/a.mbox", "Apple.mbox/mbox"):
+        put(tmp_path, f"Mail/{name}", MBOX)
+    for name in ("Inbox.msf", "filters.dat", "Trash", "empty.mbox"):
+        put(tmp_path, f"Mail/{name}", b"")
+    for name in ("notes.txt", ".hidden/x.eml", ".signature"):
+        put(tmp_path, f"Mail/{name}", b"no mail")
+    put(tmp_path, "Mail/saved/a.eml", message)
+    put(tmp_path, "Mail/mh/inbox/1", message)
+    put(tmp_path, "Mail/dir/cur/1:2,S", message)
+    put(tmp_path, "Mail/dir/new/2", message)
+    sources = open_sources(["Mail"], max_record_bytes=1000, say=print)
+    assert [(source.name, source.format) for source in sources] == [
+        ("Mail/Apple.mbox/mbox", "mbox"),
+        ("Mail/Inbox", "mbox"),
+        ("Mail/Inbox.sbd/Work.2019", "mbox"),
+        ("Mail/More/a.mbox", "mbox"),
+        ("Mail/Sent", "mbox"),
+        ("Mail", "maildir"),
+        ("Mail", "mh"),
+        ("Mail", "eml"),
+    ]
+    said = capsys.readouterr().out
+    assert said == (
+        "Mail: 5 mbox files, 2 messages in Maildirs, 1 message in MH folders, "
+        "1 message in .eml files\n"
+    )
+    folders = [[r.folder for r in source.records()] for source in sources]
+    assert folders[0] == ["Apple"]
+    assert folders[2] == ["Inbox/Work.2019"]
+    assert folders[5:] == [["dir", "dir"], ["mh/inbox"], ["saved"]]
+    for form in ("maildir", "mh", "eml"):
+        assert [kind for _, kind in formats("Mail", form=form)] == [form]
+    assert {kind for _, kind in formats("Mail", form="mbox")} == {"mbox"}
+    with pytest.raises(RefusedToStart, match=r"Mail/Sent: was named twice"):
+        formats("Mail", "Mail/Sent")
+
+
+@pytest.mark.parametrize("root", ["M", "M/Maildir"])
+def test_a_maildir_is_one_source_with_its_folders(tmp_path: Path, root: str) -> None:
+    for name in ("cur/1", "new/2", ".Sent/cur/3", ".Sent/new/.keep", "tmp/4"):
+        put(tmp_path, f"{root}/{name}", b"Subject: x\n\n")
+    (source,) = open_sources(["M"], max_record_bytes=1000)
+    assert source.format == "maildir"
+    assert sorted(record.folder for record in source.records()) == ["INBOX", "INBOX", "Sent"]
+
+
+def test_numbers_that_are_no_messages_make_no_mh_folder(tmp_path: Path) -> None:
+    put(tmp_path, "photos/1", b"\x89PNG\r\n")
+    put(tmp_path, "photos/a.eml", b"Subject: x\n\n")
+    assert formats("photos") == [("photos", "eml")]
+    put(tmp_path, "mail/.mh_sequences", b"")
+    put(tmp_path, "mail/7", b"no header\n")
+    assert formats("mail") == [("mail", "mh")]
+
+
+def test_folders_without_mail(tmp_path: Path) -> None:
+    for place in ("cur", "new", "tmp"):
+        (tmp_path / "empty" / place).mkdir(parents=True)
+    put(tmp_path, "zips/takeout-001.zip", b"PK\3\4")
+    put(tmp_path, "bad/a.mbox", b"no mail")
+    put(tmp_path, "file", MBOX)
+    for spec, form, words in [
+        ("empty", None, "empty: no message in cur/ or new/"),
+        ("zips", None, r"name them, as in 'zips/\*.zip'"),
+        ("zips", "mbox", "zips: no mbox file with a message in this folder or below"),
+        ("bad", None, "bad/a.mbox: no line begins with 'From '"),
+        ("file", "maildir", "file: is no folder, and --format maildir reads folders"),
+        ("none", "mh", "none: is no folder"),
+    ]:
+        with pytest.raises(RefusedToStart, match=words):
+            formats(spec, form=form)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_of_which_nothing_can_be_told_refuses(tmp_path: Path) -> None:
+    put(tmp_path, "Mail/Sent", MBOX)
+    put(tmp_path, "Mail/Inbox", MBOX)
+    (tmp_path / "Mail/Inbox").chmod(0)
+    with pytest.raises(RefusedToStart, match=r"Mail/Inbox can't be looked into"):
+        formats("Mail")
