@@ -59,11 +59,12 @@ class MaildirSource(MessageFiles):
             held = is_maildir(self.path / prefix)
             if held:
                 yield from self._messages(prefix)
-            for entry in self._entries(prefix):
-                if entry.is_dir(follow_symlinks=False) and not (
-                    held and entry.name in (*_PLACES, "tmp")
-                ):
-                    stack.append(f"{prefix}{entry.name}/")
+            stack += [
+                f"{prefix}{entry.name}/"
+                for entry in self._entries(prefix)
+                if entry.is_dir(follow_symlinks=False)
+                and not (held and entry.name in (*_PLACES, "tmp"))
+            ]
 
     def _messages(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Those of one Maildir. What is listed in two places was moved meanwhile, unless both
