@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from bulkload.mail.addresses import mailboxes as of_header
+from bulkload.mail import addresses as headers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from bulkload.model import Address
-
-_SIGN = re.compile(r'\\.|[";]', re.DOTALL)
-_GROUP = re.compile(r"[^\"@<;:]*:[^;]*;")
 
 
 def mailboxes(text: str) -> list[Address]:
@@ -23,9 +19,7 @@ def mailboxes(text: str) -> list[Address]:
     if "@" not in text:
         return []
     text = " , ".join(text.splitlines()) if "\n" in text or "\r" in text else text
-    if ";" not in text or _GROUP.match(text):
-        return list(of_header(text).found)
-    return [one for piece in _pieces(text) if "@" in piece for one in of_header(piece).found]
+    return list(headers.mailboxes(text).found)
 
 
 def named(emails: str, names: str) -> tuple[list[Address], bool]:
@@ -59,20 +53,8 @@ def shape(address: Address) -> dict[str, str]:
     return made
 
 
-def _pieces(text: str) -> Iterator[str]:
-    """What semicolons outside quotes divide."""
-    quoted = False
-    start = 0
-    for sign in _SIGN.finditer(text):
-        quoted ^= sign[0] == '"'
-        if sign[0] == ";" and not quoted:
-            yield text[start : sign.start()]
-            start = sign.end()
-    yield text[start:]
-
-
 def _with_name(address: Address, name: str) -> Address:
     quoted = name.strip().replace("\\", "\\\\").replace('"', '\\"')
     # One parser splits names, wherever they stand.
-    read = of_header(f'"{quoted}" <{address.email}>').found if quoted else ()
+    read = mailboxes(f'"{quoted}" <{address.email}>') if quoted else []
     return read[0] if len(read) == 1 and read[0].email == address.email else address
