@@ -8,6 +8,7 @@ What is left of a domain past ASCII is its A-label (RFC 5890): HubSpot takes no 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload.mail.names import split
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 
     from bulkload.mail.headers import Headers
 
-# A mailbox in one of the two forms that nearly all have; no word of it may mean anything else.
+# A mailbox in one of the two forms that nearly all have; no sign in it may mean anything else.
 _DOMAIN = r"[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)*"
-_LOCAL = r"[\w.!#$%&*+/=^{|}~-]+"
-_PHRASE = r'[^"<>()\[\],;:@\\=]*'
+_LOCAL = r"[\w.!#$%&*+=^{|}~-][\w.!#$%&*+/=^{|}~-]*"
 _SIMPLE = re.compile(
-    rf'(?:(?:"({_PHRASE})"\s*|({_PHRASE}))<({_LOCAL}@{_DOMAIN})>|({_LOCAL}@{_DOMAIN}))', re.ASCII
+    rf'(?:(?:"([^"\\<>]*)"\s*|([^"<>()\[\],;:@\\]*))<({_LOCAL}@{_DOMAIN})>|({_LOCAL}@{_DOMAIN}))'
+    r"\s*(?:,\s*|\Z)",
+    re.ASCII,
 )
 _SCHEMES = frozenset({"mailto", "smtp"})
 _QUOTED = r'"(?P<quoted>[^"\\]*(?:\\.[^"\\]*)*)"|'
@@ -81,6 +83,11 @@ _NONE = Mailboxes(())
 
 def mailboxes(value: str) -> Mailboxes:
     """Every mailbox in the text of a header, which is unfolded and has its encoded words."""
+    # The same few people stand in most messages of a mailbox.
+    return _known(value) if len(value) <= _MOST_KNOWN else _read(value)
+
+
+def _read(value: str) -> Mailboxes:
     simple = _simple(value)
     if simple is not None:
         return Mailboxes(simple)
@@ -94,16 +101,22 @@ def mailboxes(value: str) -> Mailboxes:
     return Mailboxes(tuple(found), nameless)
 
 
+_MOST_KNOWN = 400  # characters: what is kept is bounded
+_known = lru_cache(maxsize=4096)(_read)
+
+
 def _simple(value: str) -> tuple[Address, ...] | None:
     found: list[Address] = []
-    for one in value.split(","):
-        match = _SIMPLE.fullmatch(one.strip())
+    at = 0
+    while at < len(value):
+        match = _SIMPLE.match(value, at)
         if match is None:
             return None
         quoted, name, angle, bare = match.groups()
-        if (bare or angle)[0] in "/iI" and _is_exchange(bare or angle):
+        if (bare or angle)[0] in "iI" and _is_exchange(bare or angle):
             return None
         found.append(Address(bare) if bare else _named(angle, quoted or name))
+        at = match.end()
     return tuple(found)
 
 

@@ -7,6 +7,7 @@ gives the same bytes for ever: a better parser must never make another key.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bulkload.mail.text import header_text
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 # A field's name (RFC 5322 3.6.8; blanks before the colon: 4.5), its value and its folded lines.
 _FIELD = re.compile(rb"([!-9;-~]*)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)\n?")
+_FIELDS = re.compile(
+    rb"^([!-9;-~]*)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)\n", re.MULTILINE
+)  # _FIELD, at the beginning of any line
+_MOST_SOUND = 16_384  # bytes that are looked at in one go, for each part
 _FOLDED = re.compile(rb"[ \t][^\n]*(?:\n[ \t][^\n]*)*\n?")
 _FOLD = re.compile(rb"[\r\n]+[ \t]*")
 _KNOWN = re.compile(
@@ -39,20 +44,30 @@ class Headers:
     def __init__(self, fields: list[tuple[str, bytes]], *, stray: bool = False) -> None:
         self.fields = fields
         self.stray = stray
-        self._values: dict[str, list[bytes]] = {}
+        values: dict[str, list[bytes]] = {}
         for name, value in fields:
-            self._values.setdefault(name, []).append(value)
+            if name in values:
+                values[name].append(value)
+            else:
+                values[name] = [value]
+        self._values = values
 
     def get(self, name: str) -> bytes | None:
-        """The first value of that name that isn't empty, unfolded; None where there is none."""
-        for value in self._values.get(name.lower(), ()):
-            if unfolded := _unfolded(value):
-                return unfolded
+        """The first value of that name that isn't empty, unfolded; None where there is none.
+
+        `name` has to be in lower case.
+        """
+        values = self._values.get(name)
+        if values is not None:
+            for value in values:
+                if unfolded := _unfolded(value):
+                    return unfolded
         return None
 
     def all(self, name: str) -> list[bytes]:
-        """Every value of that name, unfolded."""
-        return [_unfolded(value) for value in self._values.get(name.lower(), ())]
+        """Every value of that name, in any case, unfolded."""
+        values = self._values.get(name.lower())
+        return [] if values is None else [_unfolded(value) for value in values]
 
     def text(self, name: str, charset: str = "") -> str:
         """`get`, decoded: encoded words, and bytes past ASCII by `charset` where they are not
@@ -68,11 +83,34 @@ def scanned(raw: bytes, start: int, end: int) -> tuple[Headers, int]:
     A line that is no field ends the block, as if a blank line stood before it; unless a
     well-known field follows within three lines (a fold that lost its blank, a cut line).
     """
-    fields: list[tuple[str, bytes]] = []
-    stray = False
     at = start
     if raw.startswith((b"From ", b">From "), at, end):
         at = _next_line(raw, at, end)
+    for feeds in (b"\n\n", b"\n\r\n"):
+        blank = raw.find(feeds, at, min(end, at + _MOST_SOUND))
+        if blank >= 0 and (fields := _sound(raw, at, blank + 1)) is not None:
+            return Headers(fields), blank + len(feeds)
+    return _line_by_line(raw, at, end)
+
+
+def _sound(raw: bytes, start: int, end: int) -> list[tuple[str, bytes]] | None:
+    """The fields of a block in which every line is a field or a fold; None where one is none."""
+    found = _FIELDS.findall(raw, start, end)
+    lines = raw.count(b"\n", start, end)
+    folds = raw.count(b"\n ", start, end) + raw.count(b"\n\t", start, end)
+    if len(found) != lines - folds or raw.startswith((b" ", b"\t"), start):
+        return None
+    return [(_lower(name), value) for name, value in found]
+
+
+@lru_cache(maxsize=256)
+def _lower(name: bytes) -> str:
+    return name.decode("ascii").lower()
+
+
+def _line_by_line(raw: bytes, at: int, end: int) -> tuple[Headers, int]:
+    fields: list[tuple[str, bytes]] = []
+    stray = False
     while at < end:
         field = _FIELD.match(raw, at, end)
         if field is not None:

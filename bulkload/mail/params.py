@@ -7,6 +7,7 @@ encoded words in quotes, bytes past ASCII, blanks where none may be, comments, p
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
@@ -20,6 +21,7 @@ _PARAMETER = re.compile(r';\s*([^=;\s"]+)\s*=\s*(?:"([^"\\]*(?:\\.[^"\\]*)*)"?|(
 _ESCAPED = re.compile(r'\\([\\"])')
 _COMMENT = re.compile(r"\s*\([^()]*\)\s*")
 _PIECE = re.compile(r"([^*]+)\*(\d{1,4})(\*?)")
+_WINDOWS = re.compile(r"[A-Za-z]:\\|\\\\")
 _MOST_PIECES = 1_000
 
 
@@ -28,6 +30,13 @@ def parameters(value: bytes, charset: str = "") -> tuple[str, dict[str, str]]:
 
     Of a name that stands twice the first counts, and its RFC 2231 form before any other.
     """
+    if len(value) > _MOST_KNOWN:
+        return _read(value, charset)
+    kind, params = _known(value, charset)
+    return kind, params.copy()
+
+
+def _read(value: bytes, charset: str) -> tuple[str, dict[str, str]]:
     text = decoded(value, charset)
     word, semicolon, _ = text.partition(";")
     if not semicolon:
@@ -62,13 +71,17 @@ def parameters(value: bytes, charset: str = "") -> tuple[str, dict[str, str]]:
     return word.strip().lower(), {**plain, **joined, **extended} if joined or extended else plain
 
 
+_MOST_KNOWN = 60  # bytes: nearly all types but those of multiparts are the same few
+_known = lru_cache(maxsize=512)(_read)
+
+
 def file_name(disposition: Mapping[str, str], kind: Mapping[str, str]) -> str:
     """The name of a part by its parameters; "" where it has none. One line, no folder in it."""
-    name = disposition.get("filename") or kind.get("name") or kind.get("filename") or ""
+    name = disposition.get("filename") or kind.get("name") or kind.get("filename")
+    if not name:
+        return ""
     name = " ".join(name.split())
-    if re.match(r"[A-Za-z]:\\|\\\\", name):
-        name = name.rpartition("\\")[2]
-    return name
+    return name.rpartition("\\")[2] if _WINDOWS.match(name) else name
 
 
 def _extended(written: str) -> str:

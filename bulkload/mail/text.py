@@ -38,7 +38,7 @@ def header_text(raw: bytes, charset: str = "") -> str:
     """A header's `raw` as clean text: UTF-8 where it is that, else as `decoded` has it, `charset`
     being that of the message's text; ISO-2022-JP where its escapes stand in it.
     """
-    if _SHIFT.search(raw):
+    if b"\x1b" in raw and _SHIFT.search(raw):
         return decoded(raw, "iso-2022-jp")
     try:
         return clean(raw.decode())

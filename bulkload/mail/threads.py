@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bulkload.mail.headers import Headers
 
+_PLAIN = re.compile(r"<([^<>\s]+)>")
+_ALL_PLAIN = re.compile(r"(?:<[^<>\s]+>\s*)+")
 _BRACKETED = re.compile(r"<\s*([^<>]*?)\s*>")
 _BARE = re.compile(r"[^\s<>,;\"()]+@[^\s<>,;\"()]+")
 
@@ -19,7 +21,10 @@ def identified(headers: Headers, name: str) -> tuple[str, ...]:
     Without brackets a single word is an id, and so is what has an @ among other words
     ("Your message of … <id>", as RFC 822 had it, is left to the brackets).
     """
-    value = headers.text(name).strip()
+    value = headers.text(name)
+    if found := _PLAIN.findall(value) if _ALL_PLAIN.fullmatch(value) else None:
+        return tuple(dict.fromkeys(found)) if len(found) > 1 else tuple(found)
+    value = value.strip()
     if "<" in value:
         found = ["".join(written.split()) for written in _BRACKETED.findall(value)]
         found = found or [value.strip("<> ")]
@@ -34,8 +39,8 @@ def labels(headers: Headers) -> tuple[str, ...]:
     one.
     """
     value = " ".join(headers.text("x-gmail-labels").split())
-    if not value:
-        return ()
+    if '"' not in value:
+        return tuple(dict.fromkeys(label.strip() for label in value.split(",") if label.strip()))
     try:
         row = next(csv.reader([value], skipinitialspace=True))
     except csv.Error:  # a field past its limit

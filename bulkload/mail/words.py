@@ -18,14 +18,14 @@ _WORD = re.compile(
 )
 _GAP = re.compile(r"(\?=)\s+(?==\?[^?\s]*\?[bBqQ]\?)")
 _FOLD = re.compile(r"[\r\n]+[ \t]*")
-_HEX = re.compile(rb"=([0-9a-fA-F]{2})")
 
 
 def words(value: str) -> str:
     """`value` with its encoded words decoded; those that can't be stay as written."""
     if "=?" not in value:
         return value
-    value = _GAP.sub(r"\1", value)
+    if value.count("=?") > 1:
+        value = _GAP.sub(r"\1", value)
     pieces: list[str] = []
     held = b""  # of one charset: a character may be cut across words
     held_charset = ""
@@ -41,7 +41,8 @@ def words(value: str) -> str:
         held += raw
         at = match.end()
     pieces += (decoded(held, held_charset), value[at:])
-    return clean(_FOLD.sub(" ", "".join(pieces)))
+    text = "".join(pieces)
+    return clean(_FOLD.sub(" ", text) if "\n" in text or "\r" in text else text)
 
 
 def _bytes(charset: str, encoding: str, content: str) -> bytes | None:
@@ -49,7 +50,7 @@ def _bytes(charset: str, encoding: str, content: str) -> bytes | None:
     # written in its charset, as the rest of it.
     encoded = encoded_in(content, charset)
     if encoding in "qQ":
-        return _HEX.sub(lambda match: bytes([int(match[1], 16)]), encoded.replace(b"_", b" "))
+        return binascii.a2b_qp(encoded, header=True)
     try:
         return binascii.a2b_base64(encoded + b"==")
     except ValueError:
