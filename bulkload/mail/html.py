@@ -61,10 +61,12 @@ _STYLES = named(
     "padding-right padding-top table-layout text-align text-decoration text-indent "
     "text-transform vertical-align visibility white-space width word-break word-wrap"
 )
+_WORD_CLASS = "MsoNormal"
 _SANITISER = nh3.Cleaner(
     tags=set(_TAGS),
     clean_content_tags={"iframe", "noembed", "noframes", "noscript", "script", "style", "title"},
     attributes=_ATTRIBUTES,
+    tag_attribute_values={tag: {"class": {_WORD_CLASS}} for tag in ("div", "li", "p")},
     filter_style_properties=set(_STYLES),
     url_schemes={"http", "https", "mailto", "cid"},
     url_relative="deny",
@@ -72,6 +74,7 @@ _SANITISER = nh3.Cleaner(
 )
 _PICTURE = re.compile(r"<img\b[^>]*>")
 _LINK_INSIDE = re.compile(r'<a [^>]*href="cid:[^>]*>')
+_OF_WORD = re.compile(rf'<[a-z]+[^>]*? class="{_WORD_CLASS}"[^>]*>')
 _SIZE = re.compile(r"(?<![\w-])(width|height) *: *([\d.]+) *(?:px)? *(?:;|$)", re.IGNORECASE)
 _NUMBER = re.compile(r" *(\d+)(?:\.\d*)? *(?:px)? *$", re.IGNORECASE)
 
@@ -85,9 +88,19 @@ def safe(source: str, files: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     html = shown(_SANITISER.clean(fit))
     if "<img" in html:
         html = _PICTURE.sub(lambda picture: _placed(picture[0], files), html)
+    if _WORD_CLASS in html:
+        html = _OF_WORD.sub(lambda tag: _tight(tag[0]), html)
     if '"cid:' in html:
         html = _LINK_INSIDE.sub("<a>", html)
     return html.strip(), notes
+
+
+def _tight(written: str) -> str:
+    """A paragraph of Outlook's, without the margins that its style sheet took from it."""
+    tag = written.replace(f' class="{_WORD_CLASS}"', "", 1)
+    if ' style="' in tag:
+        return tag.replace(' style="', ' style="margin:0;', 1)
+    return f'{tag[:-1]} style="margin:0">'
 
 
 def _placed(written: str, files: Mapping[str, str]) -> str:

@@ -16,6 +16,7 @@ from html import escape
 from bulkload.mail.markup import VOID, attributes, named
 
 _LINE, _BLANK_LINE, _QUOTE, _UNQUOTE, _WRITTEN_END = "\x01", "\x02", "\x03", "\x04", "\x05"
+_SHORT = 32
 _HARD = "\xa0"  # a blank that does not collapse
 
 _BLOCKS = dict.fromkeys(
@@ -36,6 +37,11 @@ _RUN = re.compile(r"[ \t\r\n]+")
 _DIVIDED = re.compile(r"[ \t]*[\n\x01-\x04][ \t\n\x01-\x04]*")
 _BLANKS = re.compile(r" {2,}")
 _CELLS = re.compile(r" *\t[ \t]*")
+_EMPTY = re.compile(r"^ +$", re.MULTILINE)
+_TIGHT = re.compile(
+    r'[";] *(?:margin *: *0[a-z]*(?: +0[a-z]*)*|margin-bottom *: *0[a-z]*) *(?:[;"]|$)',
+    re.IGNORECASE,
+)
 _PRE = re.compile(r"white-space *: *pre(?!-line)", re.IGNORECASE)
 
 
@@ -44,13 +50,18 @@ def text_of(html: str) -> str:
     pieces: list[str] = []
     lists: list[int] = []  # the next number of each list around; 0: not numbered
     written: list[str] = []  # the elements from the first whose blanks are kept as written
+    tight = False  # the paragraph at hand has no margins
     split = _TAG.split(_CONTROL.sub("", html))
     for text, tag in zip(split[::2], [*split[1::2], "br"], strict=True):
         if text:
             pieces.append(_kept(text) if written else _RUN.sub(" ", text))
         name, _, attrs = tag.partition(" ")
         sign = _SIGNS.get(name)
+        if name == "p":
+            tight = bool(attrs and _TIGHT.search(attrs))
         if sign is not None:
+            if tight and name in ("p", "/p"):
+                sign = _LINE
             pieces.append(sign)
         if name in _COUNTED:
             pieces.append(_counted(name, lists))
@@ -90,9 +101,7 @@ def _picture(attrs: str) -> str:
 
 
 def _lines(marked: str) -> str:
-    text = _DIVIDED.sub(
-        lambda divided: _line_ends(divided[0]), f"{_BLANK_LINE}{marked}{_BLANK_LINE}"
-    )
+    text = _DIVIDED.sub(_divided, f"{_BLANK_LINE}{marked}{_BLANK_LINE}")
     if "  " in text:
         text = _BLANKS.sub(" ", text)
     if "\t" in text:
@@ -102,10 +111,22 @@ def _lines(marked: str) -> str:
     text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"')
     text = text.replace("&nbsp;", " ").replace("&#x27;", "'").replace("&amp;", "&")
     text = text.replace(_HARD, " ").replace(_WRITTEN_END, "\n")
+    if "\n " in text:
+        text = _EMPTY.sub("", text)
     return text.strip("\n").rstrip()
 
 
-@lru_cache(1024)  # a newsletter asks the same a hundred times
+def _divided(between: re.Match[str]) -> str:
+    signs = between[0]
+    # A newsletter asks the same a hundred times; what is long is not worth keeping.
+    return _known_line_ends(signs) if len(signs) < _SHORT else _line_ends(signs)
+
+
+@lru_cache(1024)
+def _known_line_ends(between: str) -> str:
+    return _line_ends(between)
+
+
 def _line_ends(between: str) -> str:
     """The line ends that a browser shows for what stands between two pieces of text.
 

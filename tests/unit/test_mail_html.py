@@ -38,6 +38,11 @@ def made(source: str) -> str:
             '<p style="color:red">a</p>',
         ),
         ('<p class="x" id="y">a</p>', "<p>a</p>"),
+        ("<p class=MsoNormal>a", '<p style="margin:0">a</p>'),
+        (
+            '<p class="MsoNormal" style="color:red;margin-bottom:1pt">a',
+            '<p style="margin:0;color:red;margin-bottom:1pt">a</p>',
+        ),
         ("<b>a<p>b", "<b>a<p>b</p></b>"),
         ("a < b & c", "a &lt; b &amp; c"),
         # pictures
@@ -68,6 +73,9 @@ def test_what_is_let_through(source: str, expected: str) -> None:
     ("source", "expected"),
     [
         ("<p>a</p><p>b</p>", "a\n\nb"),
+        ("<p class=MsoNormal>a<o:p></o:p><p class=MsoNormal>&nbsp;<p class=MsoNormal>b", "a\n\nb"),
+        ('<p style="margin:0">a</p><p style="color:red;margin:0in 0in">b</p>', "a\nb"),
+        ('<p style="margin:0 0 4px">a</p><p>b</p>', "a\n\nb"),
         ("a<br>b<br><br>c", "a\nb\n\nc"),
         ("<div>a<br></div><div>b</div>", "a\nb"),
         ("<div>a</div><div><br></div><div>b</div>", "a\n\nb"),

@@ -44,6 +44,11 @@ EXAMPLES: dict[str, Row] = {
         html="<p>a<a>c</a>\n</p>",
     ),
     "hidden": row(part("text/html", '<p style="display:none">a</p>b'), html="b", text="b"),
+    "Outlook's paragraphs": row(
+        part("text/html", "<p class=MsoNormal>a</p><p class=MsoNormal>b</p>"),
+        html='<p style="margin:0">a</p><p style="margin:0">b</p>',
+        text="a\nb",
+    ),
     "tracker": row(part("text/html", 'a<img src="http://x/y" width=1 height=1>'), html="a"),
     "picture of the web": row(
         part("text/html", '<img src="http://x/y">a'), html='<img src="http://x/y">a'
