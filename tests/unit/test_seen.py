@@ -107,6 +107,8 @@ def test_a_crash_anywhere_costs_what_was_not_committed(
         again = Seen(crashed, durable=False)
         undone.callback(again.close)
         assert again.through == done
+        for key, first in firsts(keys[:done]).items():
+            assert again.first(key, len(keys)) == first
         assert ask(again, keys) == expected(keys)
 
 
