@@ -104,7 +104,7 @@ class HashTable:
 
     def _look(self, digest: bytes) -> tuple[int, int | None]:
         """(where it lies or would lie, its ordinal if it lies there)."""
-        offset = _home(digest, self._bits)
+        offset = _HEAD + _home(digest, self._bits) * SLOT
         while near := os.pread(self._file, _NEAR * SLOT, offset):
             at = 0
             while slot := near[at : at + SLOT]:
@@ -123,15 +123,18 @@ class HashTable:
         bits = self._bits + 1
         file = _made(path, bits)
         with os.fdopen(os.dup(file), "wb") as out:
+            out.write(bytes(_HEAD))
             end = 0
             for slots in self._in_order():
+                written: list[bytes] = []
                 for slot in slots:
                     home = _home(slot, bits)
                     if home > end:
-                        out.write(bytes(home - end))
+                        written.append(_EMPTY * (home - end))
                         end = home
-                    out.write(slot)
-                    end += SLOT
+                    written.append(slot)
+                    end += 1
+                out.write(b"".join(written))
         os.close(self._file)
         self._file, self._bits = file, bits
         # What was put since the last sync is in it too, and may be put again.
@@ -178,7 +181,8 @@ def _size(bits: int) -> int:
 
 
 def _home(digest: bytes, bits: int) -> int:
-    return _HEAD + (int.from_bytes(digest[:8], "big") >> (64 - bits)) * SLOT
+    """Which slot it begins in."""
+    return int.from_bytes(digest[:8], "big") >> (64 - bits)
 
 
 def _crc(head: bytes) -> bytes:
