@@ -161,15 +161,22 @@ class Associating:
         self._people.learn(found)
 
     async def _make(
-        self, group: Mapping[str, Address], since: float | None, *, lost: bool = False
+        self,
+        group: Mapping[str, Address],
+        since: float | None,
+        *,
+        lost: bool = False,
+        rounds: int = 3,
     ) -> None:
-        """Make the contacts of these. `lost`: an earlier call for them had no answer."""
+        """Make the contacts of these. `lost`: an earlier call for them may have made them."""
         addresses = tuple(group)
 
         def judge(
             reply: Reply, again: object
         ) -> contacts.Upserted | contacts.Refused | contacts.Trouble:
-            return contacts.judge_upsert(addresses, reply, since if again or lost else None)
+            nonlocal lost
+            lost = lost or bool(again)
+            return contacts.judge_upsert(addresses, reply, since if lost else None)
 
         upsert = partial(self._parts.sink.upsert_contacts, contacts.upsert_body(addresses))
         answer: contacts.Upserted | contacts.Refused = await self._repeating.until_answered(
@@ -182,8 +189,11 @@ class Associating:
             return
         await self._name({c.id: group[who] for who, c in answer.contacts.items() if c.made})
         await self._settle({**answer.contacts, **dict.fromkeys(answer.refused, NOBODY)})
-        if answer.silent:
-            await self._make({who: group[who] for who in answer.silent}, since, lost=True)
+        for who in answer.silent:
+            if rounds:
+                await self._make({who: group[who]}, since, lost=True, rounds=rounds - 1)
+            else:  # a remote that never names it would be asked for ever
+                await self._settle({who: NOBODY})
 
     async def _name(self, made: Mapping[str, Address]) -> None:
         """Before they are settled: what is cut in between is done again."""

@@ -65,7 +65,10 @@ def test_a_tree_of_parts() -> None:
         ),
         # Parts without headers, without a blank line, without anything.
         (b"Content-Type: multipart/mixed; boundary=b\n\n--b\none\n--b--", [("text/plain", b"one")]),
-        (b"Content-Type: multipart/mixed; boundary=b\n\n--b\n--b\n--b--", [("text/plain", b"")] * 2),
+        (
+            b"Content-Type: multipart/mixed; boundary=b\n\n--b\n--b\n--b--",
+            [("text/plain", b"")] * 2,
+        ),
         (b"Content-Type: multipart/mixed; boundary=b\n--b\n\none\n--b--", [("text/plain", b"one")]),
         # A digest's parts are messages.
         (
@@ -98,7 +101,11 @@ def test_the_leaves_of_broken_multiparts(raw: bytes, expected: list[tuple[str, b
         (b"text/plain; charset = utf-8 ; x=y", "text/plain", {"charset": "utf-8", "x": "y"}),
         (b"text/plain charset=utf-8", "text/plain", {"charset": "utf-8"}),
         (b"text/html charset=x; format=flowed", "text/html", {"charset": "x", "format": "flowed"}),
-        (b"text/plain (a comment); charset=us-ascii (Plain text)", "text/plain", {"charset": "us-ascii"}),
+        (
+            b"text/plain (a comment); charset=us-ascii (Plain text)",
+            "text/plain",
+            {"charset": "us-ascii"},
+        ),
         (b'text/plain; charset="utf-8', "text/plain", {"charset": "utf-8"}),
         (b'a/b; name="a\\"b;c.pdf"', "a/b", {"name": 'a"b;c.pdf'}),
         (b"a/b; name=my file (1).pdf", "a/b", {"name": "my file (1).pdf"}),
@@ -171,9 +178,7 @@ def test_transfer_encodings_are_undone(body: bytes, encoding: str, expected: byt
         (b"A:\nA: 2\n\n", {"a": b"2"}, False, b""),
     ],
 )
-def test_a_header_block(
-    raw: bytes, expected: dict[str, bytes], stray: bool, body: bytes
-) -> None:
+def test_a_header_block(raw: bytes, expected: dict[str, bytes], stray: bool, body: bytes) -> None:
     headers, at = scanned(raw, 0, len(raw))
     assert {name: headers.get(name) for name, _ in headers.fields if name} == expected
     assert (headers.stray, raw[at:]) == (stray, body)
@@ -241,7 +246,12 @@ def test_a_megabyte_of_anything_takes_linear_time(name: str) -> None:
 
 _pieces = st.sampled_from(
     [
-        *(b"Content-Type: ", b"multipart/mixed; boundary=b", b"multipart/digest; boundary=bb", b"x"),
+        *(
+            b"Content-Type: ",
+            b"multipart/mixed; boundary=b",
+            b"multipart/digest; boundary=bb",
+            b"x",
+        ),
         *(b"message/rfc822", b"text/plain", b"\n", b"\r\n", b"\n\n", b" ", b"--b", b"--bb", b"--"),
         *(b"Content-Transfer-Encoding: base64", b"YQ==", b"=41", b"\xff", b"From: ", b"stray\n"),
     ]
