@@ -20,7 +20,7 @@ from bulkload.mail.htmltext import text_of
 from bulkload.mail.layout import CALENDARS, PKCS7, Layout, content_id, laid_out, parts_of
 from bulkload.mail.markup import of_text
 from bulkload.mail.reading import text as text_in
-from bulkload.mail.uu import separated
+from bulkload.mail.reading import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,7 +84,7 @@ class _Reader:
             if part.kind == "text/html" or self._is_page(part):
                 texts.append(text_of(self._html_of(part)))
             else:
-                texts.append(separated(text_in(part))[0])
+                texts.append(words(part))
         return _joined(texts)
 
     def html(self, parts: tuple[Part, ...]) -> str:
@@ -94,7 +94,7 @@ class _Reader:
         return _joined(
             self._html_of(part)
             if part.kind == "text/html" or self._is_page(part)
-            else of_text(separated(text_in(part))[0])
+            else of_text(words(part))
             for part in parts
         )
 
@@ -135,8 +135,8 @@ def _instead(root: Part, layout: Layout, reader: _Reader, level: int) -> tuple[s
         if text.strip() or html:
             return text, html, "the body was taken out of winmail.dat"
     for part in layout.attached:
-        if part.kind in CALENDARS and (words := summary(text_in(part))):
-            return words, "", "the text is the invitation in words"
+        if part.kind in CALENDARS and (invitation := summary(text_in(part))):
+            return invitation, "", "the text is the invitation in words"
     if any(part.kind in PKCS7 or part.kind == "multipart/encrypted" for part in parts_of(root)):
         return SEALED, "", "the message is encrypted"
     other = _joined(

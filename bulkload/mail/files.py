@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload.mail import tnef
 from bulkload.mail.layout import CALENDARS, PKCS7, content_id
-from bulkload.mail.reading import text
+from bulkload.mail.reading import may_hold_files, text
 from bulkload.mail.text import clean
 from bulkload.mail.uu import separated
 from bulkload.model import Attachment
@@ -60,7 +60,7 @@ def files(layout: Layout, shown: frozenset[str] = frozenset()) -> Iterator[File]
         found = Attachment(name, part.kind, size(part), cid, inline=cid in shown if cid else False)
         yield File(found, part.content)
     for part in layout.text:
-        if part.kind == "text/plain" and b"begin " in part.body:
+        if may_hold_files(part):
             for name, content in separated(text(part))[1]:
                 found = Attachment(_fit(name), "application/octet-stream", len(content))
                 yield File(found, lambda content=content: content)  # type: ignore[misc]

@@ -7,11 +7,24 @@ from typing import TYPE_CHECKING
 
 from bulkload.mail.flowed import unfolded
 from bulkload.mail.text import decoded
+from bulkload.mail.uu import separated
 
 if TYPE_CHECKING:
     from bulkload.mail.mime import Part
 
 _META = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE)
+
+
+def may_hold_files(part: Part) -> bool:
+    """Whether files may be written into the text of the part: asked before it is decoded twice."""
+    return part.kind == "text/plain" and (
+        b"begin " in part.body or part.encoding.startswith("base64")
+    )
+
+
+def words(part: Part) -> str:
+    """`text` without the files that are written into it."""
+    return separated(text(part))[0] if may_hold_files(part) else text(part)
 
 
 def text(part: Part) -> str:
@@ -20,9 +33,9 @@ def text(part: Part) -> str:
     charset = part.params.get("charset", "")
     if not charset and part.kind == "text/html" and (said := _META.search(content[:4_096])):
         charset = said[1].decode("latin-1")
-    words = decoded(content, charset)
-    if "\r" in words:
-        words = words.replace("\r\n", "\n").replace("\r", "\n")
+    found = decoded(content, charset)
+    if "\r" in found:
+        found = found.replace("\r\n", "\n").replace("\r", "\n")
     if part.kind == "text/plain" and part.params.get("format", "").lower() == "flowed":
-        return unfolded(words, delsp=part.params.get("delsp", "").lower() == "yes")
-    return words
+        return unfolded(found, delsp=part.params.get("delsp", "").lower() == "yes")
+    return found

@@ -280,9 +280,15 @@ def uuencoded(content: bytes) -> str:
 
 def test_files_written_into_the_text() -> None:
     content = bytes(range(256)) * 3
-    found = read(part("text/plain", f"before\n\n{uuencoded(content)}after"))
-    assert found.text == "before\n\nafter\n"
-    assert found.attachments == (Attachment("a file.bin", "application/octet-stream", 768),)
+    written = f"before\n\n{uuencoded(content)}after\n"
+    encoded = base64.encodebytes(written.encode()).decode()
+    for message in (
+        part("text/plain", written.rstrip()),
+        part("text/plain", encoded, "Content-Transfer-Encoding: base64"),
+    ):
+        found = read(message)
+        assert found.text == "before\n\nafter\n"
+        assert found.attachments == (Attachment("a file.bin", "application/octet-stream", 768),)
     assert separated("begin 644 x\nno file\nend\n") == ("begin 644 x\nno file\nend\n", ())
     assert separated("begin 644 x\n" * 9) == ("begin 644 x\n" * 9, ())
 
