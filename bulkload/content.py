@@ -53,7 +53,7 @@ def letter_fields(
     if value is not None and record.kind == "mail":
         fields["input"] = as_json(value)
         if people:
-            fields["people"] = people
+            fields["people"] = [list(each) for each in people]
     fields |= {n: v for n, v in (("folder", record.folder), ("flags", record.flags)) if v}
     return fields
 
