@@ -10,6 +10,7 @@ messages are broken.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from bulkload.mail.headers import Headers, scanned
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 MOST_LEVELS = 50
 MOST_PARTS = 10_000
 
+_CLOSE = re.compile(rb"^(--[^\s-][^\r\n]{0,200}?)--[ \t]*\r?$", re.MULTILINE)
 _LINE_END = (b"\n", b"\r\n")
 
 
@@ -108,13 +110,13 @@ class _Tree:
         part = Part(headers, raw, body, end, default)
         self.parts_left -= 1
         kind = part.kind
-        if kind.startswith("text/"):
-            return part
-        if kind.startswith("multipart/"):
+        if kind.startswith("multipart/") or "boundary" in part.params:
             if level >= MOST_LEVELS:
                 part.left = True
-            else:
-                self._divide(part, raw, body, end, level)
+                return part
+            self._divide(part, raw, body, end, level)
+            if part.parts and not kind.startswith("multipart/"):
+                part.kind = "multipart/mixed"  # text/html; boundary=x, and parts below it
         elif kind in ("message/rfc822", "message/global", "message/news"):
             if level >= MOST_LEVELS or self.parts_left <= 0:
                 part.left = True
@@ -129,11 +131,12 @@ class _Tree:
         return part
 
     def _divide(self, part: Part, raw: bytes, start: int, end: int, level: int) -> None:
-        boundary = part.params.get("boundary", "")
-        if not boundary:
-            return
+        delimiter = b"--" + part.params.get("boundary", "").rstrip().encode("utf-8")
+        if len(delimiter) == 2 or raw.find(delimiter, start, end) < 0:
+            delimiter = _likely(raw, start, end)
+            if delimiter is None or not part.kind.startswith("multipart/"):
+                return
         default = "message/rfc822" if part.kind == "multipart/digest" else "text/plain"
-        delimiter = b"--" + boundary.rstrip().encode("utf-8")
         begun = -1  # where the part at hand began; -1: still before the first
         for line, after, last in _delimiters(raw, start, end, delimiter):
             if begun >= 0:
@@ -148,6 +151,21 @@ class _Tree:
                 return
         if begun >= 0 and (begun < end or not part.parts):
             part.parts.append(self.part(raw, begun, end, default, level + 1))
+
+
+def _likely(raw: bytes, start: int, end: int) -> bytes | None:
+    """The delimiter that a multipart seems to have where it names none that stands in it: one
+    that closes it and stood before on a line of its own.
+    """
+    for close in _CLOSE.finditer(raw, start, end):
+        line = close[1]
+        if raw.startswith((line + b"\n", line + b"\r\n"), start, close.start()):
+            return line
+        if (at := raw.find(b"\n" + line, start, close.start())) >= 0:
+            tail = raw[at + 1 + len(line) : at + 3 + len(line)]
+            return line if tail.startswith((b"\n", b"\r\n")) else None
+        return None
+    return None
 
 
 def _delimiters(

@@ -70,6 +70,17 @@ def test_a_tree_of_parts() -> None:
             [("text/plain", b"")] * 2,
         ),
         (b"Content-Type: multipart/mixed; boundary=b\n--b\n\none\n--b--", [("text/plain", b"one")]),
+        # The delimiter is another than the header says, or says nowhere.
+        (
+            b"Content-Type: multipart/mixed; boundary=C\n\n--c\n\none\n--c--",
+            [("text/plain", b"one")],
+        ),
+        (
+            b"Content-Type: multipart/mixed\n\npreamble\n--b\n\none\n--b\n\ntwo\n--b--\n",
+            [("text/plain", b"one"), ("text/plain", b"two")],
+        ),
+        (b"Content-Type: text/html; boundary=b\n\n--b\n\none\n--b--", [("text/plain", b"one")]),
+        (b"Content-Type: text/html; boundary=b\n\none", [("text/html", b"one")]),
         # A digest's parts are messages.
         (
             b"Content-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: x\n\none\n--b--",
