@@ -101,9 +101,9 @@ def _read(written: str, zone: str) -> Instant:
         clock: tuple[int, int, int, int] | None = (h, mi, s, 0)
         day: tuple[int, int, int] = (y, mo, d)
     else:
-        american = _HALF.search(text) is not None
+        month_first = _HALF.search(text) is not None  # who counts to twelve writes 1/15/2024
         text, clock = _clock(text)
-        day, rest = _day(text, american, notes)
+        day, rest = _day(text, notes, month_first=month_first)
     if clock is None:
         notes.append("has no time of day")
         clock = (0, 0, 0, 0)
@@ -146,7 +146,7 @@ def _clock(text: str) -> tuple[str, tuple[int, int, int, int] | None]:
     return text, None
 
 
-def _day(text: str, american: bool, notes: list[str]) -> tuple[tuple[int, int, int], str]:
+def _day(text: str, notes: list[str], *, month_first: bool) -> tuple[tuple[int, int, int], str]:
     """((year, month, day), what of `text` is left for the zone)."""
     months = [word for word in _WORD.finditer(text) if word[0] in MONTHS]
     if months:
@@ -161,7 +161,7 @@ def _day(text: str, american: bool, notes: list[str]) -> tuple[tuple[int, int, i
     if len(first) >= 3:
         return (int(first), int(second), int(third)), rest
     one, two, year = int(first), int(second), _year(third)
-    if two > 12 or (mark == "/" and one <= 12 and american):
+    if two > 12 or (mark == "/" and one <= 12 and month_first):
         one, two = two, one
     elif mark == "/" and one <= 12 and one != two:
         notes.append("may have its day and its month the other way round")
@@ -170,7 +170,7 @@ def _day(text: str, american: bool, notes: list[str]) -> tuple[tuple[int, int, i
 
 def _around(before: str, after: str, month: int) -> tuple[tuple[int, int, int], str]:
     """Day and year on either side of the month's name: 1 Jan 2024, Jan 1 10:00 2024, 2024 Jan 1."""
-    left = [match for match in _NUMBER.finditer(before)][-1:]
+    left = list(_NUMBER.finditer(before))[-1:]
     right = list(_NUMBER.finditer(after))
     if left and len(left[0][0]) <= 2 and right:
         day, year = left[0][0], right[0]

@@ -1,4 +1,4 @@
-"""Message bytes → the tree of its parts (RFC 2045–2049). Pure, never raises.
+"""Message bytes → the tree of its parts (RFC 2045 to 2049). Pure, never raises.
 
 Laws kept here: nothing lost: bytes that can't be told apart stay the body of the part that they
 are in; and linear time: at most 50 levels and 10,000 parts are told apart. What is nested deeper,
@@ -133,9 +133,10 @@ class _Tree:
     def _divide(self, part: Part, raw: bytes, start: int, end: int, level: int) -> None:
         delimiter = b"--" + part.params.get("boundary", "").rstrip().encode("utf-8")
         if len(delimiter) == 2 or raw.find(delimiter, start, end) < 0:
-            delimiter = _likely(raw, start, end)
-            if delimiter is None or not part.kind.startswith("multipart/"):
+            likely = _likely(raw, start, end) if part.kind.startswith("multipart/") else None
+            if likely is None:
                 return
+            delimiter = likely
         default = "message/rfc822" if part.kind == "multipart/digest" else "text/plain"
         begun = -1  # where the part at hand began; -1: still before the first
         for line, after, last in _delimiters(raw, start, end, delimiter):
@@ -157,15 +158,15 @@ def _likely(raw: bytes, start: int, end: int) -> bytes | None:
     """The delimiter that a multipart seems to have where it names none that stands in it: one
     that closes it and stood before on a line of its own.
     """
-    for close in _CLOSE.finditer(raw, start, end):
-        line = close[1]
-        if raw.startswith((line + b"\n", line + b"\r\n"), start, close.start()):
-            return line
-        if (at := raw.find(b"\n" + line, start, close.start())) >= 0:
-            tail = raw[at + 1 + len(line) : at + 3 + len(line)]
-            return line if tail.startswith((b"\n", b"\r\n")) else None
+    close = _CLOSE.search(raw, start, end)
+    if close is None:
         return None
-    return None
+    line = close[1]
+    before = raw.find(line, start, close.start())
+    if before < 0 or (before > start and raw[before - 1] != 10):
+        return None
+    after = before + len(line)
+    return line if raw.startswith((b"\n", b"\r\n"), after) else None
 
 
 def _delimiters(

@@ -10,145 +10,23 @@ from __future__ import annotations
 
 import re
 
-_TITLES = frozenset(
-    [
-        "dr",
-        "prof",
-        "professor",
-        "mr",
-        "mrs",
-        "ms",
-        "miss",
-        "mx",
-        "sir",
-        "dame",
-        "herr",
-        "frau",
-        "hr",
-        "fr",
-        "mme",
-        "mlle",
-        "m",
-        "madame",
-        "monsieur",
-        "sr",
-        "sra",
-        "srta",
-        "dott",
-        "dottssa",
-        "ing",
-        "dipl",
-        "dipl-ing",
-        "mag",
-        "rev",
-        "ir",
-        "drs",
-        "mgr",
-        "doc",
-        "judr",
-        "mudr",
-        "phdr",
-    ]
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_TITLES = _set(
+    "dr prof professor mr mrs ms miss mx sir dame herr frau hr fr mme mlle madame monsieur sr sra"
+    " srta dott dottssa ing dipl dipl-ing mag rev ir drs mgr doc judr mudr phdr"
 )
-_SUFFIXES = frozenset(
-    [
-        "jr",
-        "sr",
-        "ii",
-        "iii",
-        "iv",
-        "md",
-        "phd",
-        "ph.d",
-        "esq",
-        "cpa",
-        "mba",
-        "msc",
-        "bsc",
-        "ma",
-        "ba",
-        "dds",
-        "rn",
-        "pe",
-        "llm",
-        "csc",
-    ]
-)
-_ORGANISATIONS = frozenset(
-    [
-        "inc",
-        "ltd",
-        "limited",
-        "llc",
-        "llp",
-        "plc",
-        "gmbh",
-        "ag",
-        "kg",
-        "ohg",
-        "ug",
-        "eg",
-        "ev",
-        "corp",
-        "corporation",
-        "company",
-        "co",
-        "bv",
-        "nv",
-        "sa",
-        "sas",
-        "sarl",
-        "srl",
-        "spa",
-        "oy",
-        "ab",
-        "as",
-        "aps",
-        "bank",
-        "group",
-        "gruppe",
-        "team",
-        "support",
-        "service",
-        "services",
-        "newsletter",
-        "news",
-        "info",
-        "sales",
-        "marketing",
-        "billing",
-        "accounting",
-        "notification",
-        "notifications",
-        "noreply",
-        "no-reply",
-        "hr",
-        "helpdesk",
-        "university",
-        "universität",
-        "university's",
-        "foundation",
-        "institute",
-        "verlag",
-        "shop",
-        "store",
-        "online",
-        "via",
-        "list",
-        "mailing",
-        "admin",
-        "administrator",
-        "webmaster",
-        "postmaster",
-        "office",
-        "customer",
-        "daemon",
-        "system",
-        "subsystem",
-        "robot",
-        "alerts",
-        "reports",
-    ]
+_SUFFIXES = _set("jr sr ii iii iv md phd ph.d esq cpa mba msc bsc ma ba dds rn pe llm csc")
+_ORGANISATIONS = _set(
+    "inc ltd limited llc llp plc gmbh ag kg ohg ug eg ev corp corporation company co bv nv sa sas"
+    " sarl srl spa oy ab as aps bank group gruppe team support service services newsletter news"
+    " info sales marketing billing accounting notification notifications noreply no-reply hr"
+    " helpdesk university universität foundation institute verlag shop store online via list"
+    " mailing admin administrator webmaster postmaster office customer daemon system subsystem"
+    " robot alerts reports"
 )
 _BETWEEN = re.compile(r"\s*,\s*")
 _INITIAL = re.compile(r"[^\W\d_]\.?")
@@ -188,8 +66,8 @@ def _with_commas(name: str) -> tuple[str, str]:
         first, last = split(parts[0])
         return (first, " ".join([last, *after])) if last else (" ".join([first, *after]), "")
     if len(parts) == 2 and not _is_organisation(name.replace(",", " ").split()):
-        first = _untitled(parts[1].split())
-        return " ".join(first), " ".join([*_untitled(parts[0].split()), *after])
+        given = _untitled(parts[1].split())
+        return " ".join(given), " ".join([*_untitled(parts[0].split()), *after])
     return name, ""
 
 

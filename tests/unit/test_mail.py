@@ -16,7 +16,9 @@ from bulkload.mail.headers import as_written
 from bulkload.mail.read import read_email
 from bulkload.mail.text import clean, decoded
 from bulkload.mail.words import words
-from bulkload.model import Address, Email, Position, Record
+from bulkload.mapping import map_record
+from bulkload.model import Address, Email, Mapped, Position, Record
+from bulkload.rules import Rules
 from tests.making import mapped
 
 DATE = "Date: Mon, 01 Jan 2024 10:00:00 +0000\n"
@@ -381,7 +383,9 @@ def test_every_message_of_the_corpus_ends_as_an_email_or_an_error() -> None:
             with pytest.raises(RecordError, match=r"no usable date|no headers|is empty"):
                 mapped(record)
         else:
-            assert mapped(record).properties["hs_timestamp"] == str(email.sent_at)
+            made = map_record(record, Rules())
+            if isinstance(made, Mapped):  # mailing lists and bounces are left out
+                assert made.input.properties["hs_timestamp"] == str(email.sent_at)
             good += 1
     print(f"{good} of {len(paths)} map")
     assert good >= len(paths) * 6 // 10

@@ -53,14 +53,18 @@ def test_a_tree_of_parts() -> None:
         ),
         # An inner multipart that is never closed ends where the outer one goes on.
         (
-            b"Content-Type: multipart/mixed; boundary=b\n\n--b\n"
-            b"Content-Type: multipart/mixed; boundary=c\n\n--c\n\none\n--b\n\ntwo\n--b--",
+            (
+                b"Content-Type: multipart/mixed; boundary=b\n\n--b\n"
+                b"Content-Type: multipart/mixed; boundary=c\n\n--c\n\none\n--b\n\ntwo\n--b--"
+            ),
             [("text/plain", b"one"), ("text/plain", b"two")],
         ),
         # A boundary that begins as another does.
         (
-            b"Content-Type: multipart/mixed; boundary=b\n\n--b\n"
-            b"Content-Type: multipart/mixed; boundary=bc\n\n--bc\n\none\n--bc--\n--b--",
+            (
+                b"Content-Type: multipart/mixed; boundary=b\n\n--b\n"
+                b"Content-Type: multipart/mixed; boundary=bc\n\n--bc\n\none\n--bc--\n--b--"
+            ),
             [("text/plain", b"one")],
         ),
         # Parts without headers, without a blank line, without anything.
@@ -93,8 +97,10 @@ def test_a_tree_of_parts() -> None:
         (b"Subject: x\r\rone", [("text/plain", b"one")]),
         # Forbidden, and found: an encoded message.
         (
-            b"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n"
-            b"U3ViamVjdDogeAoKb25l",
+            (
+                b"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n"
+                b"U3ViamVjdDogeAoKb25l"
+            ),
             [("text/plain", b"one")],
         ),
     ],
