@@ -3,7 +3,8 @@
 A message begins where a line starts with "From " at the start of the file or after a blank
 line (the first one needs none), and where that line is an envelope: it has a time and a
 year, is bare ("From -"), or a header follows it. So a paragraph that begins with "From here
-on" stays in its message, as no writer of mbox agrees with another on what to escape.
+on" stays in its message, as no writer of mbox agrees with another on what to escape. Eudora
+puts no blank line before its envelopes, but writes them all alike.
 
 A Content-Length (mboxcl, mboxcl2) goes before that, but is believed only where the file
 bears it out: where the body it counts is followed by an envelope, with a blank line between
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 ENVELOPE = b"From "
 """What every mbox, and every message in it, begins with."""
+
+_EUDORA = b"From ???@??? "
 
 MBOX_EXTENSIONS = (".mbox", ".mbx")
 
@@ -144,7 +147,7 @@ def read_messages(stream: Stream, limit: int) -> Iterator[Span]:
             if offset + line < follower:
                 seen = follower - offset
                 continue
-            if offset + line == follower and end is None:
+            if end is None and (offset + line == follower or buffer.startswith(_EUDORA, line)):
                 end = line
             seen = line + 1
             if end is None or not (

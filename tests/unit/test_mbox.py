@@ -217,6 +217,11 @@ def test_a_count_in_a_body_or_in_other_words_is_none(path: Path) -> None:
     assert len(records(path, other)) == 2
 
 
+def test_eudora_puts_no_blank_line_before_its_envelopes(path: Path) -> None:
+    message = b"From ???@??? Mon Jan 01 10:00:00 2024\r\nSubject: x\r\n\r\nbody\r\n"
+    assert [record.raw for record in records(path, message * 3)] == [message] * 3
+
+
 def test_what_was_escaped_stands_as_it_is(path: Path) -> None:
     (message,) = records(path, LINE + b"Subject: x\n\n>From me\n>>From you\n")
     assert message.raw == LINE + b"Subject: x\n\n>From me\n>>From you\n"
