@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import io
+import mailbox
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bulkload.errors import RefusedToStart, StoppedForGood
+from bulkload.mail.read import without_envelope
 from bulkload.sources import FORMATS, describe, open_sources, reopen
 
 if TYPE_CHECKING:
@@ -263,3 +265,28 @@ def test_a_file_of_which_nothing_can_be_told_refuses(tmp_path: Path) -> None:
     (tmp_path / "Mail/Inbox").chmod(0)
     with pytest.raises(RefusedToStart, match=r"Mail/Inbox can't be looked into"):
         formats("Mail")
+
+
+BODIES = ["one\n", "From here on\n\nFrom there\n", "no newline at the end", "\n\n", "\u00e9\r\n"]
+
+
+@pytest.mark.parametrize("kind", [mailbox.mbox, mailbox.Maildir, mailbox.MH])
+def test_what_another_program_writes_is_read(kind: type[mailbox.Mailbox[Any]]) -> None:
+    box = kind("box", create=True)
+    box.lock()
+    for at, body in enumerate(BODIES):
+        box.add(f"Subject: {at}\nFrom: a@b.c\n\n{body}".encode())
+    box.flush()
+    box.unlock()
+    box.close()
+    (source,) = open_sources(["box"], max_record_bytes=1 << 20)
+    records = list(source.records())
+    assert source.format == kind.__name__.lower()
+    assert not any(record.flaw for record in records)
+    found = sorted(
+        without_envelope(record.raw or b"")[1].replace(b"\r\n", b"\n").strip() for record in records
+    )
+    assert found == sorted(
+        f"Subject: {at}\nFrom: a@b.c\n\n{body}".replace("\r\n", "\n").strip().encode()
+        for at, body in enumerate(BODIES)
+    )
