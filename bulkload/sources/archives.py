@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple
 from bulkload.errors import RefusedToStart
 from bulkload.sources.inflate import GZIP_MAGIC
 from bulkload.sources.mbox import ENVELOPE, MBOX_EXTENSIONS
-from bulkload.sources.members import ZIP_MAGIC, Member, open_stream
+from bulkload.sources.members import Member, is_zip, open_stream
 from bulkload.sources.streams import Reading, open_file
 
 if TYPE_CHECKING:
@@ -50,10 +50,10 @@ class Mail(NamedTuple):
 def mail_in(path: Path, name: str) -> Mail:
     """The mail in the archive, in the archive's order. Raises RefusedToStart."""
     with open_file(path, name) as file:
-        head = file.read(len(ZIP_MAGIC))
+        head = file.read(4)
     entries = (
         _of_zip(path, name)
-        if head == ZIP_MAGIC
+        if is_zip(head)
         else _of_tar(path, name, gzip=head.startswith(GZIP_MAGIC))
     )
     found = Mail([], [], Counter())

@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 
     from bulkload.sources.streams import Stream
 
-ZIP_MAGIC = b"PK\x03\x04"
+_ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")  # the second: an empty one
 _TAR_MAGIC = slice(257, 262)
+
+
+def is_zip(head: bytes) -> bool:
+    return head.startswith(_ZIP_MAGIC)
 
 
 def is_archive(head: bytes) -> bool:
     """Whether a file that begins with `head`, gzip undone, is a zip or a tar."""
-    return head.startswith(ZIP_MAGIC) or head[_TAR_MAGIC] == b"ustar"
+    return is_zip(head) or head[_TAR_MAGIC] == b"ustar"
 
 
 class Member(NamedTuple):

@@ -208,4 +208,7 @@ def is_message(entry: os.DirEntry[str]) -> bool:
     """Whether it is a file, or a link that leads nowhere: a file that can't be opened, never
     left out. A link to a folder is not followed (it may lead back); sockets are no messages.
     """
-    return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))  # noqa: PTH110  # it must not raise
+    try:
+        return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))  # noqa: PTH110  # a path object a file is dear
+    except OSError:
+        return True  # a link to itself

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from bulkload.errors import RefusedToStart
 from bulkload.sources.eml import EXTENSIONS
 from bulkload.sources.mbox import ENVELOPE, MBOX_EXTENSIONS
-from bulkload.sources.messages import is_maildir, is_message
+from bulkload.sources.messages import is_maildir, is_message, size_of
 from bulkload.sources.mh import SEQUENCES, is_number
 from bulkload.sources.ndjson import BOM
 
@@ -55,15 +55,15 @@ def survey(root: Path, name: str) -> Survey:
             lower = entry.name.lower()
             if entry.is_dir(follow_symlinks=False):
                 stack.append(here / entry.name)
-            elif not entry.is_file():
-                files = files or (lower.endswith(EXTENSIONS) and is_message(entry))
             elif lower.endswith(EXTENSIONS):
-                files = True
+                files = files or is_message(entry)
+            elif not _is_file(entry):
+                continue
             elif is_number(lower):
                 mh = mh or (not tried and _HEADER.match(_begins(entry.path, name)) is not None)
                 tried = True
             elif lower.endswith(_MBOX):
-                if entry.stat().st_size:
+                if size_of(entry):
                     mboxes.append(entry.path)
             elif _begins(entry.path, name).removeprefix(BOM).startswith(ENVELOPE):
                 mboxes.append(entry.path)
@@ -79,6 +79,13 @@ def _entries(here: Path, root: Path, name: str) -> Iterator[os.DirEntry[str]]:
             f"{name}: the folder {here.relative_to(root)} can't be listed: "
             f"{error.strerror or error}. Make it readable, or move it away."
         ) from None
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        return False  # a link to itself
 
 
 def _begins(path: str, name: str) -> bytes:

@@ -143,6 +143,7 @@ def test_names_are_never_paths_and_never_reach_a_terminal_as_they_are(tmp_path: 
     ("content", "words"),
     [
         (zipped({"a.txt": b"x", "b.TXT": b"y"}), r"z: this archive holds no mbox or .eml .*2 .txt"),
+        (zipped({}), "this archive holds no"),
         (zipped({"a.mbox": b""}), "with a message in it"),
         (zipped(TAKEOUT)[:-200], "is no whole zip archive"),
         (zipped({"a.mbox": LINE}, zipfile.ZIP_BZIP2), "a.mbox in it is compressed by method 12"),

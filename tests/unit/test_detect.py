@@ -192,6 +192,8 @@ def test_a_folder_of_a_mail_program_is_all_that_it_holds(
     for name in ("notes.txt", ".hidden/x.eml", ".signature"):
         put(tmp_path, f"Mail/{name}", b"no mail")
     put(tmp_path, "Mail/saved/a.eml", message)
+    for name in ("lock", "Mail.mbox"):  # as a running mail program leaves it; a link to itself
+        (tmp_path / "Mail" / name).symlink_to(tmp_path / "Mail" / name)
     put(tmp_path, "Mail/mh/inbox/1", message)
     put(tmp_path, "Mail/dir/cur/1:2,S", message)
     put(tmp_path, "Mail/dir/new/2", message)

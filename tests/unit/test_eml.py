@@ -59,13 +59,15 @@ def test_a_resume_opens_nothing_before_its_position(tmp_path: Path) -> None:
 def test_a_file_that_can_not_be_opened_is_a_record_with_a_flaw(tmp_path: Path) -> None:
     write(tmp_path, "a.eml", "b.eml", "c.eml")
     (tmp_path / "dangling.eml").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "loop.eml").symlink_to(tmp_path / "loop.eml")
     source = EmlSource(tmp_path)
     source.names()
     (tmp_path / "b.eml").unlink()
-    a, b, c, dangling = source.records()
+    a, b, c, dangling, loop = source.records()
     assert (a.flaw, c.flaw) == (None, None)
     assert "b.eml: there is no such file" in (b.flaw or "")
     assert "dangling.eml" in (dangling.flaw or "")
+    assert "loop.eml" in (loop.flaw or "")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
