@@ -11,7 +11,7 @@ import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload.sources.inflate import GZIP_MAGIC, Inflated
-from bulkload.sources.streams import FileStream, Layer, Part, open_file
+from bulkload.sources.streams import FileStream, Layer, Part
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,9 +61,11 @@ def open_stream(
     """
     if member is not None:
         return _open_member(path, name, offset, member)
-    if not _is_gzip(path, name):
-        return FileStream(path, name, offset, extent)
-    return _skipped(Inflated(FileStream(path, name, 0, extent), "gzip"), offset)
+    stream = FileStream(path, name, 0, extent)
+    if stream.begins_with(GZIP_MAGIC):
+        return _skipped(Inflated(stream, "gzip"), offset)
+    stream.seek(offset)
+    return stream
 
 
 def _open_member(path: Path, name: str, offset: int, member: Member) -> Stream:
@@ -77,14 +79,6 @@ def _open_member(path: Path, name: str, offset: int, member: Member) -> Stream:
         return _skipped(Checked(content, member.crc), offset)
     part = Part(FileStream(path, name, member.at + offset), left, offset)
     return part if offset or member.crc < 0 else Checked(part, member.crc)
-
-
-def _is_gzip(path: Path, name: str) -> bool:
-    with open_file(path, name) as file:
-        try:
-            return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-        except OSError:
-            return False  # reading it again says what is wrong
 
 
 def _skipped(stream: Layer, offset: int) -> Stream:

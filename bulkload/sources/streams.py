@@ -92,15 +92,21 @@ class FileStream:
 
     def __init__(self, path: Path, name: str, offset: int = 0, extent: int | None = None) -> None:
         self.name = name
-        self.offset = self.consumed = offset
         self.flaw: str | None = None
         self._extent = extent
         self._file = open_file(path, name)
+        self.seek(offset)
+
+    def seek(self, offset: int) -> None:
+        self.offset = self.consumed = offset
+        self._file.seek(offset)
+
+    def begins_with(self, magic: bytes) -> bool:
+        """Whether the file does, wherever reading stands."""
         try:
-            self._file.seek(offset)
-        except BaseException:
-            self._file.close()
-            raise
+            return os.pread(self._file.fileno(), len(magic), 0) == magic
+        except OSError:
+            return False  # reading it says what is wrong
 
     def read(self) -> bytes:
         try:
