@@ -64,15 +64,14 @@ class ArchivedSource(MessageFiles):
 
     def _listed(self) -> Iterator[tuple[str, int]]:
         # zipfile and tarfile cost ten times what the rest of this package does to import.
-        from bulkload.sources.archives import mail_in, shown  # noqa: PLC0415  # as said above
+        from bulkload.sources.archives import mail_in  # noqa: PLC0415  # as said above
 
         if self._members is None:
             self._members = mail_in(self.path, self.name).messages
         seen: dict[str, int] = {}
         for member in self._members:
-            name = shown(member.name)
-            nth = seen[name] = seen.get(name, 0) + 1
-            yield name if nth == 1 else f"{name} ({nth})", member.size
+            nth = seen[member.name] = seen.get(member.name, 0) + 1
+            yield member.name if nth == 1 else f"{member.name} ({nth})", member.size
 
     def _in_order(self, found: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
         return list(found)

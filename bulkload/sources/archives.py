@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-
 _HEADER = struct.Struct("<26xHH")
 _ENCRYPTED = 1
 _PACKINGS = {zipfile.ZIP_STORED: "", zipfile.ZIP_DEFLATED: "deflate"}
@@ -80,7 +79,7 @@ def kind_of(member: str, begins: bytes) -> Literal["mbox", "eml", ""]:
 
 
 def shown(name: str) -> str:
-    """A member's name as messages may show it: no control characters, nothing but UTF-8."""
+    """A member's name as messages and JSON may have it: UTF-8, and no control characters."""
     plain = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain)
 
@@ -95,14 +94,13 @@ def _of_zip(path: Path, name: str) -> Iterator[tuple[Member, bytes]]:
                 packing = _PACKINGS.get(info.compress_type)
                 if packing is None or info.flag_bits & _ENCRYPTED:
                     if suffix and not kind_of(info.filename, b""):
-                        yield Member(info.filename, 0, 0, 0, ""), b""
+                        yield Member(shown(info.filename), 0, 0, 0, ""), b""
                         continue
                     raise RefusedToStart(_unreadable(name, info))
                 file.seek(info.header_offset)
                 at = info.header_offset + _HEADER.size + sum(_HEADER.unpack(_exactly(file)))
-                member = Member(
-                    info.filename, at, info.file_size, info.compress_size, packing, info.CRC
-                )
+                inside = shown(info.filename)
+                member = Member(inside, at, info.file_size, info.compress_size, packing, info.CRC)
                 begins = b""
                 if not suffix:
                     with closing(open_stream(path, name, member=member)) as stream:
@@ -180,7 +178,7 @@ def _of_entry(
     if not PurePosixPath(info.name).suffix and (content := archive.extractfile(info)):
         begins = content.read(len(ENVELOPE))
     packing = "gzip" if gzip else ""
-    return Member(info.name, info.offset_data, info.size, info.size, packing), begins
+    return Member(shown(info.name), info.offset_data, info.size, info.size, packing), begins
 
 
 class _Strict(tarfile.TarInfo):

@@ -8,6 +8,7 @@ Dialects: Thunderbird keeps the folders below `Inbox` in `Inbox.sbd/`; Apple Mai
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,13 @@ _ENCODED = re.compile(r"&([A-Za-z0-9+,]*)-")
 
 
 def folder_of(path: PurePath) -> str:
-    """The folder that an mbox file is: its stem, below what the folders around it show."""
+    """The folder that an mbox file is: its stem, below what the folders around it show; what
+    is no UTF-8 in it is escaped.
+    """
     above = [stem(part) for part in path.parts[:-1] if part.lower().endswith(_MBOX)]
     own = stem(path.name)
-    return "/".join(above if above and own == "mbox" else [*above, own])
+    folder = "/".join(above if above and own == "mbox" else [*above, own])
+    return os.fsencode(folder).decode("utf-8", "backslashreplace")
 
 
 def folder_above(path: PurePath) -> str:

@@ -55,7 +55,7 @@ def in_folder(path: str, form: str | None, limit: int, say: Callable[[str], None
 def in_archive(path: str, form: str | None, limit: int, say: Callable[[str], None]) -> list[Source]:
     """The sources in a zip or tar. Raises RefusedToStart, also where there is none."""
     # zipfile and tarfile cost ten times what the rest of this package does to import.
-    from bulkload.sources.archives import mail_in, shown  # noqa: PLC0415  # as said above
+    from bulkload.sources.archives import mail_in  # noqa: PLC0415  # as said above
 
     if form not in (None, "mbox", "eml"):
         raise RefusedToStart(
@@ -66,7 +66,7 @@ def in_archive(path: str, form: str | None, limit: int, say: Callable[[str], Non
     sources: list[Source] = []
     if form != "eml":
         sources += [
-            MboxSource(path, f"{path}:{shown(member.name)}", max_record_bytes=limit, member=member)
+            MboxSource(path, f"{path}:{member.name}", max_record_bytes=limit, member=member)
             for member in mail.mboxes
             if member.size
         ]

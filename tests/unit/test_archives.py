@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
+import os
 import random
 import struct
 import tarfile
@@ -137,6 +139,17 @@ def test_names_are_never_paths_and_never_reach_a_terminal_as_they_are(tmp_path: 
     assert [(r.raw or b"").split()[-1] for r in read(sources)] == [b"0", b"1", b"2", b"3", b"4"]
     assert [path.name for path in tmp_path.iterdir()] == ["z"]
     assert shown("caf\udce9\n") == "caf\\xe9\\n"
+
+
+def test_names_that_are_not_utf8_are_kept_escaped(tmp_path: Path) -> None:
+    content = tarred({os.fsdecode(b"caf\xe9.mbox"): LINE, os.fsdecode(b"caf\xe9.eml"): b"a: b\n"})
+    sources = opened(content)
+    assert [source.name for source in sources] == ["takeout:caf\\xe9.mbox", "takeout"]
+    again = [reopen(json.loads(json.dumps(describe(source)).encode())) for source in sources]
+    assert [record.position.at for record in read(again)] == [0, "caf\\xe9.eml"]
+    mbox = tmp_path / os.fsdecode(b"caf\xe9.mbox")
+    mbox.write_bytes(LINE)
+    assert [record.folder for record in MboxSource(mbox).records()] == ["caf\\xe9"]
 
 
 @pytest.mark.parametrize(
