@@ -14,7 +14,7 @@ class KeysSeen(Protocol):
     """Which record of a run had a key first. Used by one thread at a time."""
 
     through: int
-    """Records from this ordinal on may never have been asked, though they are settled: ask again."""
+    """Records from this ordinal on may never have been asked, though settled: ask again."""
 
     def first(self, key: str, ordinal: int) -> int | None:
         """The record that had this key before `ordinal`; None: none had, and it is remembered now.

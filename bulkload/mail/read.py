@@ -58,6 +58,7 @@ def read_email(raw: bytes, zone: str = "UTC") -> Email:
         in_reply_to=next(iter(identified(headers, "in-reply-to")), ""),
         references=identified(headers, "references"),
         thread_id=headers.text("x-gm-thrid").strip(),
+        list_id=next(iter(identified(headers, "list-id")), ""),
         labels=labels(headers),
         attachments=body.attachments,
         traits=traits(root),

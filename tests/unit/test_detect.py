@@ -7,6 +7,7 @@ import io
 import mailbox
 import os
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -273,7 +274,7 @@ BODIES = ["one\n", "From here on\n\nFrom there\n", "no newline at the end", "\n\
 
 
 @pytest.mark.parametrize("kind", [mailbox.mbox, mailbox.Maildir, mailbox.MH])
-def test_what_another_program_writes_is_read(kind: type[mailbox.Mailbox[Any]]) -> None:
+def test_what_another_program_writes_is_read(kind: Callable[..., mailbox.Mailbox[Any]]) -> None:
     box = kind("box", create=True)
     box.lock()
     for at, body in enumerate(BODIES):
