@@ -18,13 +18,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+MINE = "ada@example.com"
+"""Whose mailbox it is."""
+
+STRANGER = "orders@example.net"
+"""Of whom the portal has no contact."""
+
 PEOPLE = (
     ("Ada Löwe", "ada@example.com"),
     ("Иван Петров", "ivan@example.org"),
     ("山田 太郎", "taro@example.net"),
     ("Zoë Brontë", "zoe@example.com"),
     ("O'Neil, Pat", "pat.oneil@example.org"),
-    ("", "orders@example.net"),
+    ("", STRANGER),
 )
 
 TEXTS = (
@@ -42,32 +48,37 @@ class Made(NamedTuple):
 
     good: list[str]
     undated: int
-    too_long: int
+    too_long: int  # of the good: longer than HubSpot takes
+    twice: int  # copies of a good one, as labels and shared mailboxes make them
 
     @property
     def total(self) -> int:
-        return len(self.good) + self.undated + self.too_long
+        return len(self.good) + self.undated + self.twice
 
 
 def write(path: Path, count: int, seed: int = 7) -> Made:
     """Write an mbox of `count` messages; about one in a hundred can't be loaded."""
     draw = random.Random(seed)  # noqa: S311  # a mailbox, no secret
-    made = Made([], 0, 0)
-    undated = too_long = 0
+    made = Made([], 0, 0, 0)
+    undated = too_long = twice = 0
+    copied = b""
     with path.open("wb") as file:
         for number in range(count):
             match number % 200:
                 case 57:
                     undated += 1
                     file.write(_undated(number))
-                case 140:
-                    too_long += 1
-                    file.write(_message(number, draw, extra="long line of a quoted log\n" * 4000))
-                case _:
+                case 90 | 190:
+                    twice += 1
+                    file.write(copied)
+                case place:
                     made.good.append(_subject(number))
-                    file.write(_message(number, draw))
+                    long = place == 140
+                    too_long += long
+                    copied = _message(number, draw, "long line of a quoted log\n" * 4000 * long)
+                    file.write(copied)
             file.write(b"\n")
-    return made._replace(undated=undated, too_long=too_long)
+    return made._replace(undated=undated, too_long=too_long, twice=twice)
 
 
 def _subject(number: int) -> str:

@@ -35,7 +35,7 @@ PATIENCE_S = 120
 
 
 class Verdict(NamedTuple):
-    """What the books say. `lost` and `twice` must be 0."""
+    """What the books say. `lost`, `twice` and `untied` must be 0."""
 
     created: int
     dead: int
@@ -43,10 +43,11 @@ class Verdict(NamedTuple):
     doubt_absent: int
     lost: int
     twice: int
+    untied: int
 
     @property
     def holds(self) -> bool:
-        return self.lost == self.twice == 0
+        return self.lost == self.twice == self.untied == 0
 
 
 def run(folder: Path, console: Console) -> bool:
@@ -56,17 +57,20 @@ def run(folder: Path, console: Console) -> bool:
     made = mailbox.write(mbox, MESSAGES)
     console.print(
         f"[bold]1.[/] A mailbox: {mbox}, {made.total:,} messages in six charsets, "
-        f"{mbox.stat().st_size / 1e6:.1f} MB; {made.undated} have no date, "
-        f"{made.too_long} are longer than HubSpot takes."
+        f"{mbox.stat().st_size / 1e6:.1f} MB; {made.undated} have no date, {made.too_long} are "
+        f"longer than HubSpot takes, {made.twice} are copies of others."
     )
-    with _sandbox(folder) as url:
+    contacts = folder / "contacts.txt"
+    known = {address for _, address in mailbox.PEOPLE} - {mailbox.MINE, mailbox.STRANGER}
+    contacts.write_text("".join(f"{address}\n" for address in sorted(known)))
+    with _sandbox(folder, contacts) as url:
         console.print(
             f"[bold]2.[/] An embedded HubSpot on {url}: 190 calls in ten seconds, and trouble "
-            f"on purpose: {', '.join(FAULTS)}."
+            f"on purpose: {', '.join(FAULTS)}. It has {len(known)} contacts."
         )
         load = [
             "load", str(mbox), "--run", str(run_dir), "--base-url", url,
-            "--batch-size", str(BATCH), "--no-progress", "--quiet",
+            "--batch-size", str(BATCH), "--mine", mailbox.MINE, "--no-progress", "--quiet",
         ]  # fmt: skip
         console.print(f"[bold]3.[/] bulkload load {shlex.quote(str(mbox))} …")
         with _process(load, folder, "load.log") as loader:
@@ -88,7 +92,8 @@ def run(folder: Path, console: Console) -> bool:
                 f"{folder / 'resume.log'}"
             )
             return False
-        verdict = compare(made, _lines(url), _letters(run_dir), _doubts(run_dir))
+        people = {each["id"]: each["email"] for each in _lines(url, "contacts")}
+        verdict = compare(made, _lines(url, "emails"), _letters(run_dir), _doubts(run_dir), people)
     _show(console, run_dir, ended, verdict)
     return verdict.holds
 
@@ -98,6 +103,7 @@ def compare(
     emails: list[dict[str, Any]],
     letters: list[dict[str, Any]],
     doubts: list[dict[str, Any]],
+    people: dict[str, str],
 ) -> Verdict:
     """Pure: the sandbox's books against what went in. The laws, as two numbers."""
     created = Counter(email["properties"].get("hs_email_subject", "") for email in emails)
@@ -112,7 +118,22 @@ def compare(
             there += number in doubtful
         elif number not in doubtful and number not in dead:
             lost += 1
-    return Verdict(sum(created.values()), len(dead), there, len(doubtful) - there, lost, twice)
+    lost -= made.twice  # copies: the first of each is looked for by its subject
+    untied = sum(_tied(email, people) != _wanted(email, people) for email in emails)
+    return Verdict(
+        sum(created.values()), len(dead), there, len(doubtful) - there, lost, twice, untied
+    )
+
+
+def _tied(email: dict[str, Any], people: dict[str, str]) -> set[str]:
+    return {people[contact] for contact in email["contacts"]}
+
+
+def _wanted(email: dict[str, Any], people: dict[str, str]) -> set[str]:
+    """Of those who stand in it, all that have a contact."""
+    headers = json.loads(email["properties"].get("hs_email_headers", "{}"))
+    named = (headers.get("from"), *headers.get("to", ()))
+    return {who["email"] for who in named if who}.intersection(people.values())
 
 
 def _show(console: Console, run_dir: Path, ended: dict[str, Any], verdict: Verdict) -> None:
@@ -121,7 +142,12 @@ def _show(console: Console, run_dir: Path, ended: dict[str, Any], verdict: Verdi
         f"[bold]6.[/] The embedded HubSpot's own books hold {verdict.created:,} emails. What the "
         "run says of its records:"
     )
-    _row(console, ended["loaded"], "loaded: each of them is in the books, once")
+    _row(
+        console,
+        ended["loaded"],
+        "loaded: each is in the books, once, and tied to its people's contacts",
+    )
+    _row(console, ended["skipped"], "skipped: copies of a message that is loaded")
     if ended["in_doubt"]:
         _row(
             console,
@@ -139,9 +165,9 @@ def _show(console: Console, run_dir: Path, ended: dict[str, Any], verdict: Verdi
         console.print(f"            {len(alike)} × {alike[0]}", markup=False, soft_wrap=True)
     colour = "green" if verdict.holds else "red"
     console.print(
-        f"\n[bold {colour}]{verdict.lost} lost, {verdict.twice} twice[/], {ended['in_doubt']} in "
-        "doubt: every message is loaded, or a dead letter with its reason. What was under way at "
-        "the kill was looked up by its key\n",
+        f"\n[bold {colour}]{verdict.lost} lost, {verdict.twice} twice, {verdict.untied} tied to the "
+        f"wrong people[/], {ended['in_doubt']} in doubt: every message is loaded, or a dead letter "
+        "with its reason. What was under way at the kill was looked up by its key\n",
         soft_wrap=True,
     )
     console.print("What a person would type next:")
@@ -168,8 +194,9 @@ def _short(message: str) -> str:
 
 
 @contextmanager
-def _sandbox(folder: Path) -> Iterator[str]:
+def _sandbox(folder: Path, contacts: Path) -> Iterator[str]:
     arguments = ["sandbox", "--port", "0", "--seed", "11", "--latency", "60"]
+    arguments += ["--contacts", str(contacts)]
     arguments += [word for fault in FAULTS for word in ("--fault", fault)]
     with _process(arguments, folder, "sandbox.log", subprocess.PIPE) as server:
         assert server.stdout is not None
@@ -224,8 +251,8 @@ def _watch(
     raise RuntimeError(f"the loader made no progress in {PATIENCE_S} s")
 
 
-def _lines(url: str) -> list[dict[str, Any]]:
-    with urlopen(f"{url}/_sandbox/emails") as answer:
+def _lines(url: str, which: str) -> list[dict[str, Any]]:
+    with urlopen(f"{url}/_sandbox/{which}") as answer:
         return [json.loads(line) for line in answer]
 
 
