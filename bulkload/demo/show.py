@@ -165,9 +165,9 @@ def _show(console: Console, run_dir: Path, ended: dict[str, Any], verdict: Verdi
         console.print(f"            {len(alike)} × {alike[0]}", markup=False, soft_wrap=True)
     colour = "green" if verdict.holds else "red"
     console.print(
-        f"\n[bold {colour}]{verdict.lost} lost, {verdict.twice} twice, {verdict.untied} tied to the "
-        f"wrong people[/], {ended['in_doubt']} in doubt: every message is loaded, or a dead letter "
-        "with its reason. What was under way at the kill was looked up by its key\n",
+        f"\n[bold {colour}]{verdict.lost} lost, {verdict.twice} twice, {verdict.untied} tied to "
+        f"the wrong people[/], {ended['in_doubt']} in doubt: every message is loaded, or a dead "
+        "letter with its reason. What was under way at the kill was looked up by its key\n",
         soft_wrap=True,
     )
     console.print("What a person would type next:")
