@@ -27,6 +27,11 @@ def sent_at(
     `envelope` is the mbox line, b"" where there is none; `zone` the IANA name of where a date
     without a time zone is meant.
     """
+    first = headers.get("date")
+    if first is not None:
+        found = instant(_text(first), zone)
+        if found.at is not None and not found.note:
+            return found.at, ()  # as nearly every message
     notes: list[str] = []
     guess: tuple[int, tuple[str, ...]] | None = None
     for origin, written in _candidates(headers, envelope):
@@ -46,13 +51,17 @@ def sent_at(
     return guess or (None, _once(notes))
 
 
+def _text(value: bytes) -> str:
+    return words(decoded(value))
+
+
 def _once(notes: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(notes))
 
 
 def _candidates(headers: Headers, envelope: bytes) -> Iterator[tuple[str, str]]:
     for value in headers.all("date"):
-        yield "Date header", words(decoded(value))
+        yield "Date header", _text(value)
     line = _ENVELOPE.match(envelope.strip()) if envelope else None
     if line:
         yield "mbox line", line[1].decode("ascii", "replace")

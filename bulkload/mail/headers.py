@@ -39,7 +39,7 @@ class Headers:
     `stray`: some line among them was none, and was taken as part of the one before.
     """
 
-    __slots__ = ("_values", "fields", "stray")
+    __slots__ = ("_texts", "_values", "fields", "stray")
 
     def __init__(self, fields: list[tuple[str, bytes]], *, stray: bool = False) -> None:
         self.fields = fields
@@ -51,6 +51,7 @@ class Headers:
             else:
                 values[name] = [value]
         self._values = values
+        self._texts: dict[str, str] = {}
 
     def get(self, name: str) -> bytes | None:
         """The first value of that name that isn't empty, unfolded; None where there is none.
@@ -69,12 +70,23 @@ class Headers:
         values = self._values.get(name.lower())
         return [] if values is None else [_unfolded(value) for value in values]
 
+    def has(self, names: frozenset[str]) -> bool:
+        """Whether there is a field of any of these names, which are in lower case."""
+        return not names.isdisjoint(self._values)
+
     def text(self, name: str, charset: str = "") -> str:
         """`get`, decoded: encoded words, and bytes past ASCII by `charset` where they are not
         UTF-8. "" where there is none.
         """
+        if (known := self._texts.get(name)) is not None:
+            return known
         value = self.get(name)
-        return "" if value is None else words(header_text(value, charset))
+        if value is None:
+            return ""
+        text = words(header_text(value, charset))
+        if value.isascii():  # then `charset` has no part in it
+            self._texts[name] = text
+        return text
 
 
 def scanned(raw: bytes, start: int, end: int) -> tuple[Headers, int]:

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bulkload.mail.headers import Headers
 
-_PLAIN = re.compile(r"<([^<>\s]+)>")
-_ALL_PLAIN = re.compile(r"(?:<[^<>\s]+>\s*)+")
-_BRACKETED = re.compile(r"<\s*([^<>]*?)\s*>")
+_BRACKETED = re.compile(r"<([^<>]*)>")
 _BARE = re.compile(r"[^\s<>,;\"()]+@[^\s<>,;\"()]+")
 
 
@@ -21,9 +19,17 @@ def identified(headers: Headers, name: str) -> tuple[str, ...]:
     Without brackets a single word is an id, and so is what has an @ among other words
     ("Your message of … <id>", as RFC 822 had it, is left to the brackets).
     """
-    value = headers.text(name)
-    if found := _PLAIN.findall(value) if _ALL_PLAIN.fullmatch(value) else None:
-        return tuple(dict.fromkeys(found)) if len(found) > 1 else tuple(found)
+    raw = headers.get(name)
+    if raw is None:
+        return ()
+    if raw.isascii() and b"=?" not in raw and b"\0" not in raw:
+        value = raw.decode("ascii")
+        written = value.split()
+        if all(one[0] == "<" and one[-1] == ">" and one.count("<") == 1 for one in written):
+            found = [identifier for one in written if (identifier := one.strip("<>"))]
+            return tuple(found) if len(found) == 1 else tuple(dict.fromkeys(found))
+    else:
+        value = headers.text(name)
     value = value.strip()
     if "<" in value:
         found = ["".join(written.split()) for written in _BRACKETED.findall(value)]

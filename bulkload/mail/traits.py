@@ -46,12 +46,24 @@ _DAEMON = re.compile(rb"mailer-daemon|postmaster|mail delivery (?:sub)?system", 
 _ACTION = re.compile(rb"^action:[ \t]*([a-z]+)", re.IGNORECASE | re.MULTILINE)
 _BULK = frozenset({"list", "bulk", "junk"})
 _AUTOMATIC = ("x-autoreply", "x-autorespond", "x-auto-reply", "x-mail-autoreply")
+_TELLING = frozenset(
+    {
+        *("x-status", "x-mozilla-draft-info", "x-uniform-type-identifier", "x-unsent"),
+        *("x-mozilla-status", "x-spam-flag", "x-spam-status"),
+        *("precedence", "auto-submitted", "list-id", *_AUTOMATIC),
+    }
+)
+"""What `_of_place` and `_of_sending` look at: most messages have none of it."""
 
 
 def traits(root: Part) -> frozenset[str]:
     """Those of the table above that the message has. Never raises."""
     headers = root.headers
-    found = {*_of_place(headers), *_of_sending(headers)}
+    found: set[str] = set()
+    if headers.has(_TELLING):
+        found.update(_of_place(headers), _of_sending(headers))
+    if _is_forward(headers):
+        found.add("forward")
     if _is_bounce(root):
         found.add("bounce")
     for part in parts_of(root):
@@ -86,12 +98,14 @@ def _of_sending(headers: Headers) -> Iterator[str]:
         yield "auto-reply"
     if headers.get("list-id") or precedence in _BULK:
         yield "list"
-    if (
+
+
+def _is_forward(headers: Headers) -> bool:
+    return bool(
         _FORWARD.match(headers.text("subject"))
         or headers.get("resent-from")
         or headers.get("x-forwarded-message-id")
-    ):
-        yield "forward"
+    )
 
 
 def _of_part(part: Part) -> Iterator[str]:
