@@ -35,6 +35,19 @@ _HEADER = struct.Struct("<26xHH")
 _ENCRYPTED = 1
 _PACKINGS = {zipfile.ZIP_STORED: "", zipfile.ZIP_DEFLATED: "deflate"}
 
+# What the standard library raises on a damaged archive, beside its own errors.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    struct.error,
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+)
+
 
 class Mail(NamedTuple):
     """What mail an archive holds: its mbox files, its .eml files, and, by ending, how many
@@ -88,7 +101,7 @@ def _of_zip(path: Path, name: str) -> Iterator[tuple[Member, bytes]]:
     try:
         with open_file(path, name) as file, zipfile.ZipFile(file) as archive:
             for info in archive.infolist():
-                if info.is_dir():
+                if info.filename.endswith("/"):
                     continue
                 suffix = PurePosixPath(info.filename).suffix
                 packing = _PACKINGS.get(info.compress_type)
@@ -106,7 +119,7 @@ def _of_zip(path: Path, name: str) -> Iterator[tuple[Member, bytes]]:
                     with closing(open_stream(path, name, member=member)) as stream:
                         begins = stream.read()
                 yield member, begins
-    except (zipfile.BadZipFile, NotImplementedError, struct.error, OSError, ValueError) as error:
+    except _DAMAGE as error:
         raise RefusedToStart(
             f"{name}: is no whole zip archive: {error}. Fetch it again, or mend it: "
             f"zip -FF {name} --out mended.zip"
@@ -150,7 +163,7 @@ def _of_tar(path: Path, name: str, *, gzip: bool) -> Iterator[tuple[Member, byte
                     if last is not None:
                         yield last
                     last = _of_entry(archive, info, name, gzip=gzip)
-        except (tarfile.TarError, EOFError, OSError) as error:
+        except _DAMAGE as error:
             ended = stream.offset if gzip else path.stat().st_size
             if (
                 last is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bulkload.errors import RefusedToStart
 from bulkload.sources import describe, open_sources, reopen
@@ -267,3 +270,40 @@ def test_sizes_are_those_of_the_directory_not_of_what_a_local_header_says() -> N
     content = bytearray(zipped({"a.mbox": LINE + b"\none\n"}))
     content[18:26] = struct.pack("<II", 1, 1)
     assert [record.raw for record in read(opened(bytes(content)))] == [LINE + b"\none\n"]
+
+
+SMALL = {
+    "Takeout/Mail/Sent.mbox": (LINE + b"Subject: x\n\nsome text\n\n") * 20,
+    "Inbox": LINE + b"\nmore\n",
+    "a.eml": b"Subject: a\n\n",
+    "photo.jpg": noise(300),
+}
+WHOLE = {
+    "zip": zipped(SMALL),
+    "stored": zipped(SMALL, zipfile.ZIP_STORED),
+    "tar": tarred(SMALL),
+    "tgz": gzip.compress(tarred(SMALL)),
+}
+
+
+@settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=100)
+@given(
+    kind=st.sampled_from(list(WHOLE)),
+    damage=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=8)), max_size=4),
+    cut=st.none() | st.floats(0, 1),
+)
+def test_damage_anywhere_is_a_refusal_or_a_flaw(
+    kind: str, damage: list[tuple[float, bytes]], cut: float | None
+) -> None:
+    content = bytearray(WHOLE[kind])
+    for where, noise_there in damage:
+        at = int(where * (len(content) - 1))
+        content[at : at + len(noise_there)] = noise_there
+    if cut is not None:
+        del content[int(cut * len(content)) :]
+    for form in ("mbox", "eml"):
+        with contextlib.suppress(RefusedToStart):
+            for source in opened(bytes(content), "z", form):
+                for record in list(source.records())[::7]:
+                    again = next(source.records(record.position))
+                    assert again.position == record.position

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkload.sources import streams
-from bulkload.sources.mbox import MboxSource
+from bulkload.sources.mbox import MboxSource, read_messages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -257,3 +257,50 @@ def test_a_message_of_many_buffers_is_whole(path: Path) -> None:
     first, last = records(path, large + b"\n" + LINE + b"\nx\n", limit=1 << 24)
     assert first.raw == large
     assert last.raw == LINE + b"\nx\n"
+
+
+@settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=200)
+@given(
+    pieces=st.lists(
+        st.sampled_from(
+            [
+                LINE,
+                b"\n",
+                b"\r\n",
+                b"\n\n" + LINE,
+                b"Content-Length: 60\n",
+                b"Content-Length: 9\n\n",
+                b"From ???@??? Mon Jan 01\n",
+                b"From - \r\n",
+                b"Subject: x\n",
+                b"text",
+                b"\n\nFrom here\n",
+                b"\xef\xbb\xbf",
+                b"\0",
+            ]
+        ),
+        max_size=40,
+    ),
+    block=st.integers(1, 100),
+    limit=st.sampled_from([50, 200, 1 << 20]),
+)
+def test_no_byte_of_a_mailbox_is_lost_but_blank_lines_between_messages(
+    path: Path, pieces: list[bytes], block: int, limit: int
+) -> None:
+    content = b"".join(pieces)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streams, "BLOCK", block)
+        path.write_bytes(content)
+        stream = streams.FileStream(path, "shown")
+        spans = list(read_messages(stream, limit))
+        stream.close()
+    end = 0
+    for at, size, raw in spans:
+        assert content[end:at] in (b"", b"\n", b"\r\n")
+        assert raw == (content[at : at + size] if size <= limit else None)
+        end = at + size
+    assert content[end:] in (b"", b"\n", b"\r\n")
+    for nth, (at, _, _) in enumerate(spans):
+        stream = streams.FileStream(path, "shown", at)
+        assert list(read_messages(stream, limit)) == spans[nth:]
+        stream.close()
