@@ -17,6 +17,7 @@ from bulkload.mail.read import without_envelope
 from bulkload.sources import FORMATS, describe, open_sources, reopen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 MBOX = b"From a@b Mon Jan  1 10:00:00 2024\nSubject: x\n\n"
@@ -284,7 +285,7 @@ def test_what_another_program_writes_is_read(kind: Callable[..., mailbox.Mailbox
     box.close()
     (source,) = open_sources(["box"], max_record_bytes=1 << 20)
     records = list(source.records())
-    assert source.format == kind.__name__.lower()
+    assert source.format == type(box).__name__.lower()
     assert not any(record.flaw for record in records)
     found = sorted(
         without_envelope(record.raw or b"")[1].replace(b"\r\n", b"\n").strip() for record in records
