@@ -1,4 +1,4 @@
-"""`python -m benchmarks [compare|memory|start|rate|moods|outages|hotspots] [--quick]`.
+"""`python -m benchmarks [compare|memory|start|rate|moods|outages|hotspots|mbox] [--quick]`.
 
 Without a name: compare, start and rate. Exit code 1 where a promise is not kept.
 """
@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import compare, hotspots, memory, moods, outages, rate, start
+from benchmarks import compare, hotspots, mbox, memory, moods, outages, rate, start
 
 NAMED = {
     "compare": compare.main,
+    "mbox": mbox.main,
     "memory": memory.main,
     "start": start.main,
     "rate": rate.main,

@@ -80,7 +80,7 @@ def decide(options: Options, sources: Sequence[Source]) -> Decided:
 
 def _has_people(sources: Sequence[Source], columns: Columns | None) -> bool:
     """Whether any record may name somebody. No sources: those of another run's letters."""
-    mail = not sources or any(source.format in MAIL | {"letters"} for source in sources)
+    mail = not sources or any(source.format in MAIL | {"letters", "mapped"} for source in sources)
     return mail or bool(columns and columns.addresses)
 
 

@@ -7,7 +7,7 @@ holds, it ends as one of the three; a record makes the same entry in each life o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import orjson
 
@@ -20,9 +20,23 @@ from bulkload.model import LeftOut
 
 if TYPE_CHECKING:
     from bulkload.hubspot.lookup import Marks
-    from bulkload.letters import LetterWriter, Reason
-    from bulkload.model import Record
+    from bulkload.letters import Reason
+    from bulkload.model import Mapped, Position, Record
     from bulkload.rules import Rules
+
+
+class Writer(Protocol):
+    """What makes the letter of a record that falls out."""
+
+    def write(
+        self,
+        ordinal: int,
+        source: int,
+        position: Position,
+        record: Record,
+        reason: Reason,
+        message: str,
+    ) -> Letter: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +49,7 @@ class Maker:
     """
 
     run: str
-    writer: LetterWriter
+    writer: Writer
     nouns: tuple[str, ...]
     rules: Rules
     max_bytes: int
@@ -43,14 +57,21 @@ class Maker:
     key_field: str | None = None
 
     def make(self, ordinal: int, source: int, record: Record) -> Entry | Letter | Skip:
+        """What becomes of one record."""
+        return self.look(ordinal, source, record)[0]
+
+    def look(
+        self, ordinal: int, source: int, record: Record
+    ) -> tuple[Entry | Letter | Skip, Mapped | None]:
+        """What becomes of it, and what it was mapped to; None where it falls out."""
         try:
             mapped = map_record(record, self.rules)
             if isinstance(mapped, LeftOut):
-                return Skip(ordinal, source, record.position, reason=mapped.reason)
+                return Skip(ordinal, source, record.position, reason=mapped.reason), None
             sent = mapped.input
             properties, key = self._marked(record, sent.properties)
         except RecordError as error:
-            return self._letter(ordinal, source, record, error.reason, str(error))
+            return self._letter(ordinal, source, record, error.reason, str(error)), None
         trace = sent.trace_id or f"{self.run}-{ordinal}"
         dumped = orjson.dumps(
             {
@@ -64,15 +85,12 @@ class Maker:
         body = bytes(memoryview(dumped))
         size = len(body) + ENVELOPE_BYTES + LINK_BYTES * len(mapped.people)
         if size > self.max_bytes:
-            return self._letter(
-                ordinal,
-                source,
-                record,
-                "unmappable",
+            too_large = (
                 f"its input is {size:,} bytes, over the limit of {self.max_bytes:,} bytes "
-                "for one request (--max-batch-bytes)",
+                "for one request (--max-batch-bytes)"
             )
-        return Entry(
+            return self._letter(ordinal, source, record, "unmappable", too_large), None
+        entry = Entry(
             ordinal,
             source,
             record.position,
@@ -84,6 +102,7 @@ class Maker:
             mapped.files,
             mapped.labels,
         )
+        return entry, mapped
 
     def _marked(self, record: Record, properties: dict[str, str]) -> tuple[dict[str, str], str]:
         """The properties with those that mark the run's records; the record's key."""

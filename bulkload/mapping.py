@@ -93,6 +93,7 @@ def _from_mail(record: Record, raw: bytes, rules: Rules) -> Mapped | LeftOut:
         notes,
         len(email.attachments) if rules.attachments == "upload" else 0,
         email.labels if rules.label_property else (),
+        tuple(attachment.size for attachment in email.attachments),
     )
 
 

@@ -75,7 +75,7 @@ class Mapped(NamedTuple):
 
     `people`: whose contacts it is to be tied to, their addresses in lower case. `notes`: what was
     guessed, cut, or stood in for something else. `files`: how many attachments it has; `labels`:
-    those that its mailbox gave it.
+    those that its mailbox gave it. `attached`: the size in bytes of each attachment, uploaded or not.
     """
 
     input: Input
@@ -83,6 +83,7 @@ class Mapped(NamedTuple):
     notes: tuple[str, ...] = ()
     files: int = 0
     labels: tuple[str, ...] = ()
+    attached: tuple[int, ...] = ()
 
 
 class LeftOut(NamedTuple):

@@ -57,7 +57,7 @@ class Reader:
         through = self._seen.through
         if through < seek[0]:
             seek = (0, 0, None)
-        for ordinal, source, record in self._records(*seek):
+        for ordinal, source, record in self.numbered(*seek):
             settled = ordinal in covered
             if settled and ordinal < through:
                 continue
@@ -80,7 +80,7 @@ class Reader:
         wanted = list(ordinals.unpack(covers))
         entries = []
         missing = set(wanted)
-        with closing(self._records(wanted[0], source, position)) as records:
+        with closing(self.numbered(wanted[0], source, position)) as records:
             for ordinal, at, record in records:
                 if ordinal in missing:
                     missing.discard(ordinal)
@@ -99,9 +99,10 @@ class Reader:
             )
         return Batch(tuple(entries))
 
-    def _records(
+    def numbered(
         self, ordinal: int, first: int, position: Position | None
     ) -> Generator[tuple[int, int, Record]]:
+        """Each record with its ordinal and its source's number, as they stand, from a place on."""
         self._done = sum(source.size() or 0 for source in self._sources[:first])
         for index in range(first, len(self._sources)):
             source = self._now = self._sources[index]

@@ -22,6 +22,7 @@ COMMANDS = {
     "demo": "See it work: a mailbox into an embedded HubSpot, faults and a kill included.",
     "doctor": "See whether all is as a load needs it, and what the portal is like.",
     "map": "Propose how a table's columns become properties.",
+    "check": "See what a load would do, without sending anything.",
     "load": "Load files or folders into HubSpot as a new run.",
     "resume": "Go on with a run that stopped early.",
     "replay": "Send a run's dead letters again, as a run of its own.",
@@ -94,7 +95,7 @@ def cli(ctx: click.Context) -> None:
     Exit codes: 0 all loaded · 1 finished, with dead letters or records in doubt · 2 usage
     or configuration · 3 stopped before the end, resumable · 4 stopped for good.
     """
-    if ctx.invoked_subcommand in ("load", "resume", "replay", "resolve"):
+    if ctx.invoked_subcommand in ("check", "load", "resume", "replay", "resolve"):
         from bulkload.cli.load import command
 
         known = (param.name for param in command.params if isinstance(param, click.Option))

@@ -27,7 +27,7 @@ OPTIONS: tuple[tuple[str, Any, str, str], ...] = (
     ),
     (
         "format",
-        click.Choice(["ndjson", "csv", "mbox", "eml", "maildir", "mh", "letters"]),
+        click.Choice(["ndjson", "csv", "mbox", "eml", "maildir", "mh", "letters", "mapped"]),
         "by name and content",
         "What the sources are.",
     ),

@@ -47,7 +47,7 @@ def verdict(tried: Tried) -> Iterator[str]:
 
 
 def _lines(one: Shown) -> Iterator[tuple[str, str]]:
-    value, people, notes, files, _ = one.mapped
+    value, people, notes, files, *_ = one.mapped
     for name, text in value.properties.items():
         yield _clean(name), _cut(text)
     for tie in value.associations:

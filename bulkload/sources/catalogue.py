@@ -10,6 +10,7 @@ from bulkload.sources.csvs import CsvSource
 from bulkload.sources.eml import EmlSource
 from bulkload.sources.letters import LettersSource
 from bulkload.sources.maildir import MaildirSource
+from bulkload.sources.mapped import MappedSource
 from bulkload.sources.mbox import MboxSource
 from bulkload.sources.mh import MhSource
 from bulkload.sources.ndjson import NdjsonSource
@@ -25,6 +26,7 @@ _CLASSES: dict[str, Callable[..., Source]] = {
     for source in (
         NdjsonSource,
         LettersSource,
+        MappedSource,
         CsvSource,
         MboxSource,
         EmlSource,

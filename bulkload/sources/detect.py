@@ -18,6 +18,7 @@ from bulkload.sources.eml import EmlSource
 from bulkload.sources.files import FileSource
 from bulkload.sources.holders import in_archive, in_folder
 from bulkload.sources.letters import LettersSource, is_letter
+from bulkload.sources.mapped import MappedSource, is_mapped
 from bulkload.sources.mbox import MboxSource, refuse_unless_mbox
 from bulkload.sources.members import is_archive, open_stream
 from bulkload.sources.ndjson import BOM, NdjsonSource
@@ -46,6 +47,7 @@ FORMATS = (
     Format("maildir", (), "a folder with cur/ and new/, and its folders"),
     Format("mh", (), "a folder of messages named by numbers, and its folders"),
     Format("letters", (), "a dead-letters.ndjson, as a run wrote it or edited"),
+    Format("mapped", (), "records as bulkload check --mapped wrote them"),
 )
 
 SNIFFED_BYTES = 1 << 16
@@ -76,7 +78,7 @@ def open_sources(
     for spec in specs:
         for path in _expanded(spec):
             if path == "-":
-                if format not in (None, "ndjson", "letters"):
+                if format not in (None, "ndjson", "letters", "mapped"):
                     raise RefusedToStart(f"-: stdin is read as NDJSON, not as {format}.")
                 found = [_stdin(spool_dir, format, max_record_bytes)]
             else:
@@ -134,10 +136,12 @@ def _open(path: str, form: str | None, limit: int, say: Callable[[str], None]) -
 
 
 def _open_file(path: str, shown: str, head: bytes, form: str, limit: int) -> Source:
-    if form in ("ndjson", "letters"):
+    if form in ("ndjson", "letters", "mapped"):
         _refuse_unless_json_text(head, shown)
         if form == "letters" or is_letter(head):
             return LettersSource(path, shown, max_record_bytes=limit)
+        if form == "mapped" or is_mapped(head):
+            return MappedSource(path, shown, max_record_bytes=limit)
         return NdjsonSource(path, shown, max_record_bytes=limit)
     if form == "csv":
         _refuse_utf16(head, shown)

@@ -179,7 +179,7 @@ def test_reopening_sniffs_nothing_and_refuses_what_it_does_not_know(tmp_path: Pa
 
 def test_the_table_of_formats_is_complete() -> None:
     names = [known.name for known in FORMATS]
-    assert names == ["ndjson", "csv", "mbox", "eml", "maildir", "mh", "letters"]
+    assert names == ["ndjson", "csv", "mbox", "eml", "maildir", "mh", "letters", "mapped"]
     assert all(known.description for known in FORMATS)
 
 

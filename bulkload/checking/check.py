@@ -1,0 +1,168 @@
+"""`check`: the public API. A load into nothing: what it would make of its sources, and how long.
+
+Law kept here: nothing is sent but reads, and those only where there is a token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bulkload.call import Access
+from bulkload.checking.checked import Checked, People
+from bulkload.checking.estimate import estimate, lookups
+from bulkload.checking.portal import Known, Missing, reached
+from bulkload.checking.scanning import Scan, Wanted
+from bulkload.deciding import MAIL, decide
+from bulkload.doctor.asking import CutShort
+from bulkload.errors import RefusedToStart
+from bulkload.hubspot.definitions import Definitions
+from bulkload.options import AUTO, Options
+from bulkload.room import RateLimit
+from bulkload.sources.detect import open_sources
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bulkload.checking.estimate import Estimate
+    from bulkload.checking.portal import Portal
+    from bulkload.checking.scanning import Now
+
+USUAL = RateLimit(190, 10.0)
+"""A private app's limit from Professional on: what is reckoned with until the account says more."""
+
+INTERRUPTED = "interrupted; what is said is of what was read until then"
+
+
+async def check(
+    *sources: str,
+    options: Options | None = None,
+    wanted: Wanted = Wanted(),  # noqa: B008  # a value
+    offline: bool = False,
+    token: str | None = None,
+    token_file: Path | None = None,
+    oauth_file: Path | None = None,
+    ca_file: Path | None = None,
+    tell: Callable[[Now], None] = lambda _: None,
+    interrupt: asyncio.Event | None = None,
+) -> Checked:
+    """What a load of `sources` with these options would do.
+
+    The portal is asked where there is a token (as `load` finds it) and not `offline`. `tell` is
+    called in another thread, after each group of records. Set `interrupt` to end it early.
+
+    Raises RefusedToStart for bad options, sources or files.
+    """
+    options, began = options or Options(), time.monotonic()
+    interrupt = interrupt or asyncio.Event()
+    if "-" in sources:
+        raise RefusedToStart("-: stdin can be read only once; write it to a file, and check that")
+    if wanted.jobs is not None and wanted.jobs < 1:
+        raise RefusedToStart("--jobs must be at least 1")
+    access = Access.of(token, token_file, oauth_file, ca_file)
+    said: list[str] = []
+    opened = await asyncio.to_thread(
+        open_sources,
+        sources,
+        format=options.format,
+        max_record_bytes=options.max_record_bytes,
+        say=said.append,
+    )
+    mail = any(source.format in MAIL for source in opened)
+    decided = await asyncio.to_thread(decide, options, opened)
+    said += decided.said
+    known = Known(Definitions({}), None, None, None, {}, [])
+    people, stopped = People(0), None
+    async with AsyncExitStack() as stack:
+        portal: Portal | None = None
+        usable = None if offline else _usable(access)
+        if usable is not None:
+            asks = replace(options, on_quota="stop", max_outage=10.0)
+            portal = await stack.enter_async_context(reached(asks, usable, interrupt, said.append))
+            try:
+                known = await portal.know(options, mail=mail)
+            except Missing as error:
+                portal = None
+                said.append(f"the portal was not asked: {error}")
+            except CutShort:
+                portal = None
+        elif mail and options.owners == AUTO:
+            said.append("owners are not known: the portal was not asked")
+        rules = decided.rules.owned(known.owners) if known.owners else decided.rules
+        enough = threading.Event()
+        watch = asyncio.create_task(_watched(interrupt, enough))
+        stack.callback(watch.cancel)
+        scan = stack.enter_context(
+            Scan(opened, rules, options, known.definitions, known.marks, wanted, enough, tell)
+        )
+        await asyncio.to_thread(scan.run)
+        stopped = None if scan.whole else INTERRUPTED
+        people = People(scan.addresses.count)
+        if portal is not None and scan.whole and people.addresses:
+            try:
+                found, missing, first = await portal.missing(scan.addresses)
+                people = replace(people, found=found, missing=missing, unknown=tuple(first))
+            except Missing as error:
+                known.troubles.append(f"contacts were not looked up: {error}")
+            except CutShort:
+                stopped = INTERRUPTED
+        rate = _rate(options, known.rate)
+        return Checked(
+            scan.tally,
+            people,
+            _estimate(scan, people, options, rate, known),
+            str(rate),
+            portal is not None,
+            time.monotonic() - began,
+            (*said, *known.troubles),
+            scan.tally.hopeless(),
+            scan.samples,
+            stopped,
+        )
+
+
+def _usable(access: Access) -> Access | None:
+    """None where no token is named, and none is in the environment."""
+    named = access.token or access.token_file or access.oauth_file
+    try:
+        access.check()
+    except RefusedToStart:
+        if named or access.ca_file:
+            raise
+        return None
+    return access
+
+
+async def _watched(interrupt: asyncio.Event, enough: threading.Event) -> None:
+    await interrupt.wait()
+    enough.set()
+
+
+def _rate(options: Options, told: RateLimit | None) -> RateLimit:
+    most = options.most_calls()
+    if most is None or (
+        told is not None and told.calls / told.window_s < most.calls / most.window_s
+    ):
+        return told or most or USUAL
+    return most
+
+
+def _estimate(
+    scan: Scan, people: People, options: Options, rate: RateLimit, known: Known
+) -> Estimate:
+    tally = scan.tally
+    calls = {"create emails": tally.creates, "look up contacts": tally.lookups}
+    size = tally.bytes
+    if options.unknown_contacts == "create" and people.missing:
+        makes, make_bytes = lookups(people.missing)
+        calls |= {"create contacts": makes, "name contacts": makes}
+        size += 4 * make_bytes
+    if options.attachments == "upload":
+        calls["upload files"] = tally.files
+        size += tally.file_bytes
+    return estimate(calls, size, rate, options.share_of_rate(), known.day)

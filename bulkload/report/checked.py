@@ -1,0 +1,149 @@
+"""A check in words that a person understands, with what to do next.
+
+Law kept here: what records hold is shown in the samples alone, and a terminal gets only what can be
+printed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bulkload.zone import span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from bulkload.checking.checked import Checked
+    from bulkload.checking.tally import Group
+
+MOST = 12
+"""Lines of a list; `--json` has all of them."""
+
+WIDEST = 160
+"""Characters that are shown of a sample's value."""
+
+
+def words(checked: Checked) -> str:
+    """All of it, most important first."""
+    return "\n".join(_clean(line) for line in _lines(checked))
+
+
+def _lines(checked: Checked) -> Iterator[str]:
+    tally = checked.tally
+    yield f"{tally.read:,} records read"
+    yield f"  {tally.load:>12,}  would be loaded"
+    yield f"  {tally.dead:>12,}  would be dead letters"
+    yield f"  {tally.skipped:>12,}  would be skipped"
+    for name, count in tally.skipped_by.most_common():
+        yield f"  {count:>12,}    {name}"
+    yield from (f"Careful: {each}" for each in checked.hopeless)
+    yield from _grouped(
+        "Dead letters", [(f"{k[0]}: {k[1]}", g) for k, g in tally.reasons.most_first()]
+    )
+    refused = [(f"{name}: {why}", n) for (name, why), n in tally.properties.most_common()]
+    yield from _counted("The portal would refuse", refused)
+    yield from (f"Guessed, or not known: {each}" for each in checked.said)
+    yield from _grouped("Noted", [(k[0], g) for k, g in tally.notes.most_first()])
+    yield from _row("Directions", tally.directions)
+    yield from _row("Years", dict(sorted(tally.years.items())))
+    yield from _row("Declared charsets", dict(tally.charsets.most_common()))
+    if tally.with_files:
+        too_large = f", {tally.large_files:,} too large" if tally.large_files else ""
+        yield (
+            f"Attachments: {tally.files:,} in {tally.with_files:,} records, "
+            f"{_size(tally.file_bytes)}{too_large}"
+        )
+    yield from _people(checked)
+    yield from _how_long(checked)
+    yield from _samples(checked.samples)
+    if checked.stopped:
+        yield f"Stopped: {checked.stopped}"
+
+
+def _people(checked: Checked) -> Iterator[str]:
+    people = checked.people
+    if not people.addresses:
+        return
+    if people.found is None:
+        yield f"Contacts: {people.addresses:,} addresses, not looked up"
+        return
+    yield (
+        f"Contacts: {people.addresses:,} addresses, {people.found:,} known, {people.missing:,} not"
+    )
+    if people.unknown:
+        more = ", …" if len(people.unknown) > MOST else ""
+        yield f"  not known: {', '.join(people.unknown[:MOST])}{more}"
+
+
+def _how_long(checked: Checked) -> Iterator[str]:
+    ahead = checked.estimate
+    if not ahead.all_calls:
+        return
+    by = ", ".join(f"{count:,} to {what}" for what, count in ahead.calls.items())
+    yield f"Calls: {ahead.all_calls:,} ({by}), {_size(ahead.bytes)} of request bodies"
+    yield f"At {checked.rate} that takes {span(ahead.seconds)} or longer"
+    links = ", ".join(f"{span(took)} at {mbit}" for mbit, took in ahead.uplinks.items())
+    yield f"The bytes alone take {links} Mbit/s"
+    if ahead.days is not None and ahead.days > 1:
+        yield f"The account's calls a day last for {ahead.days:,} days of it"
+
+
+def _samples(samples: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for sample in samples:
+        yield _place({"source": sample["source"], **sample["position"]})
+        for name, value in sample["properties"].items():
+            shown = " ".join(value.split())
+            cut = f"{shown[:WIDEST]}… ({len(value):,} characters)" if len(shown) > WIDEST else shown
+            yield f"    {name:<20} {cut}"
+        if sample["people"]:
+            yield f"    {'contacts':<20} {', '.join(sample['people'][:MOST])}"
+        for note in sample["notes"]:
+            yield f"    {'note':<20} {note}"
+
+
+def _grouped(title: str, groups: list[tuple[str, Group]]) -> Iterator[str]:
+    if not groups:
+        return
+    yield f"{title}:"
+    for text, group in groups[:MOST]:
+        yield f"  {group.count:>12,}  {text}"
+        yield f"  {'':>12}  first: {_place(group.places[0])}"
+    yield from _rest(len(groups))
+
+
+def _place(place: Mapping[str, Any]) -> str:
+    """A folder's message by its name, a file's by its number."""
+    at = place["at"] if isinstance(place["at"], str) else f"{place['number']:,}"
+    return f"{place['source']} {at}"
+
+
+def _counted(title: str, counts: list[tuple[str, int]]) -> Iterator[str]:
+    if not counts:
+        return
+    yield f"{title}:"
+    for text, count in counts[:MOST]:
+        yield f"  {count:>12,}  {text}"
+    yield from _rest(len(counts))
+
+
+def _row(title: str, counts: Mapping[str, int]) -> Iterator[str]:
+    if counts:
+        listed = [f"{name} {count:,}" for name, count in counts.items()]
+        more = f", {len(listed) - 3 * MOST} more" if len(listed) > 3 * MOST else ""
+        yield f"{title}: {', '.join(listed[: 3 * MOST])}{more}"
+
+
+def _rest(count: int) -> Iterator[str]:
+    if count > MOST:
+        yield f"  {'':>12}  and {count - MOST:,} more: --json has them all"
+
+
+def _size(size: int) -> str:
+    for unit, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if size >= unit:
+            return f"{size / unit:,.1f} {name}"
+    return f"{size:,} bytes"
+
+
+def _clean(line: str) -> str:
+    return "".join(sign if sign.isprintable() else "�" for sign in line)
