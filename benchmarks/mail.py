@@ -20,10 +20,7 @@ PEOPLE = 20_000
 DOMAINS = ("example.com", "example.org", "example.net", "mail.example.com")
 MINE = "example.com"
 
-_WORDS = (
-    "offer invoice meeting thanks regards project order delivery price contract question answer "
-    "report Monday week team customer please attached confirm signed version changes next call"
-).split()
+_WORDS = ["offer", "invoice", "meeting", "thanks", "regards", "project", "order", "delivery", "price", "contract", "question", "answer", "report", "Monday", "week", "team", "customer", "please", "attached", "confirm", "signed", "version", "changes", "next", "call"]
 _ABROAD = {
     "iso-8859-1": "Grüße aus München, señor Nuñez à côté",
     "windows-1252": "“quoted” – it’s 5 € – déjà vu",
@@ -32,8 +29,8 @@ _ABROAD = {
     "iso-2022-jp": "こんにちは、世界",
     "shift_jis": "日本語のメール",
 }
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-_DAYS = "Mon Tue Wed Thu Fri Sat Sun".split()
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+_DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 
 
 class Made(NamedTuple):

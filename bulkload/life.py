@@ -38,7 +38,9 @@ from bulkload.runlog import RunLog
 from bulkload.seen import Seen
 from bulkload.settling import Load, Question
 from bulkload.sources import fingerprint
+from bulkload.sources.archived import ArchivedSource
 from bulkload.sources.files import FileSource
+from bulkload.spreading import Spread, pool, processes
 from bulkload.summary import Summary, keep, resume_command, standing_besides
 
 if TYPE_CHECKING:
@@ -197,7 +199,10 @@ class _Life:
             options.max_batch_bytes, marks, options.key,
         )  # fmt: skip
         seen = kept.enter_context(closing(self._seen(marked=bool(marks))))
-        reader = Reader(self._sources, maker.make, seen, limit=options.limit)
+        make_all = None
+        if (workers := self._processes()) > 0:
+            make_all = Spread(kept.enter_context(pool(maker, workers)))
+        reader = Reader(self._sources, maker.make, seen, limit=options.limit, make_all=make_all)
         people = People(journal.contact)
         if self._word is None and means != "hold" and self._tally.doubt:
             await self._reopen(journal, None, means)
@@ -256,6 +261,13 @@ class _Life:
             await journal.finish()
         return pipeline.stopped
 
+    def _processes(self) -> int:
+        """Mail takes time, and may end a process that reads it: others read it where that pays."""
+        if self._resolving or not any(source.format in MAIL for source in self._sources):
+            return 0
+        sizes = [source.size() for source in self._sources]
+        return processes(None if None in sizes else sum(size or 0 for size in sizes))
+
     def _seen(self, *, marked: bool) -> KeysSeen:
         """What knows a key again. Where the remote refuses a second record, the last will do."""
         mail = any(source.format in MAIL for source in self._sources)
@@ -274,7 +286,7 @@ class _Life:
         what it began with, and say that all is settled. One that only grew is whole.
         """
         for source, bound in zip(self._sources, journal.facts["fingerprints"], strict=True):
-            if not isinstance(source, FileSource):
+            if not isinstance(source, FileSource | ArchivedSource):
                 continue  # a folder: each message is opened by its name, and missed by it
             try:
                 now = fingerprint.of_file(source.path, source.name, bound["size"])
