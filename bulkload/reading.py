@@ -11,38 +11,33 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from bulkload import ordinals
-from bulkload.batching import Batch, Entry, Skip
+from bulkload.batching import Batch, Entry, Letter, Skip
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
-from bulkload.spreading import here
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from bulkload.model import Position, Record
     from bulkload.protocols import KeysSeen, Source
-    from bulkload.spreading import Made, Numbered
 
 
 class Reader:
     """Reads a run's sources in order. Blocking; used by one thread at a time.
 
-    `make`: what becomes of one record; `make_all` of many, in their order, in other processes
-    perhaps. `limit`: only the first so many records of the run. `seen`: knows which record had a
-    key before.
+    `make`: what becomes of one record. `limit`: only the first so many records of the run.
+    `seen`: knows which record had a key before.
     """
 
     def __init__(
         self,
         sources: Sequence[Source],
-        make: Callable[[int, int, Record], Made],
+        make: Callable[[int, int, Record], Entry | Letter | Skip],
         seen: KeysSeen,
         *,
         limit: int | None = None,
-        make_all: Callable[[Iterable[Numbered]], Iterator[tuple[Numbered, Made]]] | None = None,
     ) -> None:
         self._sources = sources
         self._make = make
-        self._make_all = make_all or here(make)
         self._seen = seen
         self._limit = limit
         self._done = 0
@@ -54,7 +49,7 @@ class Reader:
 
     def read(
         self, seek: tuple[int, int, Position | None], covered: ordinals.Covered
-    ) -> Iterator[Made]:
+    ) -> Iterator[Entry | Letter | Skip]:
         """Everything from `seek` (ordinal, source, position) on that is not `covered`.
 
         Where the index of keys was lost, it is filled again from the first record on.
@@ -62,14 +57,15 @@ class Reader:
         through = self._seen.through
         if through < seek[0]:
             seek = (0, 0, None)
-        wanted = (
-            each for each in self.numbered(*seek) if each[0] >= through or each[0] not in covered
-        )
-        for (ordinal, source, record), made in self._make_all(wanted):
+        for ordinal, source, record in self.numbered(*seek):
+            settled = ordinal in covered
+            if settled and ordinal < through:
+                continue
+            made = self._make(ordinal, source, record)
             first = None
             if isinstance(made, Entry) and made.key:
                 first = self._seen.first(made.key, ordinal)
-            if ordinal in covered:
+            if settled:
                 continue
             if isinstance(made, Entry) and first is not None:
                 yield Skip(ordinal, source, record.position, first, labels=made.labels)
