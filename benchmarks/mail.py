@@ -20,7 +20,33 @@ PEOPLE = 20_000
 DOMAINS = ("example.com", "example.org", "example.net", "mail.example.com")
 MINE = "example.com"
 
-_WORDS = ["offer", "invoice", "meeting", "thanks", "regards", "project", "order", "delivery", "price", "contract", "question", "answer", "report", "Monday", "week", "team", "customer", "please", "attached", "confirm", "signed", "version", "changes", "next", "call"]
+_WORDS = [
+    "offer",
+    "invoice",
+    "meeting",
+    "thanks",
+    "regards",
+    "project",
+    "order",
+    "delivery",
+    "price",
+    "contract",
+    "question",
+    "answer",
+    "report",
+    "Monday",
+    "week",
+    "team",
+    "customer",
+    "please",
+    "attached",
+    "confirm",
+    "signed",
+    "version",
+    "changes",
+    "next",
+    "call",
+]
 _ABROAD = {
     "iso-8859-1": "Grüße aus München, señor Nuñez à côté",
     "windows-1252": "“quoted” – it’s 5 € – déjà vu",

@@ -26,7 +26,8 @@ from bulkload.hubspot.sink import Sink
 from bulkload.journal.journal import Journal
 from bulkload.journal.settlement import Settlement
 from bulkload.letters import LetterWriter
-from bulkload.making import Maker
+from bulkload.making import Maker, Making, lost
+from bulkload.parallel import Pool, processes
 from bulkload.parts import Parts, Policy, Tally
 from bulkload.people import People
 from bulkload.pipeline import Pipeline
@@ -40,22 +41,28 @@ from bulkload.settling import Load, Question
 from bulkload.sources import fingerprint
 from bulkload.sources.archived import ArchivedSource
 from bulkload.sources.files import FileSource
-from bulkload.spreading import Spread, pool, processes
 from bulkload.summary import Summary, keep, resume_command, standing_besides
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from bulkload.batching import Batch
+    from bulkload.batching import Batch, Entry, Letter, Skip
     from bulkload.call import Call
     from bulkload.hubspot.client import Client
     from bulkload.journal.settlement import Open
+    from bulkload.making import Numbered
     from bulkload.options import Options
     from bulkload.ordinals import Covered
     from bulkload.protocols import KeysSeen, Source
     from bulkload.rundir import RunDir
     from bulkload.traffic import Traffic
 
+
+WORTH_BYTES = 4 << 20
+"""Of mail: what is smaller is read sooner than a process is started."""
+
+MOST_PROCESSES = 4
+"""More would read faster than any account takes records."""
 
 QUIET_S = 60.0
 """How long after its time limit a call may still be carried out by the remote."""
@@ -199,10 +206,10 @@ class _Life:
             options.max_batch_bytes, marks, options.key,
         )  # fmt: skip
         seen = kept.enter_context(closing(self._seen(marked=bool(marks))))
-        make_all = None
-        if (workers := self._processes()) > 0:
-            make_all = Spread(kept.enter_context(pool(maker, workers)))
-        reader = Reader(self._sources, maker.make, seen, limit=options.limit, make_all=make_all)
+        pool = self._pool(maker)
+        if pool is not None:
+            kept.enter_context(pool)
+        reader = Reader(self._sources, maker.make, seen, limit=options.limit, pool=pool)
         people = People(journal.contact)
         if self._word is None and means != "hold" and self._tally.doubt:
             await self._reopen(journal, None, means)
@@ -261,12 +268,15 @@ class _Life:
             await journal.finish()
         return pipeline.stopped
 
-    def _processes(self) -> int:
+    def _pool(self, maker: Maker) -> Pool[Numbered, Entry | Letter | Skip] | None:
         """Mail takes time, and may end a process that reads it: others read it where that pays."""
         if self._resolving or not any(source.format in MAIL for source in self._sources):
-            return 0
+            return None
         sizes = [source.size() for source in self._sources]
-        return processes(None if None in sizes else sum(size or 0 for size in sizes))
+        size = None if None in sizes else sum(size or 0 for size in sizes)
+        if size is not None and size < WORTH_BYTES:
+            return None
+        return Pool(Making(maker), lost, processes=min(processes(None, size), MOST_PROCESSES))
 
     def _seen(self, *, marked: bool) -> KeysSeen:
         """What knows a key again. Where the remote refuses a second record, the last will do."""

@@ -16,13 +16,20 @@ from bulkload.errors import RecordError
 from bulkload.hubspot.wire import ENVELOPE_BYTES
 from bulkload.keys import key_of
 from bulkload.mapping import map_record
-from bulkload.model import LeftOut
+from bulkload.model import LeftOut, Position, Record
 
 if TYPE_CHECKING:
     from bulkload.hubspot.lookup import Marks
     from bulkload.letters import Reason
-    from bulkload.model import Mapped, Position, Record
+    from bulkload.model import Mapped
     from bulkload.rules import Rules
+
+
+Numbered = tuple[int, int, Record]
+"""A record with its ordinal and its source's number."""
+
+
+_ELSEWHERE = Record(Position(0, 0), "mail", None)
 
 
 class Writer(Protocol):
@@ -123,3 +130,29 @@ class Maker:
     ) -> Letter:
         where = f"{self.nouns[source]} {record.position.number}: {message}"
         return self.writer.write(ordinal, source, record.position, record, reason, where)
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """The work of a load's processes. An entry comes back without its record: who sent it has it."""
+
+    maker: Maker
+
+    def __call__(self, group: list[Numbered]) -> list[Entry | Letter | Skip]:
+        return [_light(self.maker.make(*each)) for each in group]
+
+
+def lost(each: Numbered) -> Numbered:
+    """A record that no process survives, as it is then taken."""
+    ordinal, source, record = each
+    flaw = "the parser's process died on this record; it is left as it is"
+    return ordinal, source, record._replace(flaw=flaw)
+
+
+def weight(each: Numbered) -> int:
+    """Bytes of a record on its way to a process."""
+    return len(each[2].raw or b"") + 200
+
+
+def _light(made: Entry | Letter | Skip) -> Entry | Letter | Skip:
+    return made._replace(record=_ELSEWHERE) if isinstance(made, Entry) else made

@@ -44,6 +44,9 @@ GROUP_RECORDS, GROUP_BYTES = 64, 256 << 10
 many.
 """
 
+BYTES_A_PROCESS = 1 << 20
+"""Of sources: what is smaller is not worth another process."""
+
 _BLOCK = 1 << 18
 _START = "import sys; sys.path[:] = sys.argv[1:]; from bulkload.worker import serve; serve()"
 
@@ -60,6 +63,17 @@ def grouped(each: Iterable[T], weigh: Callable[[T], int]) -> Iterator[list[T]]:
             group, size = [], 0
     if group:
         yield group
+
+
+def processes(jobs: int | None, size: int | None) -> int:
+    """How many for sources of `size` bytes, None where that is not known; `jobs`: as the user says.
+
+    At least one: what is read may be the end of the process that reads it.
+    """
+    if jobs is not None:
+        return jobs
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(cores or 1, cores or 1 if size is None else size // BYTES_A_PROCESS + 1)
 
 
 @dataclass(slots=True, eq=False)

@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING
 from bulkload import ordinals
 from bulkload.batching import Batch, Entry, Letter, Skip
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
+from bulkload.making import weight
+from bulkload.parallel import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
+    from bulkload.making import Numbered
     from bulkload.model import Position, Record
+    from bulkload.parallel import Pool
     from bulkload.protocols import KeysSeen, Source
 
 
@@ -25,7 +29,8 @@ class Reader:
     """Reads a run's sources in order. Blocking; used by one thread at a time.
 
     `make`: what becomes of one record. `limit`: only the first so many records of the run.
-    `seen`: knows which record had a key before.
+    `seen`: knows which record had a key before. `pool`: processes whose work is `Making`, for all
+    but a rebuilt batch.
     """
 
     def __init__(
@@ -35,11 +40,13 @@ class Reader:
         seen: KeysSeen,
         *,
         limit: int | None = None,
+        pool: Pool[Numbered, Entry | Letter | Skip] | None = None,
     ) -> None:
         self._sources = sources
         self._make = make
         self._seen = seen
         self._limit = limit
+        self._pool = pool
         self._done = 0
         self._now: Source | None = None
 
@@ -57,11 +64,11 @@ class Reader:
         through = self._seen.through
         if through < seek[0]:
             seek = (0, 0, None)
-        for ordinal, source, record in self.numbered(*seek):
+        records = (
+            each for each in self.numbered(*seek) if each[0] not in covered or each[0] >= through
+        )
+        for (ordinal, source, record), made in self._made(records):
             settled = ordinal in covered
-            if settled and ordinal < through:
-                continue
-            made = self._make(ordinal, source, record)
             first = None
             if isinstance(made, Entry) and made.key:
                 first = self._seen.first(made.key, ordinal)
@@ -71,6 +78,17 @@ class Reader:
                 yield Skip(ordinal, source, record.position, first, labels=made.labels)
             else:
                 yield made
+
+    def _made(
+        self, records: Iterator[Numbered]
+    ) -> Iterator[tuple[Numbered, Entry | Letter | Skip]]:
+        if self._pool is None:
+            for each in records:
+                yield each, self._make(*each)
+            return
+        for group, several in self._pool.map(grouped(records, weight)):
+            for each, made in zip(group, several, strict=True):
+                yield each, made._replace(record=each[2]) if isinstance(made, Entry) else made
 
     def rebuild(self, covers: str, source: int, position: Position) -> Batch:
         """The entries of an earlier attempt, read again from its sources.

@@ -17,17 +17,13 @@ from bulkload.batching import Entry, Letter, Skip
 from bulkload.errors import RecordError
 from bulkload.hubspot.properties import as_json
 from bulkload.keys import key_of
-from bulkload.model import Record
 from bulkload.sources.mapped import FORM
 
 if TYPE_CHECKING:
     from bulkload.hubspot.definitions import Complaint, Definitions
     from bulkload.letters import Reason
-    from bulkload.making import Maker
-    from bulkload.model import Mapped, Position
-
-Numbered = tuple[int, int, Record]
-"""A record with its ordinal and its source's number."""
+    from bulkload.making import Maker, Numbered
+    from bulkload.model import Mapped, Position, Record
 
 CHARSET_BYTES = 16 << 10
 """How far into a message its charset is looked for."""
@@ -126,18 +122,6 @@ class Judge:
             "notes": mapped.notes,
         }
         return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
-
-
-def lost(each: Numbered) -> Numbered:
-    """A record that no process survives, as it is then taken."""
-    ordinal, source, record = each
-    flaw = "the parser's process died on this record; it is left as it is"
-    return ordinal, source, record._replace(flaw=flaw)
-
-
-def weight(each: Numbered) -> int:
-    """Bytes of a record on its way to a process."""
-    return len(each[2].raw or b"") + 200
 
 
 def charset(record: Record) -> str:

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self
 
 from bulkload.batching import Entry, batches
-from bulkload.checking.judging import Judge, Reasons, Verdict, lost, weight
+from bulkload.checking.judging import Judge, Reasons, Verdict
 from bulkload.checking.sampling import Sampler
 from bulkload.checking.tally import Tally
 from bulkload.deciding import MAIL
 from bulkload.errors import RefusedToStart
 from bulkload.hubspot.wire import ENVELOPE_BYTES
-from bulkload.making import Maker
+from bulkload.making import Maker, lost, weight
 from bulkload.model import Address
-from bulkload.parallel import Pool, grouped
+from bulkload.parallel import Pool, grouped, processes
 from bulkload.reading import Reader
 from bulkload.recent import Recent
 from bulkload.seen import Seen
@@ -31,15 +31,12 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from bulkload.checking.judging import Numbered
     from bulkload.hubspot.definitions import Definitions
     from bulkload.hubspot.lookup import Marks
+    from bulkload.making import Numbered
     from bulkload.options import Options
     from bulkload.protocols import KeysSeen, Source
     from bulkload.rules import Rules
-
-BYTES_A_PROCESS = 1 << 20
-"""Of sources: what is smaller is not worth another process."""
 
 REMEMBERED = 50_000
 """Addresses that were met last are known from memory."""
@@ -254,14 +251,6 @@ def _entry(each: Numbered, verdict: Verdict) -> Entry:
     people = tuple(Address(address) for address in verdict.people)
     body = bytes(verdict.size)
     return Entry(ordinal, source, record.position, str(ordinal), body, record, people=people)
-
-
-def processes(jobs: int | None, size: int | None) -> int:
-    """How many are worth their start: at least one, since it may be one that dies."""
-    if jobs is not None:
-        return jobs
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(cores or 1, cores or 1 if size is None else size // BYTES_A_PROCESS + 1))
 
 
 def _size(sources: Sequence[Source]) -> int | None:

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from bulkload.checking.checked import Checked, People
 from bulkload.checking.estimate import Day, estimate, lookups
-from bulkload.checking.judging import Judge, Reasons, Verdict, charset, lost, year
+from bulkload.checking.judging import Judge, Reasons, Verdict, charset, year
 from bulkload.checking.sampling import Sampler
-from bulkload.checking.scanning import Now, processes
+from bulkload.checking.scanning import Now
 from bulkload.checking.tally import MOST_GROUPS, OTHERS, Tally
 from bulkload.hubspot.definitions import Complaint, Definition, Definitions
 from bulkload.hubspot.wire import ENVELOPE_BYTES
 from bulkload.keys import key_of
 from bulkload.mail.mine import Mine
-from bulkload.making import Maker
+from bulkload.making import Maker, lost
 from bulkload.mapping import map_record
 from bulkload.model import Mapped, Position, Record
 from bulkload.report import checked as in_words
@@ -346,9 +346,3 @@ def test_progress_is_a_line_now_and_then() -> None:
     ]
     assert told([5.0], show=False) == ""
     assert told([5.0], tty=True).startswith("\r\x1b[K5,000 records")
-
-
-def test_small_sources_are_worth_one_process() -> None:
-    assert processes(None, 1000) == 1
-    assert processes(3, 1000) == 3
-    assert processes(None, None) >= 1

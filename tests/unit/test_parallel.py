@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bulkload import parallel
 from bulkload.errors import StoppedResumable
-from bulkload.parallel import GROUP_BYTES, GROUP_RECORDS, Pool, grouped
+from bulkload.parallel import GROUP_BYTES, GROUP_RECORDS, Pool, grouped, processes
 from tests.working import Item, lost, work
 
 if TYPE_CHECKING:
@@ -149,3 +149,9 @@ def test_a_pool_without_a_python_says_so(monkeypatch: pytest.MonkeyPatch) -> Non
         pytest.raises(StoppedResumable, match="can't be started"),
     ):
         list(pool.map(numbered([1])))
+
+
+def test_small_sources_are_worth_one_process() -> None:
+    assert processes(None, 1000) == 1
+    assert processes(3, 1000) == 3
+    assert processes(None, None) >= 1
