@@ -2,7 +2,7 @@
 
 Read here and not by the standard library, which drops a whole header for one broken mailbox.
 Groups are opened, comments are names where there is no other, source routes and `mailto:` go.
-What is left of a domain past ASCII is its A-label (RFC 5890): HubSpot takes no other address.
+A domain past ASCII is given as its A-label (RFC 5890), the form that every system takes.
 """
 
 from __future__ import annotations

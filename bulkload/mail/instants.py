@@ -111,7 +111,7 @@ def _read(written: str, zone: str) -> Instant:
     _refuse_absurd(naive)
     east = _zone(rest, comments)
     if east is None:
-        notes.append(f"has no time zone that there is, and is taken as {zone}")
+        notes.append(f"has no known time zone, and is taken as {zone}")
         when = _in_zone(naive, zone)
     else:
         when = naive - timedelta(minutes=east)

@@ -7,12 +7,14 @@ message lost. NUL and lone surrogates go, since no JSON API takes them.
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from functools import lru_cache
 
 from bulkload.mail.charsets import codec, guessed
 
 _UNFIT = re.compile("[\0\ud800-\udfff]")
 _SHIFT = re.compile(rb"\x1b(?:\$[@B]|\([BJ])")
+_MARK = "\ufeff"  # of the order of bytes
 _TORN = "\ufffd"
 
 
@@ -27,7 +29,7 @@ def decoded(raw: bytes, charset: str = "") -> str:
         return text.replace("\0", "") if "\0" in text else text
     for candidate in (name, "utf-8"):
         try:
-            return clean(raw.decode(candidate))
+            return clean(raw.decode(candidate)).removeprefix(_MARK)
         except (LookupError, ValueError):
             # Unknown, no text encoding ("hex", "zip"), or wrong for these bytes.
             continue
@@ -68,6 +70,8 @@ def clean(text: str) -> str:
 
 
 def _nearest(raw: bytes, name: str, *, declared: bool) -> str:
+    if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return clean(raw.decode("utf-16", "replace"))
     if declared:
         try:
             text = raw.decode(name, "replace")

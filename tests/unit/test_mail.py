@@ -159,6 +159,8 @@ def test_a_forward_shows_what_it_forwards() -> None:
         ("shift_jis", b"\x81", "\ufffd"),
         ("a\0b", b"x", "x"),
         ("utf-16", b"\xff\xfeA\0", "A"),
+        ("", b"\xff\xfeA\0\xe9\0", "Aé"),
+        ("utf-8", b"\xef\xbb\xbfA", "A"),
     ],
 )
 def test_charsets(charset: str, raw: bytes, expected: str) -> None:
