@@ -102,7 +102,7 @@ def _read(value: str) -> Mailboxes:
 
 
 _MOST_KNOWN = 400  # characters: what is kept is bounded
-_known = lru_cache(maxsize=4096)(_read)
+_known = lru_cache(maxsize=2048)(_read)
 
 
 def _simple(value: str) -> tuple[Address, ...] | None:

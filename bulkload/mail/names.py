@@ -16,17 +16,20 @@ def _set(words: str) -> frozenset[str]:
 
 
 _TITLES = _set(
-    "dr prof professor mr mrs ms miss mx sir dame herr frau hr fr mme mlle madame monsieur sr sra"
-    " srta dott dottssa ing dipl dipl-ing mag rev ir drs mgr doc judr mudr phdr"
+    "dr prof professor mr mrs ms miss mx sir dame herr frau mme mlle madame monsieur sra srta dott"
+    " dottssa dipl dipl-ing drs mgr judr mudr phdr"
 )
-_SUFFIXES = _set("jr sr ii iii iv md phd ph.d esq cpa mba msc bsc ma ba dds rn pe llm csc")
+_DOTTED_TITLES = _set("hr. fr. sr. m. ing. mag. rev. ir. doc.")  # names without their full stop
+_SUFFIXES = _set("jr sr ii iii iv md phd ph.d esq cpa mba msc bsc dds rn pe llm csc")
 _ORGANISATIONS = _set(
-    "inc ltd limited llc llp plc gmbh ag kg ohg ug eg ev corp corporation company co bv nv sa sas"
-    " sarl srl spa oy ab as aps bank group gruppe team support service services newsletter news"
-    " info sales marketing billing accounting notification notifications noreply no-reply hr"
-    " helpdesk university universität foundation institute verlag shop store online via list"
-    " mailing admin administrator webmaster postmaster office customer daemon system subsystem"
-    " robot alerts reports"
+    "inc ltd limited llc llp plc gmbh corp corporation company bank group gruppe team support"
+    " service services newsletter news info sales marketing billing accounting notification"
+    " notifications noreply no-reply hr helpdesk university universität foundation institute verlag"
+    " shop store online via list mailing admin administrator webmaster postmaster office customer"
+    " daemon system subsystem robot alerts reports"
+)
+_LEGAL_FORMS = _set(
+    "AG KG OHG UG BV B.V. NV N.V. SA S.A. SAS SARL SRL SpA S.p.A. AB AS Oy ApS Co. eG"
 )
 _BETWEEN = re.compile(r"\s*,\s*")
 _INITIAL = re.compile(r"[^\W\d_]\.?")
@@ -50,8 +53,6 @@ def split(name: str) -> tuple[str, str]:
     first = 1
     while first < len(words) - 1 and _INITIAL.fullmatch(words[first]):
         first += 1
-    if _bare(words[first]) in _SUFFIXES and first == len(words) - 1:
-        return " ".join(words), ""
     return " ".join(words[:first]), " ".join(words[first:])
 
 
@@ -73,15 +74,18 @@ def _with_commas(name: str) -> tuple[str, str]:
 
 def _untitled(words: list[str]) -> list[str]:
     at = 0
-    # "M." and "Sr." are titles with their full stop, and initials or suffixes elsewhere.
-    while at < len(words) - 1 and _bare(words[at]) in _TITLES and len(_bare(words[at])) > 1:
+    while at < len(words) - 1 and (
+        _bare(words[at]) in _TITLES or words[at].lower() in _DOTTED_TITLES
+    ):
         at += 1
     return words[at:]
 
 
 def _is_organisation(words: list[str]) -> bool:
     return any(
-        _bare(word) in _ORGANISATIONS or any(letter in "&|/0123456789@" for letter in word)
+        _bare(word) in _ORGANISATIONS
+        or word in _LEGAL_FORMS
+        or any(letter in "&|/0123456789@" for letter in word)
         for word in words
     )
 
