@@ -38,6 +38,7 @@ class Part:
     """
 
     __slots__ = (
+        "_encoding",
         "_end",
         "_raw",
         "_start",
@@ -55,6 +56,7 @@ class Part:
         self._raw, self._start, self._end = raw, start, end
         self.parts: list[Part] = []
         self.left = False
+        self._encoding: str | None = None
         self.kind = default
         self.params: dict[str, str] = {}
         self.disposition = ""
@@ -86,8 +88,10 @@ class Part:
     @property
     def encoding(self) -> str:
         """The transfer encoding in lower case as it is written; "" where there is none."""
-        written = self.headers.get("content-transfer-encoding")
-        return "" if written is None else written.decode("latin-1").strip("\"'; ").lower()
+        if self._encoding is None:
+            written = self.headers.get("content-transfer-encoding") or b""
+            self._encoding = written.decode("latin-1").strip("\"'; ").lower()
+        return self._encoding
 
 
 def parse(raw: bytes) -> Part:
