@@ -146,9 +146,8 @@ class _Tree:
         for line, after, last in _delimiters(raw, start, end, delimiter):
             if begun >= 0:
                 part.parts.append(self.part(raw, begun, max(begun, line), default, level + 1))
-            begun = after
-            if last:
-                return
+            # Parts behind the end are parts: gateways add them, and mailers close too early.
+            begun = -1 if last else after
             if self.parts_left <= 0:
                 part.left = True
                 rest = Part(Headers([]), raw, after, end, "text/plain")

@@ -85,6 +85,11 @@ def test_a_tree_of_parts() -> None:
         ),
         (b"Content-Type: text/html; boundary=b\n\n--b\n\none\n--b--", [("text/plain", b"one")]),
         (b"Content-Type: text/html; boundary=b\n\none", [("text/html", b"one")]),
+        # A part behind the end.
+        (
+            b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b--\nx\n--b\n\ntwo\n--b--",
+            [("text/plain", b"one"), ("text/plain", b"two")],
+        ),
         # A digest's parts are messages.
         (
             b"Content-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: x\n\none\n--b--",
