@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, closing, suppress
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload import binding, events, verdict
@@ -58,6 +59,9 @@ if TYPE_CHECKING:
     from bulkload.traffic import Traffic
 
 
+SAMPLED = 100
+"""Records that a new run's mapping is tried on before the first call."""
+
 WORTH_BYTES = 4 << 20
 """Of mail: what is smaller is read sooner than a process is started."""
 
@@ -73,6 +77,13 @@ def _kept(read: Iterator[Batch], seen: KeysSeen) -> Iterator[Batch]:
     for batch in read:
         seen.commit()
         yield batch
+
+
+def _sample(reader: Reader, maker: Maker) -> list[dict[str, str]]:
+    """What the first records are mapped to."""
+    with closing(reader.numbered(0, 0, None)) as records:
+        looked = (maker.look(*each)[1] for each in islice(records, SAMPLED))
+        return [mapped.input.properties for mapped in looked if mapped is not None]
 
 
 class Word(NamedTuple):
@@ -211,6 +222,8 @@ class _Life:
             kept.enter_context(pool)
         reader = Reader(self._sources, maker.make, seen, limit=options.limit, pool=pool)
         people = People(journal.contact)
+        if not (self._resolving or journal.counts.read):
+            await preflight.warn(await asyncio.to_thread(_sample, reader, maker))
         if self._word is None and means != "hold" and self._tally.doubt:
             await self._reopen(journal, None, means)
         state = await journal.state()

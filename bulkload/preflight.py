@@ -16,12 +16,12 @@ from urllib.parse import quote
 
 from bulkload import events
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
-from bulkload.hubspot import account, archive, contacts, lookup, owners, paths, wire
+from bulkload.hubspot import account, archive, contacts, definitions, lookup, owners, paths, wire
 from bulkload.hubspot.lookup import Marks
 from bulkload.retry import probe_delay
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from random import Random
 
     from bulkload.hubspot.account import Account, Property
@@ -159,6 +159,21 @@ class Preflight:
             partial(contacts.judge_read, [NOBODY]),
             "or load without them: --no-contacts",
         )
+
+    async def warn(self, sample: Sequence[Mapping[str, str]]) -> None:
+        """Say what the portal would refuse every record of a sample for: such a mapping can't work.
+
+        A warning and no stop: what the portal tells of its properties may be wrong.
+        """
+        sent = await self.traffic.call(partial(self.client.get, paths.PROPERTIES), self._pause)
+        hopeless = definitions.read(sent.reply).hopeless(sample) if sample else ()
+        for complaint in hopeless:
+            self.tell(
+                events.Said(
+                    f"the portal will refuse each record for {complaint}; all of the first "
+                    f"{len(sample):,} have it. Stop, and look: bulkload check, --map"
+                )
+            )
 
     async def owners(self) -> Mapping[str, str]:
         """The portal's owners, archived ones too: address → owner id. Raises RefusedToStart."""

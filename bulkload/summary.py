@@ -67,7 +67,7 @@ def standing(directory: RunDir, facts: dict[str, Any]) -> Summary:
     code = finished if facts.get("complete") else 3
     return Summary(
         run=str(directory.path),
-        read=sum(counts) - counts.batches,
+        read=counts.read,
         loaded=counts.loaded,
         existing=counts.existing,
         dead_lettered=counts.dead_lettered,

@@ -29,6 +29,11 @@ class Counts(NamedTuple):
     skipped: int
     batches: int
 
+    @property
+    def read(self) -> int:
+        """All whose outcome is settled."""
+        return sum(self) - self.batches
+
 
 def is_committed(run: RunDir) -> bool:
     """Whether the directory holds a run; a process killed too early leaves none."""
