@@ -252,8 +252,10 @@ def batches(
         if isinstance(each, Entry) and each.people and (new := waiting.new(each)):
             if waiting.full_for(each, new):
                 yield from waiting.leave(start)
-            waiting.add(each, new)
-            continue
+                new = waiting.new(each)  # those that left may ask for its people too
+            if new:
+                waiting.add(each, new)
+                continue
         if not now.empty and (gap or now.full_for(each)):
             yield now.batch()
             now = start()

@@ -10,80 +10,47 @@ import asyncio
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, ExitStack, closing, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload import binding, events, verdict
-from bulkload.added import relabelled
-from bulkload.batching import batches
 from bulkload.connecting import connected
-from bulkload.deciding import MAIL
 from bulkload.errors import BulkloadError, RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.hubspot import wire
 from bulkload.hubspot.sink import Sink
 from bulkload.journal.journal import Journal
 from bulkload.journal.settlement import Settlement
 from bulkload.letters import LetterWriter
-from bulkload.making import Maker, Making, lost
-from bulkload.parallel import Pool, processes
 from bulkload.parts import Parts, Policy, Tally
 from bulkload.people import People
 from bulkload.pipeline import Pipeline
 from bulkload.preflight import Preflight
-from bulkload.reading import Reader
-from bulkload.recent import Recent
-from bulkload.rules import Rules
 from bulkload.runlog import RunLog
-from bulkload.seen import Seen
 from bulkload.settling import Load, Question
 from bulkload.sources import fingerprint
 from bulkload.sources.archived import ArchivedSource
 from bulkload.sources.files import FileSource
 from bulkload.summary import Summary, keep, resume_command, standing_besides
+from bulkload.supply import Supply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-    from bulkload.batching import Batch, Entry, Letter, Skip
     from bulkload.call import Call
     from bulkload.hubspot.client import Client
     from bulkload.journal.settlement import Open
-    from bulkload.making import Numbered
     from bulkload.options import Options
     from bulkload.ordinals import Covered
-    from bulkload.protocols import KeysSeen, Source
+    from bulkload.protocols import Source
+    from bulkload.reading import Reader
     from bulkload.rundir import RunDir
     from bulkload.traffic import Traffic
 
 
-SAMPLED = 100
-"""Records that a new run's mapping is tried on before the first call."""
-
-WORTH_BYTES = 4 << 20
-"""Of mail: what is smaller is read sooner than a process is started."""
-
-MOST_PROCESSES = 4
-"""More would read faster than any account takes records."""
-
 QUIET_S = 60.0
 """How long after its time limit a call may still be carried out by the remote."""
-
-
-def _kept(read: Iterator[Batch], seen: KeysSeen) -> Iterator[Batch]:
-    """The keys of a batch are durable before it is handed on."""
-    for batch in read:
-        seen.commit()
-        yield batch
-
-
-def _sample(reader: Reader, maker: Maker) -> list[dict[str, str]]:
-    """What the first records are mapped to."""
-    with closing(reader.numbered(0, 0, None)) as records:
-        looked = (maker.look(*each)[1] for each in islice(records, SAMPLED))
-        return [mapped.input.properties for mapped in looked if mapped is not None]
 
 
 class Word(NamedTuple):
@@ -208,22 +175,15 @@ class _Life:
         marks, slow_s = await binding.bind(journal, traffic, preflight, options)
         means: verdict.Means = "key" if marks else options.in_doubt
         run = journal.facts["run_id"]
-        rules = Rules.from_json(journal.facts["rules"]).owned(journal.facts.get("owners", {}))
         letters = LetterWriter(
             run, [source.name for source in self._sources], filter(None, marks or ()), options.key
         )
-        maker = Maker(
-            run, letters, tuple(source.noun for source in self._sources), rules,
-            options.max_batch_bytes, marks, options.key,
-        )  # fmt: skip
-        seen = kept.enter_context(closing(self._seen(marked=bool(marks))))
-        pool = self._pool(maker)
-        if pool is not None:
-            kept.enter_context(pool)
-        reader = Reader(self._sources, maker.make, seen, limit=options.limit, pool=pool)
-        people = People(journal.contact)
+        supply = kept.enter_context(
+            Supply(self._directory, self._sources, options, journal.facts, marks, letters)
+        )
+        reader, people = supply.reader, People(journal.contact)
         if not (self._resolving or journal.counts.read):
-            await preflight.warn(await asyncio.to_thread(_sample, reader, maker))
+            await preflight.warn(await asyncio.to_thread(supply.sample))
         if self._word is None and means != "hold" and self._tally.doubt:
             await self._reopen(journal, None, means)
         state = await journal.state()
@@ -255,18 +215,8 @@ class _Life:
             attachment_failure=options.attachment_failure,
             max_attachment_bytes=options.max_attachment_bytes,
         )
-        label = rules.label_property
-        read = batches(
-            () if self._resolving else reader.read(state.seek, state.covered),
-            max_records=options.batch_size,
-            max_bytes=options.max_batch_bytes,
-            overhead=wire.ENVELOPE_BYTES,
-            known=people.knows,
-            relabel=partial(relabelled, name=label) if label else None,
-        )
-        pipeline = self._pipeline = Pipeline(
-            parts, policy, _kept(read, seen), self._tally, doubted, people
-        )
+        read = iter(()) if self._resolving else supply.batches(state, people)
+        pipeline = self._pipeline = Pipeline(parts, policy, read, self._tally, doubted, people)
         if self._full is not None:
             pipeline.drain(self._full)
         watch = asyncio.create_task(self._drain_when_told(pipeline))
@@ -280,23 +230,6 @@ class _Life:
             await asyncio.to_thread(self._still_whole, journal)
             await journal.finish()
         return pipeline.stopped
-
-    def _pool(self, maker: Maker) -> Pool[Numbered, Entry | Letter | Skip] | None:
-        """Mail takes time, and may end a process that reads it: others read it where that pays."""
-        if self._resolving or not any(source.format in MAIL for source in self._sources):
-            return None
-        sizes = [source.size() for source in self._sources]
-        size = None if None in sizes else sum(size or 0 for size in sizes)
-        if size is not None and size < WORTH_BYTES:
-            return None
-        return Pool(Making(maker), lost, processes=min(processes(None, size), MOST_PROCESSES))
-
-    def _seen(self, *, marked: bool) -> KeysSeen:
-        """What knows a key again. Where the remote refuses a second record, the last will do."""
-        mail = any(source.format in MAIL for source in self._sources)
-        if mail or (self._options.key is not None and not marked):
-            return Seen(self._directory.path, durable=True)
-        return Recent(max(10_000, 4 * self._options.max_in_flight * self._options.batch_size))
 
     async def _reopen(self, journal: Journal, chosen: Covered | None, means: verdict.Means) -> None:
         again = await journal.reopen_doubts(chosen)

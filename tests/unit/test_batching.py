@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkload import batching
-from bulkload.batching import Batch, Entry, Letter, batches
+from bulkload.added import relabelled
+from bulkload.batching import Batch, Entry, Letter, Skip, batches
 from bulkload.hubspot import wire
+from bulkload.model import Address, Position
 from tests.making import batch, entry, letter
-
-if TYPE_CHECKING:
-    import pytest
 
 MAX_BYTES = 600
 
@@ -92,3 +91,60 @@ def test_split_and_only_lose_nothing() -> None:
     assert (head.covers, rest.covers) == ("0-1", "2-4")
     assert head.attempt == rest.attempt == 3
     assert whole.only({1, 3}).covers == "1,3"
+
+
+def with_people(ordinal: int, *people: int) -> Entry:
+    return entry(ordinal)._replace(people=tuple(Address(f"{who}@x.com") for who in people))
+
+
+_people = st.lists(st.lists(st.integers(0, 40), max_size=4, unique=True), max_size=60)
+
+
+@given(_people, st.integers(1, 7), st.sets(st.integers(0, 40)), st.integers(1, 9))
+def test_each_address_is_asked_for_once_before_its_records_leave(
+    listed: list[list[int]], most: int, known: set[int], asked_at_once: int
+) -> None:
+    entries = [with_people(n, *people) for n, people in enumerate(listed)]
+    asked: list[str] = []
+    gone: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batching, "MOST_ASKED", asked_at_once)
+        for made in batches(
+            entries,
+            max_records=most,
+            max_bytes=MAX_BYTES,
+            known=lambda who: int(who.partition("@")[0]) in known,
+        ):
+            asked += [who.email for who in made.asks]
+            assert len(made.entries) <= most
+            assert len(made.asks) <= max(asked_at_once, 4)
+            for each in made.entries:
+                gone.append(each.ordinal)
+                unknown = {who.email for who in each.people} - {f"{n}@x.com" for n in known}
+                assert unknown <= set(asked)
+    assert sorted(gone) == list(range(len(listed)))
+    assert len(asked) == len(set(asked))
+    assert set(asked) == {f"{n}@x.com" for people in listed for n in people if n not in known}
+
+
+def test_a_record_is_not_overtaken_by_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "LONGEST_WAIT", 5)
+    listed = [with_people(0, 1), *batch(range(1, 30)).entries]
+    made = [
+        b.covers for b in batches(listed, max_records=4, max_bytes=MAX_BYTES, known=lambda _: False)
+    ]
+    assert made.index("0") == 1
+
+
+def test_a_duplicate_gives_its_labels_to_a_first_one_that_has_not_left() -> None:
+    first = entry(0)._replace(labels=("Inbox",))
+    skip = Skip(1, 0, Position(10, 2), 0, labels=("Customers",))
+    (made,) = batches(
+        [first, skip],
+        max_records=10,
+        max_bytes=MAX_BYTES,
+        relabel=lambda each, labels: relabelled(each, labels, "labels"),
+    )
+    sent = orjson.loads(made.entries[0].sent)
+    assert sent["properties"]["labels"] == "Inbox;Customers"
+    assert made.entries[0].body == first.body
