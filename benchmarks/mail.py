@@ -67,7 +67,7 @@ class Made(NamedTuple):
     broken: int
 
 
-def write(path: Path, count: int, *, size: int = 4200, seed: int = 7) -> Made:
+def write(path: Path, count: int, *, size: int = 3700, seed: int = 7) -> Made:
     """`count` messages of about `size` bytes each, on average."""
     draw = random.Random(seed)
     filler = _filler(draw, 16 * size)

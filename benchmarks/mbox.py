@@ -66,8 +66,8 @@ def _of_threads(pid: int) -> list[int]:
 def check(path: Path, *words: str) -> Measured:
     """`bulkload check` of one file, in processes of its own."""
     command = [
-        sys.executable, "-m", "bulkload", "check", str(path), "--json", "--no-progress", "--offline",
-        "--mine", mail.MINE, "--leave-out", "none", *words,
+        sys.executable, "-m", "bulkload", "check", str(path), "--json", "--no-progress",
+        "--offline", "--mine", mail.MINE, "--leave-out", "none", *words,
     ]  # fmt: skip
     began, peak = time.monotonic(), 0.0
     with tempfile.TemporaryFile() as out, subprocess.Popen(command, stdout=out) as process:
@@ -100,7 +100,7 @@ def main(*, quick: bool) -> int:
         began = time.monotonic()
         made = mail.write(path, count)
         print(
-            f"{made.messages:,} messages, {made.size / 1e9:.2f} GB, {made.broken:,} of them broken, "
+            f"{made.messages:,} messages, {made.size / 1e9:.2f} GB, {made.broken:,} broken, "
             f"made in {time.monotonic() - began:.0f} s"
         )
         found, split_s = split(path)

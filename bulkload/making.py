@@ -134,7 +134,7 @@ class Maker:
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """The work of a load's processes. An entry comes back without its record: who sent it has it."""
+    """The work of a load's processes. An entry comes back without its record: the sender has it."""
 
     maker: Maker
 

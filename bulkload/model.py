@@ -75,7 +75,8 @@ class Mapped(NamedTuple):
 
     `people`: whose contacts it is to be tied to, their addresses in lower case. `notes`: what was
     guessed, cut, or stood in for something else. `files`: how many attachments it has; `labels`:
-    those that its mailbox gave it. `attached`: the size in bytes of each attachment, uploaded or not.
+    those that its mailbox gave it. `attached`: the size of each attachment in bytes, uploaded or
+    not.
     """
 
     input: Input

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from bulkload.checking.estimate import Estimate
     from bulkload.checking.tally import Tally
+    from bulkload.proposing.trying import Shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Checked:
     elapsed_s: float
     said: Sequence[str] = ()
     hopeless: Sequence[str] = ()
-    samples: Sequence[dict[str, Any]] = ()
+    samples: Sequence[Shown] = ()
     stopped: str | None = None
 
     @property
@@ -89,7 +90,7 @@ class Checked:
             "asked_portal": self.asked,
             "said": list(self.said),
             "hopeless": list(self.hopeless),
-            "samples": list(self.samples),
+            "samples": [sample.as_json() for sample in self.samples],
             "elapsed_s": round(self.elapsed_s, 3),
             "stopped": self.stopped,
             "exit_code": self.exit_code,

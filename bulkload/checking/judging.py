@@ -34,9 +34,9 @@ _CHARSET = re.compile(rb'[cC]harset\s{0,9}=\s{0,9}"?([\w.:-]{1,40})')
 class Verdict(NamedTuple):
     """`why`: the filter's name of a skip, the message of a dead letter.
 
-    `size`: bytes of its input in a request, without its ties. `people`: whose contacts it is tied to; `attached`:
-    the size of each attachment. `direction`, `year`, `charset`: "" where there is none. `line`: of
-    a file of mapped records, where one is written.
+    `size`: bytes of its input in a request, without its ties. `people`: whose contacts it is tied
+    to; `attached`: the size of each attachment. `direction`, `year`, `charset`: "" where there is
+    none. `line`: of a file of mapped records, where one is written.
     """
 
     fate: Literal["load", "unreadable", "unmappable", "refused", "skip"]

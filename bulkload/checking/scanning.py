@@ -11,7 +11,7 @@ import tempfile
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
 
 from bulkload.batching import Entry, batches
 from bulkload.checking.judging import Judge, Reasons, Verdict
@@ -23,6 +23,7 @@ from bulkload.hubspot.wire import ENVELOPE_BYTES
 from bulkload.making import Maker, lost, weight
 from bulkload.model import Address
 from bulkload.parallel import Pool, grouped, processes
+from bulkload.proposing.trying import Place, Shown
 from bulkload.reading import Reader
 from bulkload.recent import Recent
 from bulkload.seen import Seen
@@ -146,8 +147,7 @@ class Scan:
             "check", Reasons(), nouns, self.rules, options.max_batch_bytes, self.marks, options.key
         )
         self._judge = Judge(self._maker, self.definitions, names if self._mapped else ())
-        self._names = names
-        self._samples: Sampler[dict[str, Any]] = Sampler(self.wanted.sample)
+        self._samples: Sampler[Shown] = Sampler(self.wanted.sample)
         self.tally = Tally(names, nouns)
         return self
 
@@ -155,7 +155,7 @@ class Scan:
         self._kept.close()
 
     @property
-    def samples(self) -> list[dict[str, Any]]:
+    def samples(self) -> list[Shown]:
         """Mapped records, spread over the sources."""
         return self._samples.sample()
 
@@ -205,21 +205,16 @@ class Scan:
         if self._mapped is not None:
             self._mapped.write(verdict.line)
         if self._samples.wants():
-            self._samples.keep(self._sample(ordinal, source, each))
+            self._samples.keep(self._sample(each))
         return True
 
-    def _sample(self, ordinal: int, source: int, each: Numbered) -> dict[str, Any]:
+    def _sample(self, each: Numbered) -> Shown:
         """Mapped once more, here: that is needed seldom, and what it makes is large."""
-        _, mapped = self._maker.look(ordinal, source, each[2])
+        _, source, record = each
+        _, mapped = self._maker.look(*each)
         assert mapped is not None
-        return {
-            "source": self._names[source],
-            "position": each[2].position.as_json(),
-            "properties": mapped.input.properties,
-            "associations": mapped.input.associations,
-            "people": [person.email for person in mapped.people],
-            "notes": list(mapped.notes),
-        }
+        opened = self.sources[source]
+        return Shown(Place(opened.name, opened.noun, record.position), mapped)
 
     def _keys(self, folder: Path) -> KeysSeen:
         """As a load knows a key again."""

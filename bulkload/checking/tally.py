@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bulkload.checking.estimate import lookups
 from bulkload.hubspot.wire import ENVELOPE_BYTES
+from bulkload.proposing.trying import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,11 +37,11 @@ class Group:
     """What many records have in common. `places`: the first of them; `samples`: their words."""
 
     count: int = 0
-    places: list[dict[str, Any]] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
     samples: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        return {"count": self.count, "positions": self.places}
+        return {"count": self.count, "positions": [place.as_json() for place in self.places]}
 
 
 class Groups:
@@ -49,7 +50,7 @@ class Groups:
     def __init__(self) -> None:
         self.found: dict[tuple[str, ...], Group] = {}
 
-    def add(self, kind: tuple[str, ...], words: str, place: dict[str, Any]) -> None:
+    def add(self, kind: tuple[str, ...], words: str, place: Place) -> None:
         if kind not in self.found and len(self.found) >= MOST_GROUPS:
             kind = (*kind[:-1], OTHERS)
         group = self.found.setdefault(kind, Group())
@@ -97,7 +98,7 @@ class Tally:
             self.skipped_by["duplicate" if first is not None else verdict.why] += 1
             return False
         self.mapped += verdict.fate in ("load", "refused")
-        place = {"source": self._names[source], **position.as_json()}
+        place = Place(self._names[source], self._nouns[source], position)
         if verdict.fate != "load":
             self.dead += 1
             reason = "rejected" if verdict.fate == "refused" else verdict.fate

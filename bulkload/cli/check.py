@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import orjson
 
 from bulkload.cli.flags import OPTIONS, access, access_options, given, mapping_options
 
@@ -119,16 +121,15 @@ def _listen(interrupt: asyncio.Event, progress: Scanned) -> None:
 
 def _tell(checked: Checked, *, as_json: bool) -> int:
     """What was found on stdout; returns the exit code, whoever listens."""
-    if as_json:
-        import orjson
+    from bulkload.report import mapped
+    from bulkload.report.checked import words
 
-        text = orjson.dumps(checked.as_json()).decode()
-    else:
-        from bulkload.report.checked import words
-
-        text = words(checked)
     try:
-        click.echo(text)
+        if as_json:
+            click.echo(orjson.dumps(checked.as_json()).decode())
+        else:
+            mapped.records(checked.samples, sys.stdout)
+            click.echo(words(checked))
     except OSError:
         nowhere = os.open(os.devnull, os.O_WRONLY)  # what is left in the buffer goes there
         os.dup2(nowhere, 1)

@@ -1,17 +1,16 @@
 """A check in words that a person understands, with what to do next.
 
-Law kept here: what records hold is shown in the samples alone, and a terminal gets only what can be
-printed.
+Laws kept here: nothing that a record holds is quoted, and a terminal gets only what can be printed.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bulkload.zone import span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from bulkload.checking.checked import Checked
     from bulkload.checking.tally import Group
@@ -19,12 +18,9 @@ if TYPE_CHECKING:
 MOST = 12
 """Lines of a list; `--json` has all of them."""
 
-WIDEST = 160
-"""Characters that are shown of a sample's value."""
-
 
 def words(checked: Checked) -> str:
-    """All of it, most important first."""
+    """All but the samples, most important first."""
     return "\n".join(_clean(line) for line in _lines(checked))
 
 
@@ -55,7 +51,6 @@ def _lines(checked: Checked) -> Iterator[str]:
         )
     yield from _people(checked)
     yield from _how_long(checked)
-    yield from _samples(checked.samples)
     if checked.stopped:
         yield f"Stopped: {checked.stopped}"
 
@@ -88,33 +83,14 @@ def _how_long(checked: Checked) -> Iterator[str]:
         yield f"The account's calls a day last for {ahead.days:,} days of it"
 
 
-def _samples(samples: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    for sample in samples:
-        yield _place({"source": sample["source"], **sample["position"]})
-        for name, value in sample["properties"].items():
-            shown = " ".join(value.split())
-            cut = f"{shown[:WIDEST]}… ({len(value):,} characters)" if len(shown) > WIDEST else shown
-            yield f"    {name:<20} {cut}"
-        if sample["people"]:
-            yield f"    {'contacts':<20} {', '.join(sample['people'][:MOST])}"
-        for note in sample["notes"]:
-            yield f"    {'note':<20} {note}"
-
-
 def _grouped(title: str, groups: list[tuple[str, Group]]) -> Iterator[str]:
     if not groups:
         return
     yield f"{title}:"
     for text, group in groups[:MOST]:
         yield f"  {group.count:>12,}  {text}"
-        yield f"  {'':>12}  first: {_place(group.places[0])}"
+        yield f"  {'':>12}  first: {group.places[0]}"
     yield from _rest(len(groups))
-
-
-def _place(place: Mapping[str, Any]) -> str:
-    """A folder's message by its name, a file's by its number."""
-    at = place["at"] if isinstance(place["at"], str) else f"{place['number']:,}"
-    return f"{place['source']} {at}"
 
 
 def _counted(title: str, counts: list[tuple[str, int]]) -> Iterator[str]:

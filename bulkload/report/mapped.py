@@ -19,12 +19,17 @@ LONGEST = 200
 
 def show(tried: Tried, stream: TextIO) -> None:
     """Write records and faults to `stream`. Raises OSError where nobody listens."""
-    if stream.isatty():
-        _draw(tried.shown, stream)
-    else:
-        stream.write("".join(f"{line}\n" for line in plain(tried.shown)))
+    records(tried.shown, stream)
     stream.write("".join(f"{line}\n" for line in verdict(tried)))
     stream.flush()
+
+
+def records(shown: Sequence[Shown], stream: TextIO) -> None:
+    """Write mapped records alone. Raises OSError where nobody listens."""
+    if stream.isatty():
+        _draw(shown, stream)
+    else:
+        stream.write("".join(f"{line}\n" for line in plain(shown)))
 
 
 def plain(records: Iterable[Shown]) -> Iterator[str]:

@@ -102,11 +102,11 @@ def test_duplicates_are_skipped_over_all_sources(mail: Path, tmp_path: Path) -> 
 
 def test_a_sample_is_of_the_whole_source(mail: Path) -> None:
     samples = checked(mail, wanted=Wanted(sample=5)).samples
-    numbers = [sample["position"]["number"] for sample in samples]
+    numbers = [sample.place.position.number for sample in samples]
     assert len(numbers) == 5
     assert numbers[0] == 1
     assert numbers[-1] > 700
-    assert all(sample["properties"]["hs_timestamp"] for sample in samples)
+    assert all(sample.mapped.input.properties["hs_timestamp"] for sample in samples)
 
 
 def test_only_so_many_are_read_as_is_asked_for(mail: Path) -> None:
