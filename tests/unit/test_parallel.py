@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from itertools import count, islice
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkload import parallel
+from bulkload import child, parallel
 from bulkload.errors import StoppedResumable
 from bulkload.parallel import GROUP_BYTES, GROUP_RECORDS, Pool, grouped, processes
 from tests.working import Item, lost, work
@@ -119,6 +120,32 @@ def test_no_more_is_taken_than_can_be_under_way() -> None:
             os.kill(pid, 0)
 
 
+def test_a_pool_is_closed_while_another_thread_waits_for_it() -> None:
+    """A load that fails ends its pool in one thread while another one reads."""
+    stopped: list[Exception] = []
+    pool = Pool(work, lost, processes=2)
+    begun = threading.Event()
+
+    def groups() -> Iterator[list[Item]]:
+        yield [Item(0)]
+        begun.set()
+        yield [Item(1, "hang")]
+
+    def read() -> None:
+        try:
+            list(pool.map(groups()))
+        except StoppedResumable as error:
+            stopped.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert begun.wait(60)
+    pool.close()
+    reader.join(60)
+    assert not reader.is_alive()
+    assert len(stopped) == 1
+
+
 def test_bytes_under_way_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "MOST_BYTES", 1000)
     taken: list[int] = []
@@ -134,7 +161,7 @@ def test_bytes_under_way_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_pool_that_cannot_begin_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "_START", "raise SystemExit(3)")
+    monkeypatch.setattr(child, "_START", "raise SystemExit(3)")
     with (
         Pool(work, lost, processes=1) as pool,
         pytest.raises(StoppedResumable, match="ended before it began"),
