@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pickle
 import selectors
@@ -17,6 +18,9 @@ from bulkload.worker import LENGTH
 
 T = TypeVar("T")
 A = TypeVar("A")
+
+PIPE_BYTES = 1 << 19
+"""Room for the next group, so that it is there when the process is done with the last."""
 
 _BLOCK = 1 << 18
 _START = "import sys; sys.path[:] = sys.argv[1:]; from bulkload.worker import serve; serve()"
@@ -69,6 +73,8 @@ class Child(Generic[T, A]):
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
         for pipe in (self._stdin, self._stdout):
             os.set_blocking(pipe.fileno(), False)
+            with suppress(OSError, AttributeError):  # as much as this user may have, where one can
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self._out: deque[memoryview] = deque()
         self._in = bytearray()
         self._writing = False

@@ -76,6 +76,10 @@ async def check(
     mail = any(source.format in MAIL for source in opened)
     decided = await asyncio.to_thread(decide, options, opened)
     said += decided.said
+    if options.unknown_contacts == "reject" and decided.rules.people:
+        said.append(
+            "records whose people have no contact are counted as loaded (--unknown-contacts)"
+        )
     known = Known(Definitions({}), None, None, None, {}, [])
     people, stopped = People(0), None
     async with AsyncExitStack() as stack:

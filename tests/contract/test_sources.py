@@ -29,6 +29,7 @@ from bulkload.sources.archives import mail_in
 from bulkload.sources.csvs import CsvSource
 from bulkload.sources.eml import EmlSource
 from bulkload.sources.letters import LettersSource
+from bulkload.sources.mapped import MappedSource
 from bulkload.sources.maildir import MaildirSource
 from bulkload.sources.mbox import MboxSource
 from bulkload.sources.mh import MhSource
@@ -161,6 +162,7 @@ FORMATS: dict[str, tuple[Callable[..., Source], Callable[[Path, list[str]], None
     "ndjson": (NdjsonSource, _ndjson),
     "ndjson.gz": (NdjsonSource, _gzipped(_ndjson)),
     "letters": (LettersSource, _letters),
+    "mapped": (MappedSource, _ndjson),
     "csv": (CsvSource, _csv),
     "csv.gz": (CsvSource, _gzipped(_csv)),
     "mbox": (MboxSource, _mbox),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MBOX = b"From a@b Mon Jan  1 10:00:00 2024\nSubject: x\n\n"
+MAPPED = b'{"bulkload":"mapped/1","source":"x","input":{"properties":{"a":"1"}}}\n'
 LETTER = b'{"source":"x", "bulkload": "dead-letter/1","record":{"a":"1"}}\n'
 
 
@@ -54,6 +55,7 @@ def formats(*specs: str, form: str | None = None) -> list[tuple[str, str]]:
         ("export.txt", b'\n{"a":1}', "ndjson"),
         ("dead-letters.ndjson", LETTER, "letters"),
         ("edited", LETTER, "letters"),
+        ("mapped.ndjson", MAPPED, "mapped"),
     ],
 )
 @pytest.mark.parametrize("compressed", [False, True])
