@@ -29,8 +29,8 @@ from bulkload.sources.archives import mail_in
 from bulkload.sources.csvs import CsvSource
 from bulkload.sources.eml import EmlSource
 from bulkload.sources.letters import LettersSource
-from bulkload.sources.mapped import MappedSource
 from bulkload.sources.maildir import MaildirSource
+from bulkload.sources.mapped import MappedSource
 from bulkload.sources.mbox import MboxSource
 from bulkload.sources.mh import MhSource
 from bulkload.sources.ndjson import NdjsonSource
