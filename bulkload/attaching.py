@@ -48,7 +48,7 @@ class Attaching:
 
     async def attach(self, batch: Batch) -> Attached:
         """The batch with the ids of its files. Raises Drained."""
-        if not any(entry.files for entry in batch.entries):
+        if not (self._policy.uploads and any(entry.files for entry in batch.entries)):
             return Attached(batch)
         entries: list[Entry] = []
         letters: list[Letter] = []

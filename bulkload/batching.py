@@ -48,9 +48,9 @@ class Entry(NamedTuple):
 
     `body` is its input as JSON, the trace id included: what its record alone makes. `key` is its
     key property's value, "" where the run has no such property. `people`: addresses whose contacts
-    it is to be tied to; `files`: how many attachments are to be uploaded with it; `labels`: those
-    that it carries. `sent` is what is sent in place of `body` once something is added; `tied`: its
-    contacts are.
+    it is to be tied to; `files`: how many attachments are to be uploaded with it, or are left out;
+    `labels`: those that it carries. `sent` is what is sent in place of `body` once something is
+    added; `tied`: its contacts are.
     """
 
     ordinal: int

@@ -44,6 +44,11 @@ class Ledger:
                 batches=1,
             )
 
+    def leave_out(self, files: int) -> None:
+        """Attachments of records that were read: they are left out where none is uploaded."""
+        if not self.policy.uploads:
+            self.tally.files_left_out += files
+
     def count(
         self,
         *,

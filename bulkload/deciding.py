@@ -20,6 +20,7 @@ from bulkload.mail.owners import read_owners
 from bulkload.mail.read import read_email
 from bulkload.options import AUTO
 from bulkload.rules import Rules
+from bulkload.sources.csvs import CsvSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -53,6 +54,11 @@ def decide(options: Options, sources: Sequence[Source]) -> Decided:
         mine, words = guess(_sample(mail, options.timezone))
         said.append(words)
     columns = _columns(options)
+    for source in sources:
+        if columns is not None and isinstance(source, CsvSource):
+            columns.check(source.columns, source.name)
+            if unused := columns.unused(source.columns):
+                said.append(f"{source.name}: columns that no rule takes: {', '.join(unused)}")
     filters = Filters.parse(
         options.filter, options.leave_out, never_log(options.never_log), ZoneInfo(options.timezone)
     )

@@ -212,6 +212,7 @@ class _Life:
             began=journal.facts.get("began"),
             quiet_s=options.timeout + QUIET_S + slow_s,
             unknown_contacts=options.unknown_contacts,
+            uploads=options.attachments == "upload",
             attachment_failure=options.attachment_failure,
             max_attachment_bytes=options.max_attachment_bytes,
         )
@@ -224,6 +225,10 @@ class _Life:
             await pipeline.run()
         finally:
             watch.cancel()
+            if people.hits or people.misses:
+                self._log.write(
+                    f"people: {people.hits:,} were known, {people.misses:,} were to be asked for"
+                )
         if pipeline.stopped is None and self._resolving and not complete:
             return StoppedResumable("what was in doubt was looked at; the rest is not loaded yet")
         if pipeline.stopped is None:
@@ -333,5 +338,5 @@ class _Life:
             exit_code=code,
             resume=resume_command(self._directory, access.flags()) if code == 3 else None,
             stopped=str(stopped) if stopped is not None else None,
-            **standing_besides(self._directory),
+            **standing_besides(self._directory, tally.files_left_out),
         )

@@ -91,7 +91,7 @@ def _from_mail(record: Record, raw: bytes, rules: Rules) -> Mapped | LeftOut:
         value,
         external_people(email, rules.mine) if rules.people else (),
         notes,
-        len(email.attachments) if rules.attachments == "upload" else 0,
+        0 if rules.attachments == "list" else len(email.attachments),
         email.labels if rules.label_property else (),
         tuple(attachment.size for attachment in email.attachments),
     )

@@ -74,9 +74,9 @@ class Mapped(NamedTuple):
     """A record as it will be sent.
 
     `people`: whose contacts it is to be tied to, their addresses in lower case. `notes`: what was
-    guessed, cut, or stood in for something else. `files`: how many attachments it has; `labels`:
-    those that its mailbox gave it. `attached`: the size of each attachment in bytes, uploaded or
-    not.
+    guessed, cut, or stood in for something else. `files`: how many attachments are to be uploaded,
+    or are left out; `labels`: those that its mailbox gave it. `attached`: the size of each
+    attachment in bytes, uploaded or not.
     """
 
     input: Input

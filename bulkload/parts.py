@@ -39,6 +39,7 @@ class Policy:
     began: float | None = None
     quiet_s: float = 120.0
     unknown_contacts: UnknownContacts = "skip"
+    uploads: bool = False
     attachment_failure: AttachmentFailure = "load"
     max_attachment_bytes: int = 50 << 20
 
@@ -52,6 +53,7 @@ class Tally:
         self.first_request: float | None = None
         self.last_settled: float | None = None
         self.settled_now = 0
+        self.files_left_out = 0
 
     @property
     def read(self) -> int:

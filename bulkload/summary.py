@@ -26,7 +26,8 @@ class Summary:
 
     `resume` is the command that goes on with it, None where there is nothing left to do;
     `stopped` says why it ended early. `skipped_by` counts what was left out by why; `contacts`
-    the addresses that have one (`found`), have none (`missing`), or got one (`made`). Exit codes:
+    the addresses that have one (`found`), have none (`missing`), or got one (`made`);
+    `attachments` the files that were `uploaded`, and those that this process left out. Exit codes:
     0 all loaded or existing, 1 finished with dead letters or doubts, 3 stopped resumable, 4
     stopped for good.
     """
@@ -49,6 +50,7 @@ class Summary:
     stopped: str | None = None
     skipped_by: dict[str, int] = field(default_factory=dict)
     contacts: dict[str, int] = field(default_factory=dict)
+    attachments: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -86,11 +88,15 @@ def standing(directory: RunDir, facts: dict[str, Any]) -> Summary:
     )
 
 
-def standing_besides(directory: RunDir) -> dict[str, Any]:
+def standing_besides(directory: RunDir, files_left_out: int = 0) -> dict[str, Any]:
     """What a summary tells besides the outcomes of records, from the journal."""
     return {
         "skipped_by": readers.skipped(directory),
         "contacts": readers.contacts(directory)._asdict(),
+        "attachments": {
+            "uploaded": readers.uploaded(directory),
+            "left_out": files_left_out,
+        },
     }
 
 

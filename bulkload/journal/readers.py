@@ -129,6 +129,12 @@ def contacts(run: RunDir) -> people.Counts:
         return people.count(connection)
 
 
+def uploaded(run: RunDir) -> int:
+    """How many files the run stored."""
+    ((count,),) = _ask(run, "SELECT count(*) FROM file WHERE made")
+    return int(count)
+
+
 def without_contact(run: RunDir) -> list[str]:
     """The addresses that the portal has no contact of, in order."""
     return [

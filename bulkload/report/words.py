@@ -32,7 +32,7 @@ def summary(ended: Summary) -> str:
         for name, count, meaning in rows
         if count or name == "loaded"
     ]
-    lines += _people(ended)
+    lines += [*_people(ended), *_files(ended)]
     if ended.requests:
         lines.append(
             f"{ended.requests:,} calls in {span(ended.elapsed_s)} "
@@ -60,6 +60,14 @@ def _people(ended: Summary) -> list[str]:
     if missing:
         told.append(f"{missing:,} have none: {ended.run}/unknown-contacts.txt")
     return ["; ".join(told)]
+
+
+def _files(ended: Summary) -> list[str]:
+    uploaded, left_out = (ended.attachments.get(name, 0) for name in ("uploaded", "left_out"))
+    told = [f"{uploaded:,} files uploaded"] if uploaded else []
+    if left_out:
+        told.append(f"{left_out:,} attachments left out (--attachments none)")
+    return ["; ".join(told)] if told else []
 
 
 def _next(ended: Summary, where: str) -> list[str]:

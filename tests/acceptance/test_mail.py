@@ -133,8 +133,25 @@ def test_attachments_are_uploaded_once_each_tied_and_undone(
         assert ("virus.exe" in email["properties"]["hs_email_text"]) is (number == 7)
     undone = json.loads(cli("undo", "run", "--yes", "--json", code=0).out)
     assert undone["archived"] == 60
-    assert undone["files"]["made"] == len(files)
+    assert undone["files"]["made"] == len(files) == 31
     assert all(each["deleted"] for each in remote.files())
+
+
+def test_attachments_that_are_left_out_are_counted(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--rate-limit", "none")
+    made = message(1, to="a@b.com")
+    for name in ("one.pdf", "two.pdf"):
+        made.add_attachment(name.encode(), "application", "pdf", filename=name)
+    (tmp_path / "in.mbox").write_bytes(ENVELOPE + bytes(made) + b"\n")
+    loading = ("load", "in.mbox", "--base-url", remote.url, "--mine", "mine.org")
+    ended = cli(*loading, "--run", "run", "--attachments", "none", code=0)
+    assert "2 attachments left out" in ended.out
+    listed = cli(*loading, "--run", "again", "--json", "--leave-out", "none", code=0).summary()
+    assert listed["attachments"] == {"uploaded": 0, "left_out": 0}
+    (email,) = remote.emails()
+    assert "pdf" not in email["properties"]["hs_email_text"]
 
 
 def test_a_file_that_is_refused_can_reject_its_record(
