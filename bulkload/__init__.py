@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from bulkload.version import __version__
 
 if TYPE_CHECKING:
+    from bulkload.checking.check import check
+    from bulkload.checking.checked import Checked
     from bulkload.errors import BulkloadError, RefusedToStart, StoppedForGood, StoppedResumable
     from bulkload.loader import load, resume, status
     from bulkload.options import Options
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BulkloadError",
+    "Checked",
     "Options",
     "RefusedToStart",
     "StoppedForGood",
@@ -33,6 +36,7 @@ __all__ = [
     "Summary",
     "Undone",
     "__version__",
+    "check",
     "load",
     "replay",
     "resolve",
@@ -42,7 +46,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Checked": "checking.checked",
     "Summary": "summary",
+    "check": "checking.check",
     "load": "loader",
     "resolve": "resolving",
     "resume": "loader",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 from collections.abc import Callable
@@ -36,6 +37,15 @@ def content(remote: Sandbox) -> list[Any]:
         for email in remote.emails()
     ]  # fmt: skip
     return sorted(kept, key=lambda each: json.dumps(each, sort_keys=True))
+
+
+def below(pid: int) -> list[int]:
+    """The processes that a process started, in whichever thread."""
+    found = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # a thread that ended meanwhile
+            found += map(int, thread.read_text().split())
+    return found
 
 
 @pytest.fixture
@@ -147,8 +157,7 @@ def test_ctrl_c_says_what_is_known(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "large.mbox"
     made_up.write(path, 12_000)
     with cli.start("check", path, *MAPPING, "--offline", "--json") as process:
-        assert process.stderr is not None
-        process.stderr.readline()  # the first line of progress: it is under way
+        until(lambda: bool(below(process.pid)))  # it is under way
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     told = json.loads(out)
@@ -162,14 +171,8 @@ def test_its_processes_end_when_it_is_killed(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "large.mbox"
     made_up.write(path, 12_000)
     with cli.start("check", path, *MAPPING, "--offline", "--jobs", "2") as process:
-        assert process.stderr is not None
-        process.stderr.readline()
-        below = [
-            int(pid)
-            for thread in Path(f"/proc/{process.pid}/task").glob("*/children")
-            for pid in thread.read_text().split()
-        ]
+        until(lambda: len(below(process.pid)) == 2)
+        children = below(process.pid)
         process.kill()
         process.communicate()
-    assert len(below) == 2
-    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below))
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
