@@ -32,6 +32,8 @@ def gone(batch: Batch, judged: wire.Verdict) -> dict[int, frozenset[str]]:
         refused = dict(judged.blamed)
         if not refused and len(batch.entries) == 1:
             refused = {batch.entries[0].ordinal: judged.because}
+    if not refused:
+        return {}
     found = {}
     for entry in batch.entries:
         if entry.tied and (why := refused.get(entry.ordinal)) is not None:
