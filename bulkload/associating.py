@@ -72,7 +72,7 @@ class Associating:
         wanted = {who.email: who for entry in open_ for who in entry.people}
         while left := [who for who in wanted if self._people.contact(who) is None]:
             self.expect(wanted[who] for who in left)
-            asking = {self._asked[who] for who in left if who in self._asked}
+            asking = dict.fromkeys(self._asked[who] for who in left if who in self._asked)
             # A worker that is cancelled must not take away what others wait for.
             await asyncio.gather(*map(asyncio.shield, asking))
         entries: list[Entry] = []
@@ -102,7 +102,7 @@ class Associating:
 
     async def close(self) -> None:
         """Nobody waits any more."""
-        asking = set(self._asked.values())
+        asking = tuple(dict.fromkeys(self._asked.values()))
         for each in asking:
             each.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
@@ -134,7 +134,7 @@ class Associating:
                 since = self._parts.traffic.remote.at_least()
                 await self._parts.journal.people.intend(missing, since)
                 await self._make({who: group[who] for who in missing}, since)
-            for who in group.keys() & open_.keys():
+            for who in filter(open_.__contains__, group):
                 # An earlier life's call may have made it: alone, since each has its own time.
                 await self._make({who: group[who]}, open_[who], lost=True)
         elif missing:
@@ -154,7 +154,13 @@ class Associating:
                 *[who for part in found.parts for who in await self._look_up(part)],
             ]
         await self._remember(found.ids)
-        return [who for who in group if who in found.missing]
+        missing = [who for who in group if who in found.missing]
+        if not found.unexplained or len(group) == 1:
+            return missing
+        # Neither shown nor named as not found: alone, what is shown can only be theirs.
+        named = [who for who in missing if who not in found.unexplained]
+        alone = [who for who in missing if who in found.unexplained]
+        return named + [each for who in alone for each in await self._look_up([who])]
 
     async def _remember(self, found: Mapping[str, str]) -> None:
         await self._parts.journal.people.learn(found)
@@ -192,8 +198,10 @@ class Associating:
         for who in answer.silent:
             if rounds:
                 await self._make({who: group[who]}, since, lost=True, rounds=rounds - 1)
-            else:  # a remote that never names it would be asked for ever
-                await self._settle({who: NOBODY})
+            else:
+                # A remote that never names it would be asked for ever. It may have made it: the
+                # journal keeps it open, and an undo looks for it.
+                self._people.learn({who: ""})
 
     async def _name(self, made: Mapping[str, Address]) -> None:
         """Before they are settled: what is cut in between is done again."""

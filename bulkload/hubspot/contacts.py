@@ -117,7 +117,7 @@ def names_body(people: Mapping[str, Address]) -> bytes:
 
 def judge_read(addresses: Sequence[str], reply: Reply) -> Found | Refused | Trouble:
     """What the answer to `read_body` shows of the addresses."""
-    if (trouble := archive.trouble(reply, may=READS)) is not None:
+    if (trouble := archive.trouble(reply, may=READS) or _cut(reply)) is not None:
         return trouble
     if reply.status >= 300:
         return _refused(addresses, reply)
@@ -152,7 +152,7 @@ def judge_upsert(
     `since`: the remote's clock, as a lower bound, when a first call for these left whose answer is
     not known; None: this is the first. A contact created at or after it was made by that call.
     """
-    if (trouble := archive.trouble(reply, may=WRITES)) is not None:
+    if (trouble := archive.trouble(reply, may=WRITES) or _cut(reply)) is not None:
         return trouble
     if reply.status >= 300:
         return _existing(addresses, reply) or _refused(addresses, reply)
@@ -171,6 +171,10 @@ def judge_upsert(
     if len(silent) == len(strays) == 1:
         tied[silent.pop()] = strays[0]
     contacts = {each: Contact(to.id, _made(each, to, since)) for each, to in tied.items()}
+    for each, why in refused.items():
+        if why.category == "CONFLICT" and (said := _EXISTING.search(why.message)) is not None:
+            contacts[each] = Contact(said[1], made=False)
+    refused = {each: why for each, why in refused.items() if each not in contacts}
     return Upserted(contacts, refused, tuple(silent))
 
 
@@ -181,6 +185,13 @@ def judge_names(reply: Reply) -> Named | Trouble:
     answer = wire.parsed(reply)
     failed = reply.status >= 300 or bool(answer.get("errors"))
     return Named(refusals.describe(reply.status, answer) if failed else "")
+
+
+def _cut(reply: Reply) -> wire.Doubtful | None:
+    """A refusal that can't be read blames nobody: it may say which contact an address has."""
+    if reply.whole:
+        return None
+    return wire.Doubtful(f"{reply.status}: {reply.trouble or 'the answer was cut off'}")
 
 
 def _upsert(address: str) -> dict[str, Any]:

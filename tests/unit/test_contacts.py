@@ -256,6 +256,23 @@ def test_a_conflict_alone_tells_whose_the_address_is() -> None:
     assert alone == Upserted({"a@x.org": Contact("512", made=False)}, {})
 
 
+def test_a_conflict_beside_others_tells_whose_the_address_is() -> None:
+    told = {"category": "CONFLICT", "message": "Contact already exists. Existing ID: 512"}
+    error = {**told, "context": {"objectWriteTraceId": [addressing.trace("b@x.org")]}}
+    found = upsert(207, answer(shown("a@x.org", 1, new=True), errors=[error]))
+    assert found.contacts["b@x.org"] == Contact("512", made=False)
+    assert found.refused == {}
+    unsaid = {**error, "message": "Contact already exists"}
+    found = upsert(207, answer(shown("a@x.org", 1, new=True), errors=[unsaid]))
+    assert found.refused.keys() == {"b@x.org"}
+
+
+@pytest.mark.parametrize("judge", [judge_read, judge_upsert])
+def test_a_refusal_that_was_cut_off_blames_nobody(judge: Any) -> None:
+    cut = Reply(409, NO_HEADERS, b"", whole=False, trouble="the answer was cut off")
+    assert isinstance(judge(ASKED[:1], cut), Doubtful)
+
+
 def test_one_that_is_named_in_a_conflict_is_sent_alone_and_not_blamed() -> None:
     told = {"category": "CONFLICT", "message": "b@x.org already exists. Existing ID: 512"}
     found = upsert(409, told)
