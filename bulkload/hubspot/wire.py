@@ -403,7 +403,7 @@ def _at_column(batch: Batch, column: int) -> frozenset[int]:
     for length in (len, lambda text: len(text.decode())):
         end = len(PREFIX)
         for entry in batch.entries:
-            end += length(entry.body) + 1
+            end += length(entry.sent or entry.body) + 1
             if column <= end:
                 found.add(entry.ordinal)
                 break

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkload import added
 from bulkload.batching import Batch
 from bulkload.hubspot import wire
 from bulkload.hubspot.wire import (
@@ -289,6 +290,13 @@ def test_a_column_points_at_the_input_there(at: int) -> None:
     message = f"Invalid input JSON on line 1, column {column}: no"
     found = refused(judge(THREE, reply(400, {"message": message})))
     assert found.suspects == {at}
+
+
+def test_a_column_counts_what_was_added_to_the_inputs() -> None:
+    tied = THREE.of(added.linked(entry, [str(9**20)]) for entry in THREE.entries)
+    column = wire.body(tied).index(b"s2") + 1
+    message = f"Invalid input JSON on line 1, column {column}: no"
+    assert refused(judge(tied, reply(400, {"message": message}))).suspects == {2}
 
 
 def test_a_column_past_the_end_names_nobody() -> None:
