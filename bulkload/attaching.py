@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakValueDictionary
 
 from bulkload.added import noted, with_properties
 from bulkload.content import message_of
@@ -44,7 +45,7 @@ class Attaching:
         self._repeating = repeating
         self._policy = policy
         self._turns = asyncio.Semaphore(AT_ONCE)
-        self._under_way: dict[str, asyncio.Lock] = {}
+        self._under_way: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def attach(self, batch: Batch) -> Attached:
         """The batch with the ids of its files. Raises Drained."""
@@ -85,15 +86,11 @@ class Attaching:
             return "", "empty"
         hash_ = files.digest(content)
         lock = self._under_way.setdefault(hash_, asyncio.Lock())
-        try:
-            async with lock, self._turns:
-                if known := await self._parts.journal.files.known(hash_):
-                    return known, ""
-                file = File(hash_, attachment.name, len(content))
-                return await self._upload(file, attachment.kind, content)
-        finally:
-            if not lock.locked():
-                self._under_way.pop(hash_, None)
+        async with lock, self._turns:
+            if known := await self._parts.journal.files.known(hash_):
+                return known, ""
+            file = File(hash_, attachment.name, len(content))
+            return await self._upload(file, attachment.kind, content)
 
     async def _upload(self, file: File, kind: str, content: bytes) -> tuple[str, str]:
         await self._parts.journal.files.intend(file)
