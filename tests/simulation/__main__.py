@@ -12,7 +12,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tests.simulation.world import MODES, one
+from tests.simulation.world import MODES, PEOPLED, one
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +25,9 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=2_000, help="how many runs")
     parser.add_argument("--from", type=int, default=0, dest="first", help="the first seed")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
-    parser.add_argument("--mode", default=",".join(MODES), help="one or more, with commas")
+    parser.add_argument(
+        "--mode", default=",".join((*MODES, *PEOPLED)), help="one or more, with commas"
+    )
     parser.add_argument("--seed", type=int, help="this run alone")
     parser.add_argument("--trace", action="store_true", help="tell all that happens")
     parser.add_argument("--until-broken", action="store_true", help="stop at the first")

@@ -16,17 +16,21 @@ import orjson
 
 from bulkload import events, ordinals
 from bulkload.journal.readers import counts_of
+from tests.simulation.people import KINDS
+from tests.simulation.tied import REJECTED
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from bulkload.hubspot.wire import Reply
     from bulkload.life import _Life
     from bulkload.room import RateLimit
     from tests.simulation.remote import Remote
+    from tests.simulation.tied import People
 
 LATER = (423, 429, 477)
+ABOUT_PEOPLE = tuple(KINDS.values())
 PLACES = ("loaded", "existing", "dead", "doubt", "skipped")
 OPEN = "SELECT covers FROM attempt WHERE outcome IS NULL"
 LATE_TRIALS = False
@@ -72,12 +76,15 @@ class Laws:
     told: Counter[str] = field(default_factory=Counter)
     open_before: set[int] = field(default_factory=set)
     last_letter: int = 0
+    people: People | None = None
 
     def begin(self, life: _Life, counts: Sequence[int]) -> None:
         """A life begins; what it knows is what the journal says."""
         self.door, self.until, self.arrivals["all"] = "open", 0.0, deque()
         self.let_through, self.life = 0, life
         self.failed.clear()
+        if self.people is not None:
+            self.people.begin()
         self.told = Counter(dict(zip(PLACES, counts, strict=False)))
         if self.mode != "hold":
             self.told["doubt"] = 0  # they are looked at again
@@ -130,6 +137,8 @@ class Laws:
         if came == "judged" and reply.status >= 400:
             sure = "no"
         self.known.update(dict.fromkeys(listed, sure))
+        if came == "judged" and reply.status < 300:
+            self.known.update(dict.fromkeys(_untied(reply), "no"))
         self.judged += came == "judged"
         if came == "judged" and self._is_partial(listed, reply):
             self.excused.update(listed)
@@ -164,7 +173,8 @@ class Laws:
         """A probe tells by its status alone; of another read the answer is needed."""
         if self.life is None or self.life._pipeline is None:
             return  # asked before the first batch: there is no door yet
-        lost = kind != "probe" and reply.status < 300 and not _parsed(reply)
+        lost = kind not in ("probe", "names") and reply.status < 300 and not _parsed(reply)
+        lost = lost or (kind in ABOUT_PEOPLE and not reply.whole)
         if reply.status == 0 or reply.status >= 500 or lost:
             self._shut()
         elif self.door == "down" and reply.status not in LATER:
@@ -227,17 +237,21 @@ class Laws:
 
     def after_commit(self) -> None:
         """A letter is durable in one transaction with the end of the attempt that it is about."""
+        if self.people is not None:
+            self.people.committed(self.now())
         letters = self.connection.execute(
-            "SELECT id, ordinal FROM letter WHERE id > ? ORDER BY id", (self.last_letter,)
+            "SELECT id, ordinal, instr(line, ?) FROM letter WHERE id > ? ORDER BY id",
+            (REJECTED, self.last_letter),
         ).fetchall()
         if not letters:
             return
         self.last_letter = letters[-1][0]
         still = self._open()
-        for _, ordinal in letters:
+        for _, ordinal, rejected in letters:
             if ordinal in still:
                 self.fail(f"written before said: the letter of {ordinal} came before its outcome")
-            asked = self.mode.startswith("key")  # may be settled without an attempt that is open
+            # May be settled without an attempt that is open.
+            asked = self.mode.startswith("key") or rejected
             if ordinal in self.known and ordinal not in self.open_before and not asked:
                 self.fail(f"written before said: the letter of {ordinal} came after its outcome")
 
@@ -279,9 +293,11 @@ class Laws:
     def run_ended(self, count: int, remote: Remote, keys: Mapping[int, str]) -> None:
         """The books against the journal. `keys`: records that are alike have one."""
         places, ids = self._places()
-        for ordinal in range(count):
-            if len(places.get(ordinal, ())) != 1:
-                self.fail(f"nothing lost: record {ordinal} is in {places.get(ordinal, [])}")
+        lost = [ordinal for ordinal in range(count) if len(places.get(ordinal, ())) != 1]
+        for ordinal in lost:
+            self.fail(f"nothing lost: record {ordinal} is in {places.get(ordinal, [])}")
+        if lost:
+            return
         if stray := places.keys() - set(range(count)):
             self.fail(f"records that never were: {sorted(stray)}")
         # A search can't tell who of those that are alike made what.
@@ -329,6 +345,14 @@ class Laws:
             for (ordinal,) in ask(f"SELECT ordinal FROM {table}"):
                 places.setdefault(ordinal, []).append(place)
         return places, ids
+
+
+def _untied(reply: Reply) -> Iterator[int]:
+    """Those that were surely not made, since a contact is gone: they may be sent again."""
+    answer = orjson.loads(reply.body)
+    for error in answer.get("errors", ()) if answer["status"] == "COMPLETE" else ():
+        if "CONTACT" in error["message"]:
+            yield from (int(t.rpartition("-")[2]) for t in error["context"]["objectWriteTraceId"])
 
 
 def _parsed(reply: Reply) -> dict[str, Any]:

@@ -54,6 +54,12 @@ CUT = """def _cut(load: Load) -> list[Load]:
 
 def _sent("""
 
+ALL = "hold,resend,key+run,key,verify"
+PEOPLED = ",".join(f"{mode}@people" for mode in ALL.split(","))
+NAME = "await self._name({c.id: group[who] for who, c in answer.contacts.items() if c.made})"
+WHOSE = "await self._settle({**answer.contacts, **dict.fromkeys(answer.refused, NOBODY)})"
+EXISTING = "        return trouble\n    if reply.status >= 300:\n        return _existing("
+
 MUTATIONS = (
     _m("the intent is written after the call left", "hold,key", "pipeline.py",
        (INTEND, "early = asyncio.ensure_future(self._send(request, load))\n"
@@ -104,7 +110,7 @@ MUTATIONS = (
     _m("an intent is not withdrawn", "hold", "pipeline.py",
        ("                if load.attempt is None:\n                    await journal.withdraw",
         "                if load.attempt == -1:\n                    await journal.withdraw")),
-    _m("a resume does not look at what is open", "hold,resend,key+run,key,verify", "life.py",
+    _m("a resume does not look at what is open", ALL, "life.py",
        ("self._look_at_doubts(state.open,", "self._look_at_doubts(state.open[:0],")),
     _m("a resume reads again what is open", "hold,key+run", "journal/journal.py",
        ("WHERE outcome='loaded' OR outcome IS NULL", "WHERE outcome='loaded'")),
@@ -148,6 +154,37 @@ MUTATIONS = (
        ('made.split(",")[:loaded]', 'made.split(",")')),
     _m("what is undeliverable is asked for too early", "key,key+run", "pipeline.py",
        ("self._quarantine.add(each, self._policy.quiet_s + SHOWN_S)", "at_once.append(each)")),
+    _m("a contact is made without an intent", PEOPLED, "associating.py",
+       ("await self._parts.journal.people.intend(missing, since)", "pass")),
+    _m("a contact made by an earlier life is another's", PEOPLED, "associating.py",
+       ("open_[who], lost=True)", "open_[who])")),
+    _m("a contact made by a call that was lost is another's", PEOPLED, "associating.py",
+       ("lost = lost or bool(again)", "pass")),
+    _m("whose a contact is comes before its names", PEOPLED, "associating.py",
+       (NAME, WHOSE), ("        " + WHOSE + "\n        for", "        " + NAME + "\n        for")),
+    _m("what is tied anew is a dead letter too", PEOPLED, "pipeline.py",
+       ("judged = untying.without(judged, gone)", "pass")),
+    _m("a contact that went away is its records' fault", PEOPLED, "pipeline.py",
+       ("gone = untying.gone(load.batch, judged)", "gone = {}")),
+    _m("a record that waits for its people is dropped", PEOPLED, "batching.py",
+       ("        yield now.batch()\n    yield from waiting.leave(start)",
+        "        yield now.batch()")),
+    _m("an earlier life's look-ups are forgotten", PEOPLED, "people.py",
+       ("found = self._look(address)", "found = None")),
+    _m("an attempt is known by its people too", PEOPLED, "hubspot/wire.py",
+       ('PREFIX + b",".join([entry.body for entry in batch.entries])',
+        'PREFIX + b",".join([entry.sent or entry.body for entry in batch.entries])')),
+    _m("an address in conflict has no contact", PEOPLED, "hubspot/contacts.py",
+       ("contacts[each] = Contact(said[1], made=False)", "pass")),
+    _m("a refusal that was cut off blames an address", PEOPLED, "hubspot/contacts.py",
+       ("may=WRITES) or _cut(reply)) is not None:\n" + EXISTING,
+        "may=WRITES)) is not None:\n" + EXISTING)),
+    _m("who has no contact costs the record", PEOPLED, "associating.py",
+       ('self._unknown == "reject"', 'self._unknown != "create"')),
+    _m("an address that is not shown has no contact", PEOPLED, "associating.py",
+       ("if not found.unexplained or len(group) == 1:", "if True:")),
+    _m("a silent upsert is taken for a refusal", PEOPLED, "associating.py",
+       ("            if rounds:\n", "            if False:\n")),
 )  # fmt: skip
 
 

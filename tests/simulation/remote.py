@@ -24,11 +24,13 @@ import orjson
 from bulkload.hubspot import paths
 from bulkload.hubspot.client import Sent
 from bulkload.hubspot.wire import Reply
+from tests.simulation.people import KINDS, bare, ties
 
 if TYPE_CHECKING:
     from random import Random
 
     from tests.simulation.laws import Laws
+    from tests.simulation.people import Contacts
 
 KEY, RUN = "bulkload_key", "bulkload_run"
 READ_FAULTS = ("refused", "reset", "error", "stall", "busy", "cut")
@@ -127,6 +129,7 @@ class Remote:
     now: Callable[[], float]
     say: Callable[[str], None]
     base_url: str = "https://model"
+    people: Contacts | None = None
     books: dict[str, Made] = field(default_factory=dict)
     keys: dict[str, Made] = field(default_factory=dict)
     _due: list[tuple[float, int, Callable[[float], None]]] = field(default_factory=list)
@@ -140,6 +143,8 @@ class Remote:
             return await self._create(asked["inputs"], body)
         if path == paths.SEARCH:
             return await self._call(self._fault(READ_FAULTS), "search", lambda: self._search(asked))
+        if path in KINDS:
+            return await self._of_contacts(KINDS[path], asked)
         archived = path == paths.READ_ARCHIVED
         fault = self._fault(READ_FAULTS)
         return await self._call(fault, "read", lambda: self._read(asked, archived=archived))
@@ -170,7 +175,7 @@ class Remote:
         made = self._make(-1, {KEY: key, RUN: "another"}, self.now() - 5000.0)
         made.readable, made.archived = made.created, archived
 
-    def _later(self, at: float, happen: Callable[[float], None]) -> None:
+    def later(self, at: float, happen: Callable[[float], None]) -> None:
         self._count += 1
         heapq.heappush(self._due, (at, self._count, happen))
 
@@ -187,7 +192,9 @@ class Remote:
 
     async def _create(self, inputs: list[Any], body: bytes) -> Sent:
         ordinals = [ordinal_of(one) for one in inputs]
-        left = self.laws.leaves(ordinals, body)
+        left = self.laws.leaves(ordinals, body if self.people is None else bare(inputs))
+        if self.laws.people is not None:
+            self.laws.people.create_leaves(inputs, ordinals)
         fault = self._fault(CREATE_FAULTS)
         ill = self.now() - 1000.0 < self.weather.calm + HEALS_S
         if ill and fault != "refused" and any("poison" in one["properties"] for one in inputs):
@@ -196,6 +203,19 @@ class Remote:
         kind = "create" if left.fresh else "resend"
         sent = await self._call(fault, kind, lambda: self._carry_out(inputs, fault))
         self.laws.comes_back(ordinals, sent.reply, left)
+        return sent
+
+    async def _of_contacts(self, kind: str, asked: dict[str, Any]) -> Sent:
+        people, laws, inputs = self.people, self.laws.people, asked["inputs"]
+        assert people is not None
+        assert laws is not None
+        laws.leaves(kind, inputs)
+        fault = self._fault(CREATE_FAULTS if kind == "upsert" else READ_FAULTS)
+        self.say(f"{kind} {[one['id'] for one in inputs]} {fault}")
+        sent = await self._call(
+            fault, kind, lambda: people.answer(kind, asked, fault, self._moment)
+        )
+        laws.comes_back(kind, inputs, sent.reply)
         return sent
 
     async def _call(self, fault: str, kind: str, carry: Callable[[], Answer]) -> Sent:
@@ -227,9 +247,9 @@ class Remote:
             ends, fault = limit, "stall"
         call = _Call()
         life = self.laws.life
-        self._later(arrives, lambda at: self.laws.arrived(kind, at, life))
+        self.later(arrives, lambda at: self.laws.arrived(kind, at, life))
         if carried is not None:
-            self._later(carried, lambda _: setattr(call, "answer", carry()))
+            self.later(carried, lambda _: setattr(call, "answer", carry()))
         await asyncio.sleep(ends - self.now())
         self.advance()
         reply = self._reply(fault, status, call.answer, arrives, carried)
@@ -238,7 +258,7 @@ class Remote:
     def _back(self, kind: str, sent: Sent) -> Sent:
         reply = sent.reply
         self.say(f"{kind} → {reply.status or reply.trouble} {reply.body[:150]!r}")
-        if kind in ("read", "probe", "search"):
+        if kind in ("read", "probe", "search", *KINDS.values()):
             self.laws.read_came_back(kind, reply)
         return sent
 
@@ -258,7 +278,7 @@ class Remote:
         assert answer is not None
         status, body = answer
         if carried is not None and self.weather.fine and "results" in body:
-            times = {"startedAt": self._iso(arrived), "completedAt": self._iso(carried)}
+            times = {"startedAt": self.iso(arrived), "completedAt": self.iso(carried)}
             body = {**body, **times}
         raw = orjson.dumps(body)
         if fault == "cut":
@@ -270,7 +290,7 @@ class Remote:
     def _wall(self, at: float) -> float:
         return EPOCH + at + self.weather.ahead
 
-    def _iso(self, at: float) -> str:
+    def iso(self, at: float) -> str:
         moment = datetime.fromtimestamp(self._wall(at), UTC)
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -283,6 +303,12 @@ class Remote:
         if self.weather.has_key:
             self.keys[properties[KEY]] = made
         self.say(f"  made {ordinal} as {made.id}")
+        return made
+
+    def _make_of(self, one: Any, now: float) -> Made:
+        made = self._make(ordinal_of(one), one["properties"], now)
+        if self.people is not None:
+            self.people.ties[made.id] = ties(one)
         return made
 
     def _carry_out(self, inputs: list[Any], fault: str) -> Answer:
@@ -305,7 +331,7 @@ class Remote:
             if fault in ("silent", "pending") and random.random() < 0.5:
                 self._in_silence(one, fault)
                 continue
-            results.append(self._shown(self._make(ordinal_of(one), one["properties"], now), one))
+            results.append(self._shown(self._make_of(one, now), one))
         random.shuffle(results)
         listed = [
             {
@@ -328,11 +354,11 @@ class Remote:
 
         def make(_: float) -> None:
             if not self._problem(one, ()):
-                self._make(ordinal_of(one), one["properties"], self._moment)
+                self._make_of(one, self._moment)
 
         if self.random.random() < 0.6:
             delay = self.random.uniform(0, self.weather.timeout) if fault == "pending" else 0.0
-            self._later(self._moment + delay, make)
+            self.later(self._moment + delay, make)
 
     def _problem(self, one: Any, before: Any) -> tuple[str, str, str] | None:
         """(category, what is said, what is said with the value quoted) where it can't be made."""
@@ -342,6 +368,8 @@ class Remote:
             flaw = {"isValid": False, "error": "INVALID_OPTION", "name": "colour", "message": value}
             quoted = f"Property values were not valid: {orjson.dumps([flaw]).decode()}"
             return "VALIDATION_ERROR", "a value is not one of the allowed options", quoted
+        if self.people is not None and (gone := self.people.problem(one)) is not None:
+            return gone
         if not self.weather.has_key:
             return None
         key = properties[KEY]
@@ -353,7 +381,7 @@ class Remote:
         return category, by, f"Cannot set propertyName={KEY}, value={key}. {by}"
 
     def _shown(self, made: Made, one: Any) -> dict[str, Any]:
-        shown = {"id": made.id, "properties": made.properties, "createdAt": self._iso(made.created)}
+        shown = {"id": made.id, "properties": made.properties, "createdAt": self.iso(made.created)}
         if self.weather.echo:
             shown["objectWriteTraceId"] = one["objectWriteTraceId"]
         return shown
@@ -376,7 +404,7 @@ class Remote:
                 missing.append(name)
                 continue
             shown = {n: made.properties.get(n) for n in asked["properties"]}
-            created = self._iso(made.created)
+            created = self.iso(made.created)
             results.append(
                 {"id": made.id, "properties": shown, "createdAt": created, "archived": archived}
             )
@@ -410,7 +438,7 @@ class Remote:
             {
                 "id": made.id,
                 "properties": {n: made.properties.get(n) for n in asked["properties"]},
-                "createdAt": self._iso(made.created),
+                "createdAt": self.iso(made.created),
             }
             for _, made in found[after : after + limit]
         ]

@@ -1,20 +1,26 @@
-"""The laws in two thousand runs of the real pipeline, in virtual time: see __main__.py."""
+"""The laws in three thousand runs of the real pipeline, in virtual time: see __main__.py."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from itertools import product
 
 import pytest
 
-from tests.simulation.world import MODES, World
+from tests.simulation.world import MODES, PEOPLED, World
 
 PORTION = 50
 
 
-@pytest.mark.parametrize("first", range(0, 400, PORTION))
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("mode", "first"),
+    [
+        *product(MODES, range(0, 400, PORTION)),
+        *product(PEOPLED, range(0, 200, PORTION)),
+    ],
+)
 def test_the_laws_hold(mode: str, first: int) -> None:
     for seed in range(first, first + PORTION):
         world = World(seed, mode)
@@ -23,7 +29,7 @@ def test_the_laws_hold(mode: str, first: int) -> None:
         assert not world.broken, f"{world.broken}: {replay}"
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", [*MODES, *PEOPLED])
 def test_a_seed_replays_exactly(mode: str) -> None:
     def told(hashing: str) -> bytes:
         command = [sys.executable, "-m", "tests.simulation", "--mode", mode, "--trace"]

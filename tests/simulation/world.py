@@ -12,7 +12,8 @@ import sqlite3
 import time
 from collections import deque
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,7 +22,7 @@ from bulkload.call import Call
 from bulkload.errors import BulkloadError, StoppedResumable
 from bulkload.hubspot.remoteclock import RemoteClock
 from bulkload.journal import journal as journals
-from bulkload.journal import readers
+from bulkload.journal import people, readers
 from bulkload.journal.journal import Journal
 from bulkload.keys import key_of
 from bulkload.life import _Life
@@ -34,7 +35,9 @@ from bulkload.rundir import RunDir
 from tests.clock import HAIR_S, VirtualLoop
 from tests.making import open_traffic
 from tests.simulation.laws import Laws
+from tests.simulation.people import RULES, Contacts, people_of
 from tests.simulation.remote import EPOCH, Remote, Weather
+from tests.simulation.tied import People
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -45,6 +48,10 @@ if TYPE_CHECKING:
     Write = Callable[[sqlite3.Connection], Any]
 
 MODES = ("hold", "resend", "key+run", "key", "verify")
+WITH_PEOPLE = "@people"
+"""Behind a mode: the records have people. All else of the seed is as without."""
+
+PEOPLED = tuple(mode + WITH_PEOPLE for mode in MODES)
 NOWHERE = Path("/nonexistent/simulation")
 MOST_TURNS = 60_000
 MOST_S = 40_000.0
@@ -178,6 +185,8 @@ class World:
     """One run. `broken` is what it found, empty where the laws held."""
 
     def __init__(self, seed: int, mode: str, *, trace: Callable[[str], None] | None = None) -> None:
+        peopled = mode.endswith(WITH_PEOPLE)
+        mode = mode.removesuffix(WITH_PEOPLE)
         self.random = random = Random(f"{mode}/{seed}")
         self.mode = mode
         self.broken: list[str] = []
@@ -203,9 +212,10 @@ class World:
             max_attempts=random.choice((2, 5)),
             in_doubt=in_doubt,
         )
+        rules = RULES if peopled else Rules()
         self.database = sqlite3.connect(":memory:", isolation_level=None, cached_statements=64)
         journals.lay_out(
-            self.database, {"run_id": "run", "fingerprints": [{}], "rules": Rules().as_json()}
+            self.database, {"run_id": "run", "fingerprints": [{}], "rules": rules.as_json()}
         )
         self.laws = Laws(
             self.database, mode, self.options.max_in_flight, self.options.batch_size,
@@ -213,10 +223,21 @@ class World:
             self.now, self.fail,
         )  # fmt: skip
         self.remote = Remote(random, self.weather, self.laws, self.now, self.say)
+        if peopled:
+            self._people(Random(f"people/{mode}/{seed}"))
         if self.weather.has_key:
             for key in dict.fromkeys(self.source.keys().values()):
                 if random.random() < 0.08:
                     self.remote.was_there(key, archived=random.random() < 0.3)
+
+    def _people(self, random: Random) -> None:
+        remote, laws = self.remote, self.laws
+        remote.people = contacts = Contacts(random, self.weather.refusing, remote.later, remote.iso)
+        lines = contacts.on([record.raw or b"" for record in self.source._records])
+        self.source = _Memory(lines)
+        self.options = replace(self.options, unknown_contacts=contacts.unknown)
+        whom = dict(enumerate(people_of(lines)))
+        laws.people = People(contacts, self.database, whom, self.options.batch_size, self.fail)
 
     def _lines(self) -> list[bytes]:
         random, lines = self.random, []
@@ -288,9 +309,13 @@ class World:
                 complete = self._live()
                 self._now += self.random.choice((0.05, 1.0, 15.0, 90.0))
                 self.remote.advance()
+            ended = self.now()
             self.remote.settle_down()
         if not self.broken:
             self.laws.run_ended(self.source_size, self.remote, self.keys)
+            if self.laws.people is not None:
+                calm = self.lives == 1 and not (self.weather.trouble or self.weather.outages)
+                self.laws.people.run_ended(self.remote.books, ended, calm=calm)
         self.database.close()
 
     @property
@@ -340,7 +365,8 @@ class World:
 
     async def _lived(self, life: _Life, disk: _Disk) -> BulkloadError | None:
         counts = readers.counts_of(self.database)
-        journal = Journal(disk, readers.facts_of(self.database), counts)
+        look: Any = partial(people.look, self.database)
+        journal = Journal(disk, readers.facts_of(self.database), counts, look=look)
         self.laws.begin(life, counts)
         life._take_counts(journal)
         client: Client = self.remote  # type: ignore[assignment]  # it stands where a client stands
@@ -372,6 +398,7 @@ def _virtual_time(now: Callable[[], float]) -> Iterator[None]:
 
 def _bury(loop: _Loop) -> None:
     """Nothing of a life that was cut may run on: not even what it would do when cancelled."""
+    loop.set_exception_handler(lambda *_: None)  # nobody is left to be told
     for each in asyncio.all_tasks(loop):
         each._log_destroy_pending = False  # type: ignore[attr-defined]
         with suppress(Exception, GeneratorExit):
