@@ -197,8 +197,13 @@ def refusal(load: Load, judged: wire.Refused, status: int, rules: Rules) -> Step
         )  # fmt: skip
         step = Step(Settlement(status, judged.because.category))
         return step.next((replace(load, question=question),), doubted=doubted)
+    alone, unread = len(batch.entries) == 1, judged.because.category == "UNKNOWN"
+    if doubted and alone and unread and batch.entries[0].tied:
+        # It may be about a contact that went away since a try that made the record.
+        note = "refused without a readable reason after a lost answer"
+        return Step(Settlement(status, note, doubtful=batch.entries))
     blamed = dict(judged.blamed)
-    if not blamed and len(batch.entries) == 1:
+    if not blamed and alone:
         blamed = {batch.entries[0].ordinal: judged.because}
     letters = letters_of(load, blamed, rules)
     parts = _apart(batch, set(blamed), judged.suspects)
