@@ -41,7 +41,7 @@ def content(remote: Sandbox) -> list[Any]:
 
 def below(pid: int) -> list[int]:
     """The processes that a process started, in whichever thread."""
-    found: list[str] = []
+    found: list[int] = []
     for thread in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):  # a thread that ended meanwhile
             found += map(int, thread.read_text().split())
