@@ -1,4 +1,4 @@
-"""The laws in three thousand runs of the real pipeline, in virtual time: see __main__.py."""
+"""The laws in more than two thousand runs of the real pipeline, in virtual time: see __main__.py."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PORTION = 50
     ("mode", "first"),
     [
         *product(MODES, range(0, 400, PORTION)),
-        *product(PEOPLED, range(0, 200, PORTION)),
+        *product(PEOPLED, range(0, 50, PORTION)),
     ],
 )
 def test_the_laws_hold(mode: str, first: int) -> None:
@@ -34,12 +34,12 @@ def test_a_seed_replays_exactly(mode: str) -> None:
     def told(hashing: str) -> bytes:
         command = [sys.executable, "-m", "tests.simulation", "--mode", mode, "--trace"]
         return subprocess.run(
-            [*command, "--from", "100", "--seeds", "15"],
+            [*command, "--from", "100", "--seeds", "10"],
             env={**os.environ, "PYTHONHASHSEED": hashing},
             capture_output=True,
             check=False,
         ).stdout
 
     once = told("1")
-    assert once.count(b"life 1\n") == 15
+    assert once.count(b"life 1\n") == 10
     assert once == told("2")
