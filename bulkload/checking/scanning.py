@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
 
-from bulkload.batching import Entry, batches
+from bulkload.batching import Entry, Skip, batches
 from bulkload.checking.judging import Judge, Reasons, Verdict
 from bulkload.checking.sampling import Sampler
 from bulkload.checking.tally import Tally
@@ -163,7 +163,7 @@ class Scan:
         """Read on to the end. Raises RefusedToStart, or StoppedResumable for a disk that fails."""
         options = self.options
         made = batches(
-            self._loaded(),
+            self._judged(),
             max_records=options.batch_size,
             max_bytes=options.max_batch_bytes,
             overhead=ENVELOPE_BYTES,
@@ -176,16 +176,16 @@ class Scan:
             self._mapped.flush()
             os.fsync(self._mapped.fileno())
 
-    def _loaded(self) -> Iterator[Entry]:
-        """What would be sent, in the order in which it is read."""
+    def _judged(self) -> Iterator[Entry | Skip]:
+        """What would be sent, and what would not, which is no gap, in the order of reading."""
         reader = Reader(self.sources, self._maker.make, self._seen, limit=self.options.limit)
         expected = _size(self.sources)
         pool = Pool(self._judge, lost, processes=processes(self.wanted.jobs, expected))
         with pool, closing(reader.numbered(0, 0, None)) as records:
             for group, verdicts in pool.map(grouped(records, weight)):
                 for each, verdict in zip(group, verdicts, strict=True):
-                    if self._take(each, verdict):
-                        yield _entry(each, verdict)
+                    loaded = self._take(each, verdict)
+                    yield _entry(each, verdict) if loaded else _skip(each)
                 self._seen.commit()
                 self.addresses.commit()
                 self.tell(Now(self.tally.read, reader.consumed(), expected))
@@ -246,6 +246,11 @@ def _entry(each: Numbered, verdict: Verdict) -> Entry:
     people = tuple(Address(address) for address in verdict.people)
     body = bytes(verdict.size)
     return Entry(ordinal, source, record.position, str(ordinal), body, record, people=people)
+
+
+def _skip(each: Numbered) -> Skip:
+    ordinal, source, record = each
+    return Skip(ordinal, source, record.position)
 
 
 def _size(sources: Sequence[Source]) -> int | None:

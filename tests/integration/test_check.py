@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,6 +101,19 @@ def test_duplicates_are_skipped_over_all_sources(mail: Path, tmp_path: Path) -> 
     # What has no date is a dead letter twice: it is never known by its key.
     assert twice.dead == 2 * once.dead
     assert twice.skipped_by["duplicate"] == once.load + 2 * once.skipped_by["duplicate"]
+
+
+def test_what_is_left_out_costs_no_calls(tmp_path: Path) -> None:
+    path = tmp_path / "mail.mbox"
+    mailbox.write(path, 300)
+    thinned = b"".join(
+        b"From x Thu Jan  1 00:00:00 2015\n" + (b"X-Spam-Flag: YES\n" if at % 2 else b"") + message
+        for at, message in enumerate(re.split(rb"(?m)^From .*\n", path.read_bytes())[1:])
+    )
+    path.write_bytes(thinned)
+    told = checked(path, options=replace(ALL, leave_out=("spam",))).tally
+    assert told.skipped >= 100
+    assert told.creates <= 6  # not one for each gap
 
 
 def test_a_sample_is_of_the_whole_source(mail: Path) -> None:
