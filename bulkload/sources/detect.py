@@ -22,6 +22,7 @@ from bulkload.sources.mapped import MappedSource, is_mapped
 from bulkload.sources.mbox import MboxSource, refuse_unless_mbox
 from bulkload.sources.members import is_archive, open_stream
 from bulkload.sources.ndjson import BOM, NdjsonSource
+from bulkload.sources.outlook import outlook_by_content
 from bulkload.sources.spool import spool_stdin
 from bulkload.sources.streams import Reading
 
@@ -180,13 +181,15 @@ def _by_content(head: bytes, shown: str) -> str:
         return "mbox"
     if start.startswith((b"{", b"[")):
         return "ndjson"
+    if convert := outlook_by_content(head):
+        raise RefusedToStart(f"{shown}: is a file of Outlook's, which is not read. {convert}.")
     listed = "; ".join(
         f"{known.name} ({' '.join(known.extensions) or 'by content'}): {known.description}"
         for known in FORMATS
     )
     raise RefusedToStart(
         f"{shown}: its format can't be told from its name or its first bytes. "
-        f"Say which with --format. Formats: {listed}."
+        f"Say which with --format. Formats: {listed}; and zip and tar archives of mail."
     )
 
 

@@ -92,4 +92,11 @@ class EmlSource(MessageFiles):
         if others:
             globs = " ".join(f"'{self.name.rstrip('/')}/*{suffix}'" for suffix in others)
             return f"{text} It holds {', '.join(others)} files: name them, as in {globs}."
-        return text if self.all_files else f"{text} With --format eml every file is a message."
+        return (
+            text
+            if self.all_files
+            else (
+                f"{text} Nor is there an mbox file, a Maildir or an MH folder. "
+                "With --format eml every file is a message."
+            )
+        )

@@ -6,6 +6,7 @@ Law kept here: nothing left out in silence: what is found, and what is no mail, 
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from bulkload.sources.maildir import MaildirSource
 from bulkload.sources.mbox import MboxSource, refuse_unless_mbox
 from bulkload.sources.members import open_stream
 from bulkload.sources.mh import MhSource
+from bulkload.sources.outlook import outlook
 from bulkload.sources.survey import survey
 
 if TYPE_CHECKING:
@@ -24,6 +26,14 @@ if TYPE_CHECKING:
 
     from bulkload.protocols import Source
     from bulkload.sources.messages import MessageFiles
+
+
+MAY_HOLD = frozenset(
+    (".zip", ".tgz", ".tar", ".gz", ".csv", ".tsv", ".ndjson", ".jsonl", ".pst", ".ost", ".msg")
+)
+"""Endings of files that are not read in a folder, and may hold what a user wants loaded."""
+
+MOST_ENDINGS = 8
 
 
 def in_folder(path: str, form: str | None, limit: int, say: Callable[[str], None]) -> list[Source]:
@@ -72,7 +82,7 @@ def in_archive(path: str, form: str | None, limit: int, say: Callable[[str], Non
         ]
     if mail.messages and form != "mbox":
         sources.append(ArchivedSource(path, max_record_bytes=limit, members=mail.messages))
-    others = ", ".join(f"{count:,} {ending}" for ending, count in mail.left_out.most_common())
+    others = _endings(mail.left_out)
     if not sources:
         raise RefusedToStart(
             f"{path}: this archive holds no {'mbox or .eml' if form is None else form} file with "
@@ -105,8 +115,24 @@ def _surveyed(path: str, limit: int, say: Callable[[str], None]) -> list[Source]
             said.append(f"{_count(messages, 'message')} in {words}")
     if not sources:
         raise RefusedToStart(f"{path}: its Maildirs and MH folders hold no message.")
-    say(f"{path}: {', '.join(said)}")
+    others = found.left_out
+    held = Counter({each: others.pop(each) for each in MAY_HOLD & others.keys()})
+    say(
+        f"{path}: {', '.join(said)}"
+        + (f"; no mail, left out: {_endings(others)}" if others else "")
+        + (f"; NOT READ, and may hold more: {_endings(held)}. Name them too" if held else "")
+        + (f"; {convert}" if (convert := outlook(held)) else "")
+    )
     return sources
+
+
+def _endings(found: Counter[str]) -> str:
+    """The most frequent first; many are summed up."""
+    ranked = sorted(found.items(), key=lambda each: (-each[1], each[0]))
+    shown = [f"{count:,} {ending}" for ending, count in ranked[:MOST_ENDINGS]]
+    if rest := sum(count for _, count in ranked[MOST_ENDINGS:]):
+        shown.append(f"{rest:,} others")
+    return ", ".join(shown)
 
 
 def _mboxes(path: str, mboxes: list[str], limit: int) -> list[Source]:

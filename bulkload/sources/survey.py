@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload.errors import RefusedToStart
@@ -28,18 +29,20 @@ _MBOX = tuple(each + packed for each in MBOX_EXTENSIONS for packed in ("", ".gz"
 
 class Survey(NamedTuple):
     """What a folder holds, at whatever depth: its mbox files' paths, sorted, and whether there
-    are Maildirs, MH folders and message files.
+    are Maildirs, MH folders and message files. `left_out`: the other files, by their endings.
     """
 
     mboxes: list[str]
     maildirs: bool
     mh: bool
     files: bool
+    left_out: Counter[str]
 
 
 def survey(root: Path, name: str) -> Survey:
     """Raises RefusedToStart where a folder can't be listed."""
     mboxes: list[str] = []
+    left_out: Counter[str] = Counter()
     maildirs = mh = files = False
     stack = [root]
     while stack:
@@ -67,7 +70,9 @@ def survey(root: Path, name: str) -> Survey:
                     mboxes.append(entry.path)
             elif _begins(entry.path, name).removeprefix(BOM).startswith(ENVELOPE):
                 mboxes.append(entry.path)
-    return Survey(sorted(mboxes), maildirs, mh, files)
+            elif size_of(entry):
+                left_out[os.path.splitext(lower)[1] or "no ending"] += 1  # noqa: PTH122  # as above
+    return Survey(sorted(mboxes), maildirs, mh, files, left_out)
 
 
 def _entries(here: Path, root: Path, name: str) -> Iterator[os.DirEntry[str]]:

@@ -215,7 +215,7 @@ def test_a_folder_of_a_mail_program_is_all_that_it_holds(
     said = capsys.readouterr().out
     assert said == (
         "Mail: 5 mbox files, 2 messages in Maildirs, 1 message in MH folders, "
-        "1 message in .eml files\n"
+        "1 message in .eml files; no mail, left out: 1 .txt\n"
     )
     folders = [[r.folder for r in source.records()] for source in sources]
     assert folders[0] == ["Apple"]
@@ -226,6 +226,35 @@ def test_a_folder_of_a_mail_program_is_all_that_it_holds(
     assert {kind for _, kind in formats("Mail", form="mbox")} == {"mbox"}
     with pytest.raises(RefusedToStart, match=r"Mail/Sent: was named twice"):
         formats("Mail", "Mail/Sent")
+
+
+def test_what_a_folder_holds_beside_mail_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(tmp_path, "all/Inbox", MBOX)
+    for name in ("takeout-001.zip", "a/old.pst", "a/one.MSG", "a/two.msg", "rows.csv.gz"):
+        put(tmp_path, f"all/{name}", b"what is in it is no matter")
+    for each in range(12):
+        put(tmp_path, f"all/notes.{each:02}", b"no mail")
+    open_sources(["all"], max_record_bytes=1000, say=print)
+    said = capsys.readouterr().out
+    listed = ", ".join(f"1 .{each:02}" for each in range(8))
+    assert said.startswith(f"all: 1 mbox file; no mail, left out: {listed}, 4 others; ")
+    assert "NOT READ, and may hold more: 2 .msg, 1 .gz, 1 .pst, 1 .zip. Name them too" in said
+    assert "readpst" in said
+    assert "msgconvert" in said
+
+
+@pytest.mark.parametrize(
+    ("begins", "converter"),
+    [(b"!BDN\0\0", "readpst"), (bytes.fromhex("d0cf11e0a1b11ae1") + b"\0" * 600, "msgconvert")],
+)
+def test_outlooks_own_files_are_refused_with_what_converts_them(
+    tmp_path: Path, begins: bytes, converter: str
+) -> None:
+    put(tmp_path, "old", begins)
+    with pytest.raises(RefusedToStart, match=rf"old: is a file of Outlook's.*`{converter} "):
+        formats("old")
 
 
 @pytest.mark.parametrize("root", ["M", "M/Maildir"])
