@@ -73,6 +73,12 @@ async def bind(journal: Journal, traffic: Traffic, preflight: Preflight, options
         if marks and not options.key_property and known and known.unique_emails is False:
             marks = None
             preflight.tell(events.Said(f"unique values do not hold here, saw doctor {known.at}"))
+        await preflight.named(
+            {
+                "--thread-property": options.thread_property,
+                "--label-property": options.label_property,
+            }
+        )
         began = {"portal": portal, "marks": marks, "began": traffic.remote.at_least(), **zone}
         if facts["rules"]["people"]:
             await preflight.people()

@@ -150,6 +150,18 @@ class Preflight:
                     "has no unique values any more. Make it again, then resume"
                 )
 
+    async def named(self, options: Mapping[str, str | None]) -> None:
+        """Raises RefusedToStart where the portal has not a property that an option names."""
+        for option, name in options.items():
+            if not name:
+                continue
+            found = await self._property(name)
+            if not found.exists and not found.trouble:
+                raise RefusedToStart(
+                    f"{option} {name}: the portal's emails have no such property, and each record "
+                    "with it would be refused. Make it in HubSpot's settings, or leave it out"
+                )
+
     async def people(self) -> None:
         """Raises RefusedToStart where the token may not read contacts: a new run would stop at its
         first batch.
@@ -167,11 +179,14 @@ class Preflight:
         """
         sent = await self.traffic.call(partial(self.client.get, paths.PROPERTIES), self._pause)
         hopeless = definitions.read(sent.reply).hopeless(sample) if sample else ()
-        for complaint in hopeless:
+        by_reason: dict[str, list[str]] = {}
+        for name, why in hopeless:
+            by_reason.setdefault(why, []).append(name)
+        for why, names in by_reason.items():
             self.tell(
                 events.Said(
-                    f"the portal will refuse each record for {complaint}; all of the first "
-                    f"{len(sample):,} have it. Stop, and look: bulkload check, --map"
+                    f"the portal will refuse each record for {', '.join(names)}: {why}; all of the "
+                    f"first {len(sample):,} have it. Stop, and look: bulkload check, bulkload map"
                 )
             )
 

@@ -191,6 +191,21 @@ def test_a_key_that_the_user_named_and_the_portal_has_not_refuses_to_start(
     assert "--key-property my_ref" in str(refused.value)
 
 
+def named(answer: Reply) -> Asked:
+    options = {"--thread-property": "thread", "--label-property": None}
+    return ask(Remote({"thread": [answer]}), lambda preflight: preflight.named(options))
+
+
+def test_a_property_that_an_option_names_and_the_portal_has_not_refuses_to_start() -> None:
+    with pytest.raises(RefusedToStart, match="--thread-property thread: .* no such property"):
+        named(NONE)
+
+
+@pytest.mark.parametrize("answer", [PLAIN, HTML, FORBIDDEN, DOWN], ids=str)
+def test_a_property_that_is_there_or_not_told_of_stops_nobody(answer: Reply) -> None:
+    assert named(answer).said == []
+
+
 @pytest.mark.parametrize("answer", [HTML, FORBIDDEN, DOWN, reply(200, {})], ids=str)
 def test_where_the_portal_does_not_say_the_user_is_taken_at_his_word(answer: Reply) -> None:
     found = marks("my_ref", my_ref=answer, bulkload_run=PLAIN)
