@@ -45,7 +45,10 @@ def dates(values: Sequence[str]) -> Dates:
         if len(groups) > _MOST_SHAPES:
             return Dates()
     fits = {shape: _fitting(shape, set(found)) for shape, found in groups.items()}
-    strays = sum(len(found) for shape, found in groups.items() if not fits[shape])
+    strays = sum(
+        sum(not _reads(text, fits[shape][0]) for text in found) if fits[shape] else len(found)
+        for shape, found in groups.items()
+    )
     if strays > _STRAYS * len(values) or strays == len(values):
         return Dates()
     read = sorted((s for s in groups if fits[s]), key=lambda shape: -len(groups[shape]))
@@ -73,11 +76,17 @@ def _shape(text: str) -> str:
 
 
 def _fitting(shape: str, texts: set[str]) -> list[str]:
-    """The formats that read all of the texts of a shape, the likelier first."""
+    """The formats that read most of the texts of a shape, the likelier first: nearly all, since
+    an old table has a 31st of February; those that read fewer take the day for the month.
+    """
     if "9" not in shape:
         return []
     forms = [*NAMED, *_BY_SHAPE.get(shape, ())]
-    return [form for form in forms if all(_reads(text, form) for text in texts)]
+    read = {form: sum(_reads(text, form) for text in texts) for form in forms}
+    most = max(read.values())
+    if most < (1 - _STRAYS) * len(texts):
+        return []
+    return [form for form in forms if read[form] == most]
 
 
 def _reads(text: str, form: str) -> bool:

@@ -260,6 +260,12 @@ def test_ambiguous_dates_are_remarked() -> None:
     assert any("AMBIGUOUS" in said and "%m/%d/%Y" in said for said in made.remarks["hs_timestamp"])
 
 
+def test_a_day_that_is_in_no_calendar_is_a_stray_and_hides_no_format() -> None:
+    sure = [f"{day:02}.{month:02}.2015" for day in (1, 13, 28) for month in range(1, 13)]
+    found = dates([*sure, "31.02.2015"])
+    assert (found.formats, found.rivals, found.strays) == (("%d.%m.%Y",), (), 1)
+
+
 def test_a_few_values_may_be_no_dates() -> None:
     found = dates(["2024-01-01"] * 99 + ["unknown"])
     assert (found.formats, found.strays) == (("iso",), 1)
