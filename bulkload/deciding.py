@@ -50,7 +50,7 @@ def decide(options: Options, sources: Sequence[Source]) -> Decided:
     mail = [source for source in sources if source.format in MAIL]
     said: list[str] = []
     mine = Mine.parse(options.mine)
-    if mail and not options.mine:
+    if mail and not any(each.strip(" ,") for each in options.mine):
         mine, words = guess(_sample(mail, options.timezone))
         said.append(words)
     columns = _columns(options)

@@ -38,7 +38,7 @@ def _lines(checked: Checked) -> Iterator[str]:
     )
     refused = [(f"{name}: {why}", n) for (name, why), n in tally.properties.most_common()]
     yield from _counted("The portal would refuse", refused)
-    yield from (f"Guessed, or not known: {each}" for each in checked.said)
+    yield from (f"To know: {each}" for each in checked.said)
     yield from _grouped("Noted", [(k[0], g) for k, g in tally.notes.most_first()])
     yield from _row("Directions", tally.directions)
     yield from _row("Years", dict(sorted(tally.years.items())))
