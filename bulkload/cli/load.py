@@ -26,9 +26,10 @@ from bulkload.cli.flags import access, given, mapping_options, output_options, r
 def command(ctx: click.Context, /, sources: tuple[str, ...], **_: Any) -> int:
     """Load SOURCES into HubSpot as a new run.
 
-    A source is an NDJSON, CSV or mbox file, an .eml file, a folder of .eml files, a glob, or
-    - for NDJSON on stdin; .gz is read as it is. The run keeps its files in a directory: if
-    it stops early, the command that resumes it is printed.
+    A source is a mailbox (mbox, .eml, a Maildir, MH or other folder of mail, Google Takeout's
+    zip or tgz), an NDJSON or CSV file, a glob, or - for NDJSON on stdin; .gz is read as it
+    is. The run keeps its files in a directory: if it stops early, the command that resumes it
+    is printed.
 
     \b
     HUBSPOT_ACCESS_TOKEN=... bulkload load mail.mbox

@@ -25,6 +25,13 @@ APART_S = 2.0
 
 NOT_ASKED = "not asked"
 
+WANTED_BY = {
+    "crm.objects.contacts.write": "--unknown-contacts create",
+    "crm.objects.owners.read": "--owners auto",
+    "files": "--attachments upload",
+}
+"""Scopes that only these options need."""
+
 
 def check_remote(facts: Facts) -> Check:
     """Does it answer at all, and does it take the token?"""
@@ -75,7 +82,11 @@ def check_scopes(facts: Facts) -> Check:
             f"without {READ}, contacts can't be found by their addresses, nor emails by search",
             f"grant {READ} in the app's settings",
         )
-    return Check(name, "ok", f"it may create and read emails ({len(grant.scopes)} scopes)")
+    lacking = [
+        f"{option} ({scope})" for scope, option in WANTED_BY.items() if scope not in grant.scopes
+    ]
+    without = f"; not enough for {', '.join(lacking)}" if lacking else ""
+    return Check(name, "ok", f"it may create and read emails ({len(grant.scopes)} scopes){without}")
 
 
 def check_portal(facts: Facts) -> Check:

@@ -54,7 +54,7 @@ def moment(field: str, written: str, zone: tzinfo) -> int:
     except (ValueError, OverflowError):
         raise RefusedToStart(
             f"--filter '{field}={written}': no date; write 2019-12-31, or with a time and a zone "
-            "2019-12-31T23:59:00+01:00"
+            "2019-12-31T23:59:00+01:00; another field is a --filter of its own"
         ) from None
     return at
 

@@ -102,6 +102,11 @@ class _Proposing:
             self._words(name, chosen.get(name))
         self._people(chosen)
         self.ties = {kind: chosen[kind] for kind in ASSOCIATIONS if kind in chosen}
+        for kind in self.ties:
+            self._remark(
+                "[associations]",
+                f"{kind}: taken for HubSpot's own ids; if they are not, leave it out",
+            )
         written: dict[str, Any] = {"properties": self.properties}
         if self.ties:
             written["associations"] = self.ties

@@ -197,7 +197,7 @@ def named(answer: Reply) -> Asked:
 
 
 def test_a_property_that_an_option_names_and_the_portal_has_not_refuses_to_start() -> None:
-    with pytest.raises(RefusedToStart, match="--thread-property thread: .* no such property"):
+    with pytest.raises(RefusedToStart, match=r"--thread-property thread: .* no such property"):
         named(NONE)
 
 

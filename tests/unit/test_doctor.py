@@ -141,6 +141,14 @@ def test_scopes_that_lack_are_named(scopes: set[str], state: str) -> None:
     assert (check.next_step is None) is (state == "ok")
 
 
+def test_scopes_that_an_option_needs_are_named_with_it() -> None:
+    says = of_account.check_scopes(grant(scopes=SCOPES | {"crm.objects.owners.read"})).says
+    assert "; not enough for --attachments upload (files)" in says
+    assert "--owners" not in says
+    everything = grant(scopes=SCOPES | of_account.WANTED_BY.keys())
+    assert "not enough" not in of_account.check_scopes(everything).says
+
+
 def test_a_token_of_another_portal_than_the_account_fails() -> None:
     assert of_account.check_portal(grant(portal="777")).state == "fail"
     assert of_account.check_portal(grant(portal="")).says == "62515"

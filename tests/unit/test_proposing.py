@@ -92,7 +92,8 @@ def test_an_english_table() -> None:
         "options": {"rest": "drop"},
     }
     assert made.left == ("id",)
-    assert made.remarks == {}
+    assert list(made.remarks) == ["[associations]"]
+    assert "contacts: taken for HubSpot's own ids" in made.remarks["[associations]"][0]
 
 
 def test_a_german_table() -> None:
