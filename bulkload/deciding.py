@@ -59,6 +59,10 @@ def decide(options: Options, sources: Sequence[Source]) -> Decided:
             columns.check(source.columns, source.name)
             if unused := columns.unused(source.columns):
                 said.append(f"{source.name}: columns that no rule takes: {', '.join(unused)}")
+    if options.contacts and columns and columns.addresses and not mine:
+        said.append(
+            "without --mine everybody whom a row names is tied as a contact, your own people too"
+        )
     filters = Filters.parse(
         options.filter, options.leave_out, never_log(options.never_log), ZoneInfo(options.timezone)
     )

@@ -15,13 +15,15 @@ from bulkload.columns.record import object_of, texts_of
 from bulkload.errors import RecordError, UnmappableRecord, UnreadableRecord
 from bulkload.hubspot.properties import Shape, from_email, from_object, from_row, json_type
 from bulkload.mail.mime import parse
-from bulkload.mail.mine import direction, external_people, owner_of
+from bulkload.mail.mine import direction, external, external_people, owner_of
 from bulkload.mail.read import read_email, without_envelope
 from bulkload.mail.text import decoded
 from bulkload.model import Address, LeftOut, Mapped
 from bulkload.written import member
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bulkload.model import Record
     from bulkload.rules import Rules
 
@@ -58,12 +60,18 @@ def _mapped(record: Record, rules: Rules) -> Mapped | LeftOut:
 
 
 def _from_row(fields: dict[str, str], rules: Rules) -> Mapped:
-    return Mapped(from_row(fields)) if rules.columns is None else rules.columns.mapped(fields)
+    return Mapped(from_row(fields)) if rules.columns is None else _by_columns(fields, rules)
+
+
+def _by_columns(fields: Mapping[str, str], rules: Rules) -> Mapped:
+    assert rules.columns is not None
+    made = rules.columns.mapped(fields)
+    return made._replace(people=external(made.people, rules.mine) if rules.people else ())
 
 
 def _from_line(record: Record, raw: bytes, rules: Rules) -> Mapped:
     if rules.columns is not None:
-        return rules.columns.mapped(fields_of(record._replace(raw=raw, fields=None)))
+        return _by_columns(fields_of(record._replace(raw=raw, fields=None)), rules)
     obj = object_of(raw)
     if _has_inexact(obj):
         obj = _as_written(obj, texts_of(raw))

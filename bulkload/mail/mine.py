@@ -99,11 +99,16 @@ def participants(email: Email) -> Iterator[str]:
 
 
 def external_people(email: Email, mine: Mine) -> tuple[Address, ...]:
-    """Every sender and recipient that is not mine: once, in the order of the headers, their address
-    in lower case with its domain in ASCII. One that HubSpot takes for no contact's is left out.
+    """Every sender and recipient that is external, in the order of the headers."""
+    return external((*email.from_, *email.sender, *recipients(email)), mine)
+
+
+def external(addresses: Iterable[Address], mine: Mine) -> tuple[Address, ...]:
+    """Those that are not mine: once, their address in lower case with its domain in ASCII. One
+    that HubSpot takes for no contact's is left out.
     """
     people: dict[str, Address] = {}
-    for each in (*email.from_, *email.sender, *recipients(email)):
+    for each in addresses:
         address = normal(each.email)
         if address not in people and is_contact(address) and not mine.holds(address):
             people[address] = each._replace(email=address)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -13,9 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkload import mapping
+from bulkload.columns import Columns
 from bulkload.content import letter_fields, letter_of
 from bulkload.errors import RecordError, UnmappableRecord, UnreadableRecord
-from bulkload.model import Input, Kind, Position, Record
+from bulkload.mail.mine import Mine
+from bulkload.model import Input, Kind, Mapped, Position, Record
+from bulkload.rules import Rules
 from tests.making import mapped
 
 MAIL = b"Date: Mon, 01 Jan 2024 10:00:00 +0000\nSubject: x\n\nbody\n"
@@ -48,6 +52,21 @@ def test_numbers_are_sent_as_they_are_written() -> None:
         "e": "true",
         "f": "x",
     }
+
+
+def test_the_people_of_a_row_are_those_that_are_not_mine() -> None:
+    columns = Columns.from_json({"properties": {"x": "x"}, "people": {"addresses": ["from", "to"]}})
+    rules = Rules(mine=Mine.parse(["acme.de"]), columns=columns, people=True)
+    fields = {"x": "1", "from": "Ada@acme.de", "to": "Bob@client.org; root@localhost"}
+    row = record(None, "row", fields=fields)
+    line = record(orjson.dumps(fields))
+    for each in (row, line):
+        made = mapping.map_record(each, rules)
+        assert isinstance(made, Mapped)
+        assert [who.email for who in made.people] == ["bob@client.org"]
+        alone = mapping.map_record(each, replace(rules, people=False))
+        assert isinstance(alone, Mapped)
+        assert alone.people == ()
 
 
 def test_numbers_in_associations_stay_numbers() -> None:
