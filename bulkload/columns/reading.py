@@ -149,13 +149,14 @@ def _rule(value: object, place: _Place) -> Rule:
     kinds = [key for key in ("column", "constant", "template") if key in table]
     if len(kinds) != 1:
         raise place.refused("expected one of column, constant and template")
-    if kinds != ["column"] and len(table) > 1:
-        extra = next(key for key in table if key not in kinds)
+    taken = {"template": {"format", "timezone"}, "constant": set[str]()}.get(kinds[0], set(table))
+    if extra := next((key for key in table if key not in {*kinds, *taken}), None):
         raise place.refused(f"{extra!r} goes with a column, not with a {kinds[0]}")
     if "constant" in table:
         return Constant(_constant(table["constant"], place.at("constant")))
     if "template" in table:
-        return _template(place.text(table["template"]), place.at("template"))
+        made = _template(place.text(table["template"]), place.at("template"))
+        return _moment(made, table, place) if len(table) > 1 else made
     return _of_column(table, place)
 
 
@@ -165,7 +166,7 @@ def _of_column(table: dict[str, Any], place: _Place) -> Rule:
     if dated and chosen:
         raise place.refused("a column is a date (format) or one of some values, not both")
     if dated:
-        return _moment(column, table, place)
+        return _moment(Column(column), table, place)
     if "values" in table:
         at = place.at("values")
         pairs = tuple(
@@ -181,7 +182,7 @@ def _of_column(table: dict[str, Any], place: _Place) -> Rule:
     return Column(column)
 
 
-def _moment(column: str, table: dict[str, Any], place: _Place) -> Moment:
+def _moment(source: Column | Template, table: dict[str, Any], place: _Place) -> Moment:
     formats = tuple(_names(table.get("format", "iso"), place.at("format"), "a format"))
     if not formats:
         raise place.at("format").refused("expected a format, or an array of them")
@@ -190,7 +191,7 @@ def _moment(column: str, table: dict[str, Any], place: _Place) -> Moment:
             raise place.at("format").refused(f"{form!r} {wrong}")
     at = place.at("timezone")
     zone = _zone(at.text(table.get("timezone", place.timezone)), at)
-    return Moment(column, formats, "UTC" if COUNTED.issuperset(formats) else zone)
+    return Moment(source, formats, "UTC" if COUNTED.issuperset(formats) else zone)
 
 
 def _zone(name: str, place: _Place) -> str:

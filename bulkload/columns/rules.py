@@ -102,34 +102,38 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A date, by the first of the formats that fits, as milliseconds since the epoch."""
+    """A date, by the first of the formats that fits, as milliseconds since the epoch; of several
+    columns, such as day and hour, by a template.
+    """
 
-    column: str
+    source: Column | Template
     formats: tuple[str, ...]
     timezone: str
     """For dates that name none themselves."""
 
     @property
     def used(self) -> tuple[str, ...]:
-        return (self.column,)
+        return self.source.used
 
     def make(self, fields: Fields, notes: list[str]) -> str:
-        del notes
-        text = fields.get(self.column, "")
+        text = self.source.make(fields, notes)
         if not text.strip():
             return ""
         for form in self.formats:
             at = moment(text, form, self.timezone)
             if at is not None:
                 return str(at)
+        names = ", ".join(map(repr, self.used))
+        holds = f"column {names} holds" if len(self.used) == 1 else f"columns {names} hold"
         raise UnmappableRecord(
-            f"column {self.column!r} holds no date of the format {' or '.join(self.formats)}, "
-            "or one of an absurd year"
+            f"{holds} no date of the format {' or '.join(self.formats)}, or one of an absurd year"
         )
 
     def as_json(self) -> dict[str, Any]:
         form = self.formats[0] if len(self.formats) == 1 else list(self.formats)
-        made = {"column": self.column, "format": form}
+        written = self.source.as_json()
+        made: dict[str, Any] = {"column": written} if isinstance(written, str) else dict(written)
+        made["format"] = form
         return made if COUNTED.issuperset(self.formats) else {**made, "timezone": self.timezone}
 
 

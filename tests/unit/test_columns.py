@@ -183,6 +183,18 @@ def test_what_is_no_such_date_is_a_dead_letter(form: str, text: str) -> None:
     assert text not in str(why.value)
 
 
+def test_a_day_and_an_hour_in_two_columns_are_one_date() -> None:
+    rule = (
+        '{ template = "{a} {b}", format = ["%d.%m.%Y %H:%M", "%d.%m.%Y"], timezone = "Asia/Tokyo" }'
+    )
+    assert one(rule, a="01.07.2024", b="09:00") == "1719792000000"
+    assert one(rule, a="01.07.2024", b="") == "1719759600000"
+    with pytest.raises(UnmappableRecord, match=r"columns 'a', 'b' hold no date of the format"):
+        one(rule, a="01.07.2024", b="nine")
+    empty = columns(f"[properties]\nx = {rule}\ny = 'y'").apply({"a": "", "b": "", "y": "y"})
+    assert empty.properties == {"y": "y"}
+
+
 def test_clock_times_are_those_of_the_zone() -> None:
     rule = '{ column = "a", timezone = "America/New_York" }'
     assert one(rule, a="2024-07-01 08:00") == "1719835200000"
@@ -265,7 +277,7 @@ def test_a_message_is_tied_by_its_headers() -> None:
         ('[properties]\n"a b" = "c"', r"\[properties\]: 'a b' is no property's name"),
         ('[properties]\na = { constnt = "x" }', "'constnt' here .did you mean 'constant'"),
         ('[properties]\na = { column = "x", constant = "y" }', "expected one of column"),
-        ('[properties]\na = { template = "{x}", format = "iso" }', "'format' goes with a column"),
+        ('[properties]\na = { template = "{x}", values = {} }', "'values' goes with a column"),
         ('[properties]\na = { template = "x" }', r"a.template: names no column"),
         ('[properties]\na = { template = "ab{x" }', "a.template: the brace at character 3"),
         ('[properties]\na = { template = "ab}" }', "a.template: the brace at character 3 closes"),
@@ -384,6 +396,7 @@ RULES = st.one_of(
             "timezone": ZONES,
         }
     ),
+    st.fixed_dictionaries({"template": st.just("{a} {b}"), "format": FORMS, "timezone": ZONES}),
     st.fixed_dictionaries(
         {"column": NAMES, "values": st.dictionaries(TEXTS, TEXTS, max_size=3)},
         optional={"otherwise": TEXTS},
