@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
@@ -18,7 +18,7 @@ from bulkload.checking.judging import Judge, Reasons, Verdict
 from bulkload.checking.sampling import Sampler
 from bulkload.checking.tally import Tally
 from bulkload.deciding import MAIL
-from bulkload.errors import RefusedToStart
+from bulkload.errors import RefusedToStart, StoppedResumable
 from bulkload.hubspot.wire import ENVELOPE_BYTES
 from bulkload.making import Maker, lost, weight
 from bulkload.model import Address
@@ -173,8 +173,11 @@ class Scan:
             self.tally.send((entry.weight for entry in batch.entries), len(batch.asks))
             self.addresses.ask(person.email for person in batch.asks)
         if self._mapped is not None:
-            self._mapped.flush()
-            os.fsync(self._mapped.fileno())
+            try:
+                self._mapped.flush()
+                os.fsync(self._mapped.fileno())
+            except OSError as error:
+                raise self._unwritten(error) from None
 
     def _judged(self) -> Iterator[Entry | Skip]:
         """What would be sent, and what would not, which is no gap, in the order of reading."""
@@ -203,7 +206,10 @@ class Scan:
         if not self.tally.take(source, record.position, verdict, first, largest_file=largest):
             return False
         if self._mapped is not None:
-            self._mapped.write(verdict.line)
+            try:
+                self._mapped.write(verdict.line)
+            except OSError as error:
+                raise self._unwritten(error) from None
         if self._samples.wants():
             self._samples.keep(self._sample(each))
         return True
@@ -237,7 +243,15 @@ class Scan:
             raise RefusedToStart(
                 f"--mapped {path}: can't be made: {error.strerror or error}"
             ) from None
-        return self._kept.enter_context(os.fdopen(descriptor, "wb", buffering=1 << 20))
+        file = os.fdopen(descriptor, "wb", buffering=1 << 20)
+        self._kept.callback(_close, file)
+        return file
+
+    def _unwritten(self, error: OSError) -> StoppedResumable:
+        return StoppedResumable(
+            f"--mapped {self.wanted.mapped}: can't be written ({error.strerror or error}). Make "
+            "room, or name another place; what is there is not whole"
+        )
 
 
 def _entry(each: Numbered, verdict: Verdict) -> Entry:
@@ -251,6 +265,11 @@ def _entry(each: Numbered, verdict: Verdict) -> Entry:
 def _skip(each: Numbered) -> Skip:
     ordinal, source, record = each
     return Skip(ordinal, source, record.position)
+
+
+def _close(file: BinaryIO) -> None:
+    with suppress(OSError):  # a full disk, of which was told: what is in the buffer is lost
+        file.close()
 
 
 def _size(sources: Sequence[Source]) -> int | None:

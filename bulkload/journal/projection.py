@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from bulkload.errors import StoppedResumable
 from bulkload.rundir import private, sync_directory, write_whole
 
 if TYPE_CHECKING:
@@ -57,8 +58,19 @@ class Projection:
 def restore(path: Path, connection: sqlite3.Connection) -> Path | None:
     """Make the file equal to the journal. Returns where an edited file was put, if one was.
 
-    A file that is a prefix of what it should be was cut by a crash: the rest is appended.
+    A file that is a prefix of what it should be was cut by a crash: the rest is appended. Raises
+    StoppedResumable where the disk refuses.
     """
+    try:
+        return _restored(path, connection)
+    except OSError as error:
+        raise StoppedResumable(
+            f"{path}: can't be written ({error.strerror or error}). Make room or mend the disk, "
+            "then try again"
+        ) from None
+
+
+def _restored(path: Path, connection: sqlite3.Connection) -> Path | None:
     private(path)
     if _complete(path, connection):
         return None

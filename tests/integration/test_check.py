@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 import signal
@@ -16,7 +17,7 @@ import pytest
 from bulkload.checking.check import INTERRUPTED, check
 from bulkload.checking.scanning import Now, Wanted
 from bulkload.demo import mailbox
-from bulkload.errors import RefusedToStart
+from bulkload.errors import RefusedToStart, StoppedResumable
 from bulkload.options import Options
 
 if TYPE_CHECKING:
@@ -81,6 +82,17 @@ def test_mapped_records_are_written_in_reading_order_and_never_over_another_file
         checked(mail, wanted=Wanted(mapped=path))
     with pytest.raises(RefusedToStart, match="can't be made"):
         checked(mail, wanted=Wanted(mapped=tmp_path / "no" / "such.ndjson"))
+
+
+def test_a_full_disk_is_said_and_no_traceback(
+    mail: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoppedResumable, match=r"--mapped .*No space left.*Make room"):
+        checked(mail, wanted=Wanted(mapped=tmp_path / "mapped.ndjson"))
 
 
 def test_what_was_mapped_is_checked_as_what_it_was(mail: Path, tmp_path: Path) -> None:

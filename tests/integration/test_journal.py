@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 import sqlite3
@@ -301,6 +302,24 @@ def test_a_file_that_was_torn_anywhere_is_made_whole(run: RunDir) -> None:
         run.letters.unlink()
         assert projection.restore(run.letters, connection) is None
         assert run.letters.read_bytes() == whole
+
+
+def test_a_full_disk_stops_resumable_before_anything_else(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = bury(run)
+    run.letters.write_bytes(whole[:10])
+    with closing(schema.connect(run.journal)) as connection:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", full)
+            with pytest.raises(StoppedResumable, match=r"dead-letters.*No space left.*Make room"):
+                projection.restore(run.letters, connection)
+        assert projection.restore(run.letters, connection) is None
+    assert run.letters.read_bytes() == whole
+
+
+def full(_: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @pytest.mark.parametrize("edit", ["changed", "longer", "cut-inside", "reordered"])
