@@ -152,6 +152,11 @@ class Plan:
                 f"them is not archived: bulkload doubts {where} lists them. Once the undo has "
                 f"begun, bulkload resolve {where} can't settle them any more"
             )
+        if self.left and self.facts.get("marks"):
+            yield (
+                "archived records may keep their keys: to load the source again, delete them for "
+                "good in HubSpot, or name another --key-property"
+            )
         if self.contacts.left and not self.keep.contacts:
             yield (
                 "its contacts are archived with whatever has been written into them or tied to "
