@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bulkload.hubspot.archive import Trouble
     from bulkload.hubspot.wire import Reply
     from bulkload.model import Attachment
-    from bulkload.parts import Parts, Policy
+    from bulkload.parts import Parts, Policy, Tally
     from bulkload.repeating import Repeating
 
 AT_ONCE = 4
@@ -40,10 +40,11 @@ class Attached(NamedTuple):
 class Attaching:
     """For the workers of one run."""
 
-    def __init__(self, parts: Parts, repeating: Repeating, policy: Policy) -> None:
+    def __init__(self, parts: Parts, repeating: Repeating, policy: Policy, tally: Tally) -> None:
         self._parts = parts
         self._repeating = repeating
         self._policy = policy
+        self._tally = tally
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._under_way: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -76,6 +77,7 @@ class Attaching:
                 failed.append(f"{attachment.name} ({why})")
         if failed and self._policy.attachment_failure == "reject" and not attempt:
             return f"attachments could not be uploaded: {', '.join(failed)}"
+        self._tally.files_left_out += len(failed)
         return _with(entry, ids, failed)._replace(files=0)
 
     async def _file(self, attachment: Attachment, content: bytes) -> tuple[str, str]:

@@ -85,7 +85,7 @@ class Pipeline:
         self._associating = Associating(
             parts, repeating, people or People(lambda _: ""), policy.unknown_contacts
         )
-        self._attaching = Attaching(parts, repeating, policy)
+        self._attaching = Attaching(parts, repeating, policy, tally)
         self._intake = Intake(
             parts, batches, doubted, self._gate, self._ledger, self._quarantine,
             self._aside if policy.means == "verify" else None, self._associating,

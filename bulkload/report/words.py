@@ -66,7 +66,10 @@ def _files(ended: Summary) -> list[str]:
     uploaded, left_out = (ended.attachments.get(name, 0) for name in ("uploaded", "left_out"))
     told = [f"{uploaded:,} files uploaded"] if uploaded else []
     if left_out:
-        told.append(f"{left_out:,} attachments left out (--attachments none)")
+        told.append(
+            f"{left_out:,} attachments left out (--attachments none, or not uploaded: "
+            "their records say why)"
+        )
     return ["; ".join(told)] if told else []
 
 

@@ -116,7 +116,8 @@ def test_attachments_are_uploaded_once_each_tied_and_undone(
         "load", "in.mbox", "--base-url", remote.url, "--json", "--attachments", "upload",
         "--mine", "mine.org",
     )  # fmt: skip
-    cli(*loading, "--run", "run", code=0)
+    loaded = cli(*loading, "--run", "run", code=0).summary()
+    assert loaded["attachments"] == {"uploaded": 31, "left_out": 1}
     files = {each["sha256"]: each for each in remote.files()}
     assert set(files) == {
         hashlib.sha256(c).hexdigest() for c in (shared, *(own % n for n in range(1, 60, 2)))
