@@ -1,4 +1,4 @@
-"""The laws in more than two thousand runs of the real pipeline, in virtual time: see __main__.py."""
+"""The laws in thousands of runs of the real pipeline, in virtual time: see __main__.py."""
 
 from __future__ import annotations
 
