@@ -13,7 +13,7 @@ from bulkload.batching import Batch
 from bulkload.hubspot.client import Sent
 from bulkload.journal import journal as journals
 from bulkload.journal.files import FilesBook
-from bulkload.parts import Policy
+from bulkload.parts import Policy, Tally
 from tests.clock import run_virtual
 from tests.making import entry, reply
 from tests.moods import Inline
@@ -62,7 +62,7 @@ def test_one_content_is_uploaded_once_though_the_first_was_refused() -> None:
             journal = SimpleNamespace(files=FilesBook(writer))
             parts: Any = SimpleNamespace(journal=journal, sink=SimpleNamespace(upload=upload))
             repeating: Any = SimpleNamespace(until_answered=until_answered)
-            attaching = Attaching(parts, repeating, Policy(run="r"))
+            attaching = Attaching(parts, repeating, Policy(run="r", uploads=True), Tally())
 
             async def one(n: int, after: float) -> Entry:
                 await asyncio.sleep(after)
