@@ -16,7 +16,6 @@ from bulkload.added import noted, with_properties
 from bulkload.content import message_of
 from bulkload.hubspot import files
 from bulkload.journal.files import File
-from bulkload.mail.attachments import contents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,6 +109,8 @@ class Attaching:
 
 
 def _each(raw: bytes | None) -> Iterator[tuple[Attachment, bytes]]:
+    from bulkload.mail.attachments import contents  # noqa: PLC0415  # long to import, seldom used
+
     return iter(()) if raw is None else contents(raw)
 
 

@@ -17,7 +17,6 @@ from bulkload.errors import RecordError, RefusedToStart
 from bulkload.mail.filters import LEAVE_OUT, Filters, read_never_log
 from bulkload.mail.mine import Mine, guess
 from bulkload.mail.owners import read_owners
-from bulkload.mail.read import read_email
 from bulkload.options import AUTO
 from bulkload.rules import Rules
 from bulkload.sources.csvs import CsvSource
@@ -135,6 +134,8 @@ def read_text(path: str, flag: str) -> str:
 
 def _sample(sources: Sequence[Source], zone: str) -> Iterator[tuple[Email, str]]:
     """The first messages of each source, as many of each."""
+    from bulkload.mail.read import read_email  # noqa: PLC0415  # its rooms take long to import
+
     for source in sources:
         size = 0
         with closing(source.records()) as records:

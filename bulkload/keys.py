@@ -18,8 +18,8 @@ import orjson
 from bulkload.content import FORMATS, letter_of
 from bulkload.errors import UnmappableRecord, UnreadableRecord
 from bulkload.hubspot.properties import json_type
+from bulkload.mail.envelope import without_envelope
 from bulkload.mail.headers import as_written
-from bulkload.mail.read import without_envelope
 from bulkload.sources.ndjson import BOM
 from bulkload.written import member
 

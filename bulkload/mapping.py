@@ -13,11 +13,8 @@ from typing import TYPE_CHECKING, Any
 from bulkload.columns import fields_of
 from bulkload.columns.record import object_of, texts_of
 from bulkload.errors import RecordError, UnmappableRecord, UnreadableRecord
-from bulkload.hubspot.properties import Shape, from_email, from_object, from_row, json_type
-from bulkload.mail.mime import parse
-from bulkload.mail.mine import direction, external, external_people, owner_of
-from bulkload.mail.read import read_email, without_envelope
-from bulkload.mail.text import decoded
+from bulkload.hubspot.properties import from_object, from_row, json_type
+from bulkload.mail.mine import external
 from bulkload.model import Address, LeftOut, Mapped
 from bulkload.written import member
 
@@ -79,30 +76,9 @@ def _from_line(record: Record, raw: bytes, rules: Rules) -> Mapped:
 
 
 def _from_mail(record: Record, raw: bytes, rules: Rules) -> Mapped | LeftOut:
-    email = read_email(raw, rules.timezone)
-    if (reason := rules.filters.reason(email, record, rules.mine)) is not None:
-        return LeftOut(reason)
-    shape = Shape(
-        direction(email, rules.mine, record.folder),
-        owner_of(email, rules.owners),
-        rules.thread_property,
-        rules.label_property,
-        rules.too_long,
-        rules.attachments,
-    )
-    value, notes = from_email(email, shape)
-    if rules.associate:
-        headers = parse(without_envelope(raw)[1]).headers
-        tied = rules.associate.of_headers(lambda name: map(decoded, headers.all(name)))
-        value = value._replace(associations=[*value.associations, *tied])
-    return Mapped(
-        value,
-        external_people(email, rules.mine) if rules.people else (),
-        notes,
-        0 if rules.attachments == "list" else len(email.attachments),
-        email.labels if rules.label_property else (),
-        tuple(attachment.size for attachment in email.attachments),
-    )
+    from bulkload.mailing import from_mail  # noqa: PLC0415  # its rooms take long to import
+
+    return from_mail(record, raw, rules)
 
 
 def _has_inexact(obj: dict[str, Any]) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bulkload.mail import addresses as headers
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -19,7 +17,9 @@ def mailboxes(text: str) -> list[Address]:
     if "@" not in text:
         return []
     text = " , ".join(text.splitlines()) if "\n" in text or "\r" in text else text
-    return list(headers.mailboxes(text).found)
+    from bulkload.mail import addresses  # noqa: PLC0415  # long to import, and few rows need it
+
+    return list(addresses.mailboxes(text).found)
 
 
 def named(emails: str, names: str) -> tuple[list[Address], bool]:

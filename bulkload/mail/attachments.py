@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bulkload.mail.bodies import bodies
+from bulkload.mail.envelope import without_envelope
 from bulkload.mail.files import files
 from bulkload.mail.layout import laid_out
 from bulkload.mail.mime import parse
-from bulkload.mail.read import without_envelope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,20 +6,17 @@ as an error that says why.
 
 from __future__ import annotations
 
-import re
-
 from bulkload.errors import UnreadableRecord
 from bulkload.mail import addresses
 from bulkload.mail.bodies import bodies
 from bulkload.mail.dates import sent_at
+from bulkload.mail.envelope import without_envelope
 from bulkload.mail.mime import parse
 from bulkload.mail.threads import identified, labels
 from bulkload.mail.traits import traits
 from bulkload.model import Email
 
-_BOM = b"\xef\xbb\xbf"
 _PEOPLE = ("sender", "from", "to", "cc", "bcc")
-_ESCAPED = re.compile(rb"^>(>*From )", re.MULTILINE)
 
 
 def read_email(raw: bytes, zone: str = "UTC") -> Email:
@@ -64,14 +61,3 @@ def read_email(raw: bytes, zone: str = "UTC") -> Email:
         traits=traits(root),
         notes=(*notes, *body.notes, *date_notes, *addresses.notes(people.items())),
     )
-
-
-def without_envelope(raw: bytes) -> tuple[bytes, bytes]:
-    """(the mbox line or b"", the message): ">From " is unescaped only where a line stood."""
-    content = raw.removeprefix(_BOM).lstrip(b"\r\n")
-    if not content.startswith((b"From ", b">From ")):
-        return b"", content
-    envelope, _, content = content.partition(b"\n")
-    if b">From " in content:
-        content = _ESCAPED.sub(rb"\1", content)
-    return envelope.lstrip(b">"), content

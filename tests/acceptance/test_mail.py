@@ -35,7 +35,7 @@ def message(number: int, *, to: str, labels: str = "", **headers: str) -> EmailM
 def test_a_takeout_in_which_a_third_stands_twice_is_loaded_once(
     cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
 ) -> None:
-    count, draw = 3_000, random.Random(11)
+    count, draw = 1_500, random.Random(11)
     remote = sandbox("--rate-limit", "none", "--contacts", 400)
     whom = {n: f"contact{draw.randrange(1, 401)}@example.com" for n in range(count)}
     archive: list[bytes] = []

@@ -105,7 +105,7 @@ def test_a_contact_that_goes_away_meanwhile_costs_no_record(
     cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
 ) -> None:
     remote = sandbox("--contacts", PEOPLE, "--rate-limit", "20/1s", "--latency", "20")
-    tied = mailbox(tmp_path / "Sent.mbox", 9_000)
+    tied = mailbox(tmp_path / "Sent.mbox", 4_000)
     words = ("load", "Sent.mbox", "--run", "run", "--base-url", remote.url, "--json")
     with cli.start(*words, "--no-progress") as process:
         until(lambda: remote.books()["emails"] > 1_000)

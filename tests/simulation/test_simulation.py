@@ -1,4 +1,4 @@
-"""The laws in thousands of runs of the real pipeline, in virtual time: see __main__.py."""
+"""The laws in more than a thousand runs of the real pipeline, in virtual time: see __main__.py."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PORTION = 50
 @pytest.mark.parametrize(
     ("mode", "first"),
     [
-        *product(MODES, range(0, 400, PORTION)),
+        *product(MODES, range(0, 200, PORTION)),
         *product(PEOPLED, range(0, 50, PORTION)),
     ],
 )
@@ -29,7 +29,7 @@ def test_the_laws_hold(mode: str, first: int) -> None:
         assert not world.broken, f"{world.broken}: {replay}"
 
 
-@pytest.mark.parametrize("mode", [*MODES, *PEOPLED])
+@pytest.mark.parametrize("mode", ["hold", "key+run", "verify", "resend@people", "key@people"])
 def test_a_seed_replays_exactly(mode: str) -> None:
     def told(hashing: str) -> bytes:
         command = [sys.executable, "-m", "tests.simulation", "--mode", mode, "--trace"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bulkload.errors import RefusedToStart, StoppedForGood
-from bulkload.mail.read import without_envelope
+from bulkload.mail.envelope import without_envelope
 from bulkload.sources import FORMATS, describe, open_sources, reopen
 
 if TYPE_CHECKING:

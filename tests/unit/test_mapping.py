@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload import mapping
+from bulkload import mailing, mapping
 from bulkload.columns import Columns
 from bulkload.content import letter_fields, letter_of
 from bulkload.errors import RecordError, UnmappableRecord, UnreadableRecord
@@ -116,7 +116,7 @@ def test_a_crash_in_mapping_is_that_records_fault(monkeypatch: pytest.MonkeyPatc
     def crash(raw: bytes, zone: str) -> None:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr(mapping, "read_email", crash)
+    monkeypatch.setattr(mailing, "read_email", crash)
     with pytest.raises(UnmappableRecord, match="mail record: ZeroDivisionError") as error:
         mapped(record(MAIL, "mail"))
     assert "secret" not in str(error.value)

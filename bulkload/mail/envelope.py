@@ -1,0 +1,19 @@
+"""The line that an mbox puts before a message, and what it escapes for its sake. Pure."""
+
+from __future__ import annotations
+
+import re
+
+_BOM = b"\xef\xbb\xbf"
+_ESCAPED = re.compile(rb"^>(>*From )", re.MULTILINE)
+
+
+def without_envelope(raw: bytes) -> tuple[bytes, bytes]:
+    """(the mbox line or b"", the message): ">From " is unescaped only where a line stood."""
+    content = raw.removeprefix(_BOM).lstrip(b"\r\n")
+    if not content.startswith((b"From ", b">From ")):
+        return b"", content
+    envelope, _, content = content.partition(b"\n")
+    if b">From " in content:
+        content = _ESCAPED.sub(rb"\1", content)
+    return envelope.lstrip(b">"), content
