@@ -23,6 +23,23 @@ LONGEST_FIRST = (
     "test_outages", "test_real_faults", "test_tokens", "test_quota", "test_secrets",
 )  # fmt: skip
 
+VARIATIONS = (
+    "test_attacks.py::test_a_lone_poison_record_does_not_keep_the_only_worker_from_all_others[--only",
+    "test_nothing_twice.py::test_with_a_key_nothing_is_lost_made_twice_or_in_doubt[('--only-key',)]",
+    "test_nothing_twice.py::test_a_source_that_was_loaded_before_makes_nothing[('--only-key',)]",
+    "test_nothing_twice.py::test_an_archived_record_that_holds_its_key_is_a_letter_that_says_so[CONF",
+    "test_outages.py::test_with_a_key_an_outage_costs_no_record_and_hardly_a_call[html]",
+    "test_outages.py::test_with_a_key_an_outage_costs_no_record_and_hardly_a_call[refuse]",
+    "test_outages.py::test_with_a_key_an_outage_costs_no_record_and_hardly_a_call[423]",
+    "test_outages.py::test_patience_ends_an_outage_and_the_printed_command_goes_on[477]",
+    "test_real_faults.py::test_a_replay_that_is_killed_at_syncs_of_the_disk[without-key]",
+    "test_real_faults.py::test_a_disk_that_breaks_in_mid_run_stops_it_resumable[with-key]",
+    "test_real_faults.py::test_stopped_for_longer_than_every_time_limit[remote-with-key]",
+    "test_real_faults.py::test_stopped_for_longer_than_every_time_limit[loader-without-key]",
+    "test_verify.py::test_verify_leaves_in_doubt_only_what_is_truly_alike[5-normalise1]",
+)
+"""Of a test that takes long, those that vary what another variation shows: with THOROUGH=1 only."""
+
 
 def pytest_xdist_auto_num_workers() -> int:
     """What `-n auto` means."""
@@ -30,7 +47,13 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not os.environ.get("THOROUGH"):
+        items[:] = [item for item in items if not _varies(item)]
     items.sort(key=_turn)
+
+
+def _varies(item: pytest.Item) -> bool:
+    return any(f"{item.path.name}::{item.name}".startswith(each) for each in VARIATIONS)
 
 
 def _turn(item: pytest.Item) -> int:
