@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     import pytest
 
 # How long an example takes to draw tells of the machine, which does other work at the same time.
-settings.register_profile("busy", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+settings.register_profile(
+    "busy",
+    suppress_health_check=[HealthCheck.too_slow],
+    deadline=None,
+    max_examples=100 if os.environ.get("THOROUGH") else 50,
+)
 settings.load_profile("busy")
 
 LONGEST_FIRST = (
@@ -25,20 +30,30 @@ LONGEST_FIRST = (
 
 VARIATIONS = (
     "test_attacks.py::test_a_lone_poison_record_does_not_keep_the_only_worker_from_all_others[--only",
+    "test_load.py::test_an_outage_dead_letters_nothing_and_doubts_no_more_than_was_in_flight[477]",
     "test_nothing_twice.py::test_with_a_key_nothing_is_lost_made_twice_or_in_doubt[('--only-key',)]",
     "test_nothing_twice.py::test_a_source_that_was_loaded_before_makes_nothing[('--only-key',)]",
     "test_nothing_twice.py::test_an_archived_record_that_holds_its_key_is_a_letter_that_says_so[CONF",
     "test_outages.py::test_with_a_key_an_outage_costs_no_record_and_hardly_a_call[html]",
     "test_outages.py::test_with_a_key_an_outage_costs_no_record_and_hardly_a_call[refuse]",
     "test_outages.py::test_with_a_key_an_outage_costs_no_record_and_hardly_a_call[423]",
+    "test_outages.py::test_without_a_key_an_outage_puts_in_doubt_what_was_in_flight_and_no_more[re",
+    "test_outages.py::test_without_a_key_an_outage_puts_in_doubt_what_was_in_flight_and_no_more[st",
     "test_outages.py::test_patience_ends_an_outage_and_the_printed_command_goes_on[477]",
+    "test_quota.py::test_no_more_than_the_share_is_used_however_often_the_run_is_resumed[6%]",
+    "test_rate.py::test_a_limit_that_is_raised_is_used_and_one_that_is_lowered_is_kept",
+    "test_real_faults.py::test_a_clock_that_jumps_by_hours_decides_nothing[--bare]",
+    "test_real_faults.py::test_killed_at_any_sync_of_the_disk[with-key]",
     "test_real_faults.py::test_a_replay_that_is_killed_at_syncs_of_the_disk[without-key]",
     "test_real_faults.py::test_a_disk_that_breaks_in_mid_run_stops_it_resumable[with-key]",
-    "test_real_faults.py::test_stopped_for_longer_than_every_time_limit[remote-with-key]",
+    "test_real_faults.py::test_stopped_for_longer_than_every_time_limit[remote",
     "test_real_faults.py::test_stopped_for_longer_than_every_time_limit[loader-without-key]",
+    "test_real_faults.py::test_a_damaged_journal_is_named_and_nothing_is_sent[h",
     "test_verify.py::test_verify_leaves_in_doubt_only_what_is_truly_alike[5-normalise1]",
 )
-"""Of a test that takes long, those that vary what another variation shows: with THOROUGH=1 only."""
+"""Of what takes long, that which varies what another test shows, in the simulation or with another
+parameter: with THOROUGH=1 only.
+"""
 
 
 def pytest_xdist_auto_num_workers() -> int:
