@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from bulkload.mail.cut import LONGEST
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from bulkload.batching import Entry
 
 TEXT, HTML = "hs_email_text", "hs_email_html"
-LONGEST = 65_536
-"""Characters of a property [integrators]."""
-
 TO_CONTACT = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 198}
 """[HubSpot: association type definitions, email to contact]"""
 

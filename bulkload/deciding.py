@@ -37,6 +37,11 @@ SAMPLED = 2000
 SAMPLED_BYTES = 64 << 20
 
 
+def has_mail(sources: Sequence[Source]) -> bool:
+    """Whether any of them holds messages."""
+    return any(source.format in MAIL for source in sources)
+
+
 class Decided(NamedTuple):
     """`said`: what was guessed, and what will be left out, for a person."""
 

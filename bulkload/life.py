@@ -27,6 +27,7 @@ from bulkload.parts import Parts, Policy, Tally
 from bulkload.people import People
 from bulkload.pipeline import Pipeline
 from bulkload.preflight import Preflight
+from bulkload.reading import total_size
 from bulkload.runlog import RunLog
 from bulkload.settling import Load, Question
 from bulkload.sources import fingerprint
@@ -158,8 +159,7 @@ class _Life:
                     f"dead-letters.ndjson had been edited: it is kept as {journal.set_aside.name}"
                 )
             )
-        sizes = [source.size() for source in self._sources]
-        expected = None if None in sizes else sum(size or 0 for size in sizes)
+        expected = total_size(self._sources)
         self._tell(
             events.Started(journal.facts["run_id"], str(self._directory.path), expected, tally.read)
         )

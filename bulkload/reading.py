@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from bulkload.protocols import KeysSeen, Source
 
 
+def total_size(sources: Sequence[Source]) -> int | None:
+    """Bytes in all; None where one does not know its own."""
+    sizes = [source.size() for source in sources]
+    return None if None in sizes else sum(size or 0 for size in sizes)
+
+
 class Reader:
     """Reads a run's sources in order. Blocking; used by one thread at a time.
 

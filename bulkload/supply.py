@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Self
 
 from bulkload.added import relabelled
 from bulkload.batching import batches
-from bulkload.deciding import MAIL
+from bulkload.deciding import has_mail
 from bulkload.hubspot.wire import ENVELOPE_BYTES
 from bulkload.making import Maker, Making, lost
 from bulkload.parallel import Pool, processes
-from bulkload.reading import Reader
+from bulkload.reading import Reader, total_size
 from bulkload.recent import Recent
 from bulkload.rules import Rules
 from bulkload.seen import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
     from typing import Any
 
     from bulkload.batching import Batch, Entry, Letter, Skip
@@ -43,6 +44,18 @@ WORTH_BYTES = 4 << 20
 
 MOST_PROCESSES = 4
 """More would read faster than any account takes records."""
+
+
+def keys_seen(
+    folder: Path, options: Options, *, mail: bool, marked: bool, durable: bool = True
+) -> KeysSeen:
+    """What knows a key again, with its files in `folder`.
+
+    Where the remote refuses a second record, since each is marked, the last will do.
+    """
+    if mail or (options.key is not None and not marked):
+        return Seen(folder, durable=durable)
+    return Recent(max(10_000, 4 * options.max_in_flight * options.batch_size))
 
 
 class Supply:
@@ -72,12 +85,15 @@ class Supply:
             options.key,
         )
         self._marked = marks is not None
-        self._mail = any(source.format in MAIL for source in sources)
+        self._mail = has_mail(sources)
         self._kept = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as opening:
-            self._seen = opening.enter_context(closing(self._keys()))
+            keys = keys_seen(
+                self._directory.path, self._options, mail=self._mail, marked=self._marked
+            )
+            self._seen = opening.enter_context(closing(keys))
             pool = self._pool()
             if pool is not None:
                 opening.enter_context(pool)
@@ -110,17 +126,9 @@ class Supply:
             self._seen.commit()
             yield batch
 
-    def _keys(self) -> KeysSeen:
-        """What knows a key again. Where the remote refuses a second record, the last will do."""
-        options = self._options
-        if self._mail or (options.key is not None and not self._marked):
-            return Seen(self._directory.path, durable=True)
-        return Recent(max(10_000, 4 * options.max_in_flight * options.batch_size))
-
     def _pool(self) -> Pool[Numbered, Entry | Letter | Skip] | None:
         """Mail takes time, and may end a process that reads it: others read it where that pays."""
-        sizes = [source.size() for source in self._sources]
-        size = None if None in sizes else sum(size or 0 for size in sizes)
+        size = total_size(self._sources)
         if not self._mail or (size is not None and size < WORTH_BYTES):
             return None
         return Pool(Making(self._maker), lost, processes=min(processes(None, size), MOST_PROCESSES))

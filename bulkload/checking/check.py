@@ -17,7 +17,7 @@ from bulkload.checking.checked import Checked, People
 from bulkload.checking.estimate import estimate, lookups
 from bulkload.checking.portal import Known, Missing, reached
 from bulkload.checking.scanning import Scan, Wanted
-from bulkload.deciding import MAIL, decide
+from bulkload.deciding import decide, has_mail
 from bulkload.doctor.asking import CutShort
 from bulkload.errors import RefusedToStart
 from bulkload.hubspot.definitions import Definitions
@@ -73,7 +73,7 @@ async def check(
         max_record_bytes=options.max_record_bytes,
         say=said.append,
     )
-    mail = any(source.format in MAIL for source in opened)
+    mail = has_mail(opened)
     decided = await asyncio.to_thread(decide, options, opened)
     said += decided.said
     if options.unknown_contacts == "reject" and decided.rules.people:

@@ -17,16 +17,16 @@ from bulkload.batching import Entry, Skip, batches
 from bulkload.checking.judging import Judge, Reasons, Verdict
 from bulkload.checking.sampling import Sampler
 from bulkload.checking.tally import Tally
-from bulkload.deciding import MAIL
+from bulkload.deciding import has_mail
 from bulkload.errors import RefusedToStart, StoppedResumable
 from bulkload.hubspot.wire import ENVELOPE_BYTES
 from bulkload.making import Maker, lost, weight
 from bulkload.model import Address
 from bulkload.parallel import Pool, grouped, processes
 from bulkload.proposing.trying import Place, Shown
-from bulkload.reading import Reader
-from bulkload.recent import Recent
+from bulkload.reading import Reader, total_size
 from bulkload.seen import Seen
+from bulkload.supply import keys_seen
 
 if TYPE_CHECKING:
     import threading
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from bulkload.hubspot.lookup import Marks
     from bulkload.making import Numbered
     from bulkload.options import Options
-    from bulkload.protocols import KeysSeen, Source
+    from bulkload.protocols import Source
     from bulkload.rules import Rules
 
 REMEMBERED = 50_000
@@ -136,7 +136,14 @@ class Scan:
             for folder in folders:
                 folder.mkdir()
             self.addresses = self._kept.enter_context(closing(Addresses(folders[0])))
-            self._seen = self._kept.enter_context(closing(self._keys(folders[1])))
+            keys = keys_seen(
+                folders[1],
+                self.options,
+                mail=has_mail(self.sources),
+                marked=bool(self.marks),
+                durable=False,
+            )
+            self._seen = self._kept.enter_context(closing(keys))
             self._mapped = self._open_mapped()
         except BaseException:
             self._kept.close()
@@ -182,7 +189,7 @@ class Scan:
     def _judged(self) -> Iterator[Entry | Skip]:
         """What would be sent, and what would not, which is no gap, in the order of reading."""
         reader = Reader(self.sources, self._maker.make, self._seen, limit=self.options.limit)
-        expected = _size(self.sources)
+        expected = total_size(self.sources)
         pool = Pool(self._judge, lost, processes=processes(self.wanted.jobs, expected))
         with pool, closing(reader.numbered(0, 0, None)) as records:
             for group, verdicts in pool.map(grouped(records, weight)):
@@ -221,14 +228,6 @@ class Scan:
         assert mapped is not None
         opened = self.sources[source]
         return Shown(Place(opened.name, opened.noun, record.position), mapped)
-
-    def _keys(self, folder: Path) -> KeysSeen:
-        """As a load knows a key again."""
-        options = self.options
-        mail = any(source.format in MAIL for source in self.sources)
-        if mail or (options.key is not None and not self.marks):
-            return Seen(folder, durable=False)
-        return Recent(max(10_000, 4 * options.max_in_flight * options.batch_size))
 
     def _open_mapped(self) -> BinaryIO | None:
         if (path := self.wanted.mapped) is None:
@@ -270,8 +269,3 @@ def _skip(each: Numbered) -> Skip:
 def _close(file: BinaryIO) -> None:
     with suppress(OSError):  # a full disk, of which was told: what is in the buffer is lost
         file.close()
-
-
-def _size(sources: Sequence[Source]) -> int | None:
-    sizes = [source.size() for source in sources]
-    return None if None in sizes else sum(size or 0 for size in sizes)

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from bulkload.cli.flags import OPTIONS, access, access_options, given, mapping_options
+from bulkload.cli.flags import (
+    OPTIONS,
+    access,
+    access_options,
+    add_options,
+    given,
+    mapping_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,16 +36,7 @@ MATTER = (
 
 
 def _options(function: Callable[..., int]) -> Callable[..., int]:
-    for name, kind, default, text in reversed(OPTIONS):
-        if name in MATTER:
-            function = click.option(
-                f"--{name}",
-                type=kind,
-                default=None,
-                envvar=f"BULKLOAD_{name.upper().replace('-', '_')}",
-                help=f"{text} [default: {default}]",
-            )(function)
-    return function
+    return add_options(function, (each for each in OPTIONS if each[0] in MATTER))
 
 
 @click.command("check")

@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from bulkload.errors import RefusedToStart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     F = TypeVar("F", bound=Callable[..., Any])
 
@@ -141,28 +141,9 @@ def access(params: dict[str, Any]) -> dict[str, Any]:
     return {name: params[name] for name in ("token_file", "oauth_file", "ca_file")}
 
 
-def run_options(function: F) -> F:
-    """Every option of a run. Values come as given: None where the default holds."""
-    for name, kind, default, text in reversed(OPTIONS):
-        function = click.option(
-            f"--{name}",
-            type=kind,
-            default=None,
-            envvar=f"BULKLOAD_{name.upper().replace('-', '_')}",
-            help=f"{text} [default: {default}]",
-        )(function)
-    return function
-
-
-def mapping_options(function: F) -> F:
-    """How records become what is sent."""
-    function = click.option(
-        "--contacts/--no-contacts",
-        default=None,
-        envvar="BULKLOAD_CONTACTS",
-        help="Tie records to the contacts of their senders and recipients. [default: contacts]",
-    )(function)
-    for name, kind, default, text in reversed(MAPPING):
+def add_options(function: F, listed: Iterable[tuple[str, Any, str, str]]) -> F:
+    """These in their order. Values come as given: None, or none, where the default holds."""
+    for name, kind, default, text in reversed(tuple(listed)):
         many = kind == "many"
         function = click.option(
             f"--{name}",
@@ -173,6 +154,22 @@ def mapping_options(function: F) -> F:
             help=f"{text} [default: {default}]",
         )(function)
     return function
+
+
+def run_options(function: F) -> F:
+    """Every option of a run."""
+    return add_options(function, OPTIONS)
+
+
+def mapping_options(function: F) -> F:
+    """How records become what is sent."""
+    function = click.option(
+        "--contacts/--no-contacts",
+        default=None,
+        envvar="BULKLOAD_CONTACTS",
+        help="Tie records to the contacts of their senders and recipients. [default: contacts]",
+    )(function)
+    return add_options(function, MAPPING)
 
 
 def output_options(function: F) -> F:

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from bulkload.added import (
     HTML,
-    LONGEST,
     TEXT,
     contacts_of,
     linked,
@@ -20,6 +19,7 @@ from bulkload.added import (
 )
 from bulkload.hubspot import wire
 from bulkload.hubspot.refusals import Refusal
+from bulkload.mail.cut import LONGEST
 from bulkload.model import Address
 from bulkload.untying import gone, without
 from tests.making import batch, entry
