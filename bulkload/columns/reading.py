@@ -169,14 +169,14 @@ def _of_column(table: dict[str, Any], place: _Place) -> Rule:
         return _moment(Column(column), table, place)
     if "values" in table:
         at = place.at("values")
-        pairs = tuple(
-            (word.strip(), _constant(meant, at.at(repr(word))))
-            for word, meant in at.table(table["values"]).items()
-        )
+        pairs: dict[str, str] = {}
+        for word, meant in at.table(table["values"]).items():
+            # Words that differ by their blanks are one: the first counts, also once it is kept.
+            pairs.setdefault(word.strip(), _constant(meant, at.at(repr(word))))
         otherwise = table.get("otherwise")
         if otherwise is not None:
             otherwise = _constant(otherwise, place.at("otherwise"))
-        return Choice(column, pairs, otherwise)
+        return Choice(column, tuple(pairs.items()), otherwise)
     if chosen:
         raise place.refused("`otherwise` goes with `values`")
     return Column(column)

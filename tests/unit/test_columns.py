@@ -441,6 +441,14 @@ def test_mapping_raises_nothing_but_its_own(made: Columns, drawn: st.DataObject)
     assert made.apply(fields) == found.input
 
 
+def test_words_that_differ_by_their_blanks_are_one_also_when_they_are_kept() -> None:
+    made = Columns.from_json(
+        {"properties": {"a": {"column": "b", "values": {"ok": "SENT", " ok": "FAILED"}}}}
+    )
+    for each in (made, Columns.from_json(made.as_json())):
+        assert each.apply({"b": "ok"}).properties == {"a": "SENT"}
+
+
 @given(MAPPINGS)
 def test_a_mapping_is_kept_and_written_whole(made: Columns) -> None:
     assert Columns.from_json(orjson.loads(orjson.dumps(made.as_json()))) == made
