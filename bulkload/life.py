@@ -30,9 +30,6 @@ from bulkload.preflight import Preflight
 from bulkload.reading import total_size
 from bulkload.runlog import RunLog
 from bulkload.settling import Load, Question
-from bulkload.sources import fingerprint
-from bulkload.sources.archived import ArchivedSource
-from bulkload.sources.files import FileSource
 from bulkload.summary import Summary, keep, resume_command, standing_besides
 from bulkload.supply import Supply
 
@@ -247,13 +244,11 @@ class _Life:
         what it began with, and say that all is settled. One that only grew is whole.
         """
         for source, bound in zip(self._sources, journal.facts["fingerprints"], strict=True):
-            if not isinstance(source, FileSource | ArchivedSource):
-                continue  # a folder: each message is opened by its name, and missed by it
             try:
-                now = fingerprint.of_file(source.path, source.name, bound["size"])
+                whole = source.still(bound)
             except RefusedToStart as error:
                 raise StoppedResumable(f"{error} Put it back, then resume") from None
-            if now != bound:
+            if not whole:
                 raise StoppedForGood(
                     f"{source.name}: it changed while it was read, so what was loaded is not "
                     "what the run began with. Put the old one back to resume"

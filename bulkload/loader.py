@@ -13,8 +13,9 @@ import secrets
 import shlex
 import time
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from bulkload.call import Access, Call
 from bulkload.deciding import decide
@@ -104,8 +105,7 @@ def _prepare(specs: Sequence[str], options: Options, spool: Path | None = None) 
     said: list[str] = []
     opened = open_sources(
         specs,
-        format=options.format,
-        max_record_bytes=options.max_record_bytes,
+        options.asked(),
         spool_dir=spool,
         say=said.append,
     )
@@ -187,11 +187,19 @@ def default_run(sources: Sequence[str]) -> Path:
     """bulkload-runs/ and a name made of the first source's."""
     if not sources:
         raise RefusedToStart("no source: name at least one file or folder, or - for stdin")
-    first = (
-        "stdin" if sources[0] == "-" else Path(sources[0]).name or Path(sources[0]).resolve().name
-    )
+    first = _named(sources[0])
     name = re.sub(r"[^\w.-]+", "_", first).strip("._") or "run"
     return RUNS / (name if len(sources) == 1 else f"{name}-and-{len(sources) - 1}-more")
+
+
+def _named(source: str) -> str:
+    """What a source is called in a file's name; of an address without who asks, and by what."""
+    if source == "-":
+        return "stdin"
+    if "://" in source:
+        parts = urlsplit(source)
+        return PurePosixPath(parts.path).name or parts.hostname or parts.scheme
+    return Path(source).name or Path(source).resolve().name
 
 
 def _exists(directory: RunDir) -> RefusedToStart:

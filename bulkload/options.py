@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from bulkload.asked import MAX_RECORD_BYTES, Asked
 from bulkload.errors import RefusedToStart
 from bulkload.room import RateLimit
 from bulkload.share import Share
@@ -92,7 +93,7 @@ class Options:
     limit: int | None = None
     batch_size: int = 100
     max_batch_bytes: int = 8 << 20
-    max_record_bytes: int = 64 << 20
+    max_record_bytes: int = MAX_RECORD_BYTES
     max_in_flight: int = 20
     rate_limit: str = "auto"
     rate_share: str = "100%"
@@ -157,6 +158,10 @@ class Options:
             ) from None
         if self.limit is not None and self.limit < 1:
             raise RefusedToStart("--limit must be at least 1")
+
+    def asked(self) -> Asked:
+        """How sources are to be read."""
+        return Asked(**{each.name: getattr(self, each.name) for each in fields(Asked)})
 
     def most_calls(self) -> RateLimit | None:
         """The bound that the user set; None: as the remote says. Raises ValueError."""

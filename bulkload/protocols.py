@@ -56,6 +56,13 @@ class Source(Protocol):
         """
         ...
 
+    def still(self, bound: dict[str, Any]) -> bool:
+        """Whether what `bound` is the fingerprint of is there unchanged; it may have grown since.
+
+        Called after the last record was read. Raises RefusedToStart where it is gone.
+        """
+        ...
+
     def records(self, start: Position | None = None) -> Generator[Record]:
         """Every record from `start` on (that one included), or from the beginning.
 

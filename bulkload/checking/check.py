@@ -69,8 +69,7 @@ async def check(
     opened = await asyncio.to_thread(
         open_sources,
         sources,
-        format=options.format,
-        max_record_bytes=options.max_record_bytes,
+        options.asked(),
         say=said.append,
     )
     mail = has_mail(opened)

@@ -15,6 +15,7 @@ import orjson
 
 from bulkload.cli.flags import (
     OPTIONS,
+    READING,
     access,
     access_options,
     add_options,
@@ -29,14 +30,14 @@ if TYPE_CHECKING:
     from bulkload.report.scanned import Scanned
 
 MATTER = (
-    "base-url", "format", "limit", "batch-size", "max-batch-bytes", "max-record-bytes",
-    "rate-limit", "rate-share", "timeout", "key", "key-property",
+    "base-url", "limit", "batch-size", "max-batch-bytes", "rate-limit", "rate-share", "timeout",
+    "key", "key-property",
 )  # fmt: skip
 """Of a run's options, those that change what a check says."""
 
 
 def _options(function: Callable[..., int]) -> Callable[..., int]:
-    return add_options(function, (each for each in OPTIONS if each[0] in MATTER))
+    return add_options(function, (*(each for each in OPTIONS if each[0] in MATTER), *READING))
 
 
 @click.command("check")

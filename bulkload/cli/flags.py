@@ -5,12 +5,14 @@ Flag > environment (BULKLOAD_*) > bulkload.toml > default.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
+from bulkload.asked import Asked
 from bulkload.errors import RefusedToStart
 
 if TYPE_CHECKING:
@@ -25,16 +27,9 @@ OPTIONS: tuple[tuple[str, Any, str, str], ...] = (
         "https://api.hubapi.com",
         "Where HubSpot is; a sandbox's address to rehearse.",
     ),
-    (
-        "format",
-        click.Choice(["ndjson", "csv", "mbox", "eml", "maildir", "mh", "letters", "mapped"]),
-        "by name and content",
-        "What the sources are.",
-    ),
     ("limit", int, "all", "Load only the first N records: a pilot. A create may start workflows."),
     ("batch-size", int, "100", "Records a call, at most 100."),
     ("max-batch-bytes", int, "8388608", "Largest request body; a larger record is a dead letter."),
-    ("max-record-bytes", int, "67108864", "Larger records are dead letters, left unread."),
     ("max-in-flight", int, "20", "Calls under way at once."),
     ("rate-limit", str, "auto", "Calls in any rolling window, 190/10s; auto: as HubSpot says."),
     ("rate-share", str, "100%", "The part of the account's rate to use: 50% leaves half."),
@@ -69,6 +64,17 @@ OPTIONS: tuple[tuple[str, Any, str, str], ...] = (
     ),
 )
 
+
+READING: tuple[tuple[str, Any, str, str], ...] = (
+    (
+        "format",
+        click.Choice(["ndjson", "csv", "mbox", "eml", "maildir", "mh", "letters", "mapped"]),
+        "by name and content",
+        "What the sources are.",
+    ),
+    ("max-record-bytes", int, "67108864", "Larger records are dead letters, left unread."),
+)
+"""How sources are read: each is a field of `Asked`."""
 
 MAPPING: tuple[tuple[str, Any, str, str], ...] = (
     (
@@ -158,7 +164,18 @@ def add_options(function: F, listed: Iterable[tuple[str, Any, str, str]]) -> F:
 
 def run_options(function: F) -> F:
     """Every option of a run."""
-    return add_options(function, OPTIONS)
+    return add_options(function, (*OPTIONS, *READING))
+
+
+def reading_options(function: F) -> F:
+    """How sources are read."""
+    return add_options(function, READING)
+
+
+def asked(params: dict[str, Any]) -> Asked:
+    """What was given of those; the defaults hold for the rest."""
+    given = {each.name: params[each.name] for each in fields(Asked)}
+    return Asked(**{name: value for name, value in given.items() if value not in (None, ())})
 
 
 def mapping_options(function: F) -> F:
@@ -220,7 +237,7 @@ def given(ctx: click.Context, *, only: frozenset[str] | None = None) -> dict[str
     `only`: those that count where they don't come from the command line itself.
     """
     found = {}
-    for name in (*(option[0] for option in (*OPTIONS, *MAPPING)), "contacts"):
+    for name in (*(option[0] for option in (*OPTIONS, *READING, *MAPPING)), "contacts"):
         key = name.replace("-", "_")
         value = ctx.params.get(key)
         typed = ctx.get_parameter_source(key) is ParameterSource.COMMANDLINE

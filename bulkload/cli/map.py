@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bulkload.cli.flags import asked, reading_options
 from bulkload.errors import RefusedToStart
 
 if TYPE_CHECKING:
@@ -55,12 +56,7 @@ MOST_BYTES = 1 << 26
     metavar="NAME",
     help="The zone of dates that name none, as in Europe/Berlin.",
 )
-@click.option(
-    "--format",
-    "format_",
-    metavar="FORMAT",
-    help="What the source is [default: by name and content].",
-)
+@reading_options
 @click.option(
     "--write",
     type=click.Path(path_type=Path),
@@ -86,9 +82,9 @@ def command(source: str, *, write: Path | None, as_json: bool, **params: Any) ->
     Exit codes: 0 each record looked at is mapped · 1 some are not · 2 usage or configuration.
     """  # noqa: D301  # click reads the \b
     from bulkload.proposing import Proposal, doubts, propose
-    from bulkload.sources import MAX_RECORD_BYTES, open_sources
+    from bulkload.sources import open_sources
 
-    opened = open_sources([source], format=params["format_"], max_record_bytes=MAX_RECORD_BYTES)
+    opened = open_sources([source], asked(params))
     records = list(_first(opened))
     if not records:
         raise RefusedToStart(f"{source}: holds no records to look at.")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bulkload.asked import MAX_RECORD_BYTES, Asked
 from bulkload.sources.catalogue import describe, reopen
 from bulkload.sources.detect import FORMATS, open_sources
-from bulkload.sources.files import MAX_RECORD_BYTES
 
-__all__ = ["FORMATS", "MAX_RECORD_BYTES", "describe", "open_sources", "reopen"]
+__all__ = ["FORMATS", "MAX_RECORD_BYTES", "Asked", "describe", "open_sources", "reopen"]

@@ -12,15 +12,15 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from bulkload.asked import MAX_RECORD_BYTES
 from bulkload.model import Position, Record
-from bulkload.sources import fingerprint
-from bulkload.sources.files import MAX_RECORD_BYTES
 from bulkload.sources.folders import folder_above
 from bulkload.sources.inflate import Inflated
 from bulkload.sources.lines import too_large
 from bulkload.sources.members import Member, open_stream
 from bulkload.sources.messages import MessageFiles
-from bulkload.sources.streams import FileStream, Part, Reading
+from bulkload.sources.places import Place, place_of
+from bulkload.sources.streams import Part, Reading
 
 if TYPE_CHECKING:
     import os
@@ -38,18 +38,28 @@ class ArchivedSource(MessageFiles):
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        where: str | os.PathLike[str] | Place,
         name: str | None = None,
         *,
         max_record_bytes: int = MAX_RECORD_BYTES,
         members: list[Member] | None = None,
     ) -> None:
-        super().__init__(path, name, max_record_bytes=max_record_bytes)
+        self.place = place_of(where)
+        super().__init__(
+            self.place.path, str(where) if name is None else name, max_record_bytes=max_record_bytes
+        )
         self._members = members
         self._forwards: Reading | None = None
 
+    @property
+    def address(self) -> str:
+        return str(self.place)
+
     def fingerprint(self) -> dict[str, Any]:
-        return fingerprint.of_file(self.path, self.name)
+        return self.place.fingerprint(self.name)
+
+    def still(self, bound: dict[str, Any]) -> bool:
+        return self.place.fingerprint(self.name, bound["size"]) == bound
 
     def records(self, start: Position | None = None) -> Generator[Record, None, None]:
         try:
@@ -67,7 +77,7 @@ class ArchivedSource(MessageFiles):
         from bulkload.sources.archives import mail_in  # noqa: PLC0415  # as said above
 
         if self._members is None:
-            self._members = mail_in(self.path, self.name).messages
+            self._members = mail_in(self.place, self.name).messages
         seen: dict[str, int] = {}
         for member in self._members:
             nth = seen[member.name] = seen.get(member.name, 0) + 1
@@ -90,9 +100,9 @@ class ArchivedSource(MessageFiles):
     def _opened(self, name: str) -> Stream:
         member = self._member
         if member.packing != "gzip":
-            return open_stream(self.path, name, member=member)
+            return open_stream(self.place, name, member=member)
         if self._forwards is None:
-            self._forwards = Reading(Inflated(FileStream(self.path, self.name), "gzip"))
+            self._forwards = Reading(Inflated(self.place.open(self.name), "gzip"))
         self._forwards.skip_to(member.at)
         return Part(_Held(name, self._forwards, member.size), member.size)
 

@@ -24,12 +24,13 @@ from bulkload.errors import RefusedToStart
 from bulkload.sources.inflate import GZIP_MAGIC
 from bulkload.sources.mbox import ENVELOPE, MBOX_EXTENSIONS
 from bulkload.sources.members import Member, is_zip, open_stream
-from bulkload.sources.streams import Reading, open_file
+from bulkload.sources.streams import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from typing import Self
+
+    from bulkload.sources.places import Place
 
 _HEADER = struct.Struct("<26xHH")
 _ENCRYPTED = 1
@@ -59,14 +60,14 @@ class Mail(NamedTuple):
     left_out: Counter[str]
 
 
-def mail_in(path: Path, name: str) -> Mail:
+def mail_in(place: Place, name: str) -> Mail:
     """The mail in the archive, in the archive's order. Raises RefusedToStart."""
-    with open_file(path, name) as file:
+    with place.file(name) as file:
         head = file.read(4)
     entries = (
-        _of_zip(path, name)
+        _of_zip(place, name)
         if is_zip(head)
-        else _of_tar(path, name, gzip=head.startswith(GZIP_MAGIC))
+        else _of_tar(place, name, gzip=head.startswith(GZIP_MAGIC))
     )
     found = Mail([], [], Counter())
     for member, begins in entries:
@@ -97,9 +98,9 @@ def shown(name: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain)
 
 
-def _of_zip(path: Path, name: str) -> Iterator[tuple[Member, bytes]]:
+def _of_zip(place: Place, name: str) -> Iterator[tuple[Member, bytes]]:
     try:
-        with open_file(path, name) as file, zipfile.ZipFile(file) as archive:
+        with place.file(name) as file, zipfile.ZipFile(file) as archive:
             for info in archive.infolist():
                 if info.filename.endswith("/"):
                     continue
@@ -116,7 +117,7 @@ def _of_zip(path: Path, name: str) -> Iterator[tuple[Member, bytes]]:
                 member = Member(inside, at, info.file_size, info.compress_size, packing, info.CRC)
                 begins = b""
                 if not suffix:
-                    with closing(open_stream(path, name, member=member)) as stream:
+                    with closing(open_stream(place, name, member=member)) as stream:
                         begins = stream.read()
                 yield member, begins
     except _DAMAGE as error:
@@ -145,8 +146,8 @@ def _unreadable(name: str, info: zipfile.ZipInfo) -> str:
     )
 
 
-def _of_tar(path: Path, name: str, *, gzip: bool) -> Iterator[tuple[Member, bytes]]:
-    with closing(open_stream(path, name)) as stream, open_file(path, name) as file:
+def _of_tar(place: Place, name: str, *, gzip: bool) -> Iterator[tuple[Member, bytes]]:
+    with closing(open_stream(place, name)) as stream, place.file(name) as file:
         source: Any = Reading(stream) if gzip else file
         last: tuple[Member, bytes] | None = None
         try:
@@ -164,7 +165,7 @@ def _of_tar(path: Path, name: str, *, gzip: bool) -> Iterator[tuple[Member, byte
                         yield last
                     last = _of_entry(archive, info, name, gzip=gzip)
         except _DAMAGE as error:
-            ended = stream.offset if gzip else path.stat().st_size
+            ended = stream.offset if gzip else place.size() or 0
             if (
                 last is None
                 or ended >= last[0].at + last[0].size

@@ -17,7 +17,6 @@ from bulkload.sources.ndjson import NdjsonSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from bulkload.protocols import Source
 
@@ -38,18 +37,21 @@ _CLASSES: dict[str, Callable[..., Source]] = {
 
 
 @runtime_checkable
-class _OnDisk(Protocol):
-    path: Path
+class _Kept(Protocol):
+    @property
+    def address(self) -> str:
+        """What the class takes first, to find it again from anywhere; no password is in it."""
+        ...
 
     def options(self) -> dict[str, Any]: ...
 
 
 def describe(source: Source) -> dict[str, Any]:
     """`{"format", "path", "name", "options"}`: all that `reopen` needs."""
-    assert isinstance(source, _OnDisk)
+    assert isinstance(source, _Kept)
     return {
         "format": source.format,
-        "path": str(source.path),
+        "path": source.address,
         "name": source.name,
         "options": source.options(),
     }

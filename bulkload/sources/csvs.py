@@ -10,15 +10,18 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, Any
 
+from bulkload.asked import MAX_RECORD_BYTES
 from bulkload.errors import RefusedToStart
 from bulkload.model import Position, Record
-from bulkload.sources.files import MAX_RECORD_BYTES, FileSource
+from bulkload.sources.files import FileSource
 from bulkload.sources.ndjson import BOM
 from bulkload.sources.rows import Quotes, read_rows
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Generator
+
+    from bulkload.sources.places import Place
 
 DELIMITERS = ",;\t|"
 
@@ -39,14 +42,14 @@ class CsvSource(FileSource):
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        where: str | os.PathLike[str] | Place,
         name: str | None = None,
         *,
         max_record_bytes: int = MAX_RECORD_BYTES,
         extent: int | None = None,
         delimiter: str | None = None,
     ) -> None:
-        super().__init__(path, name, max_record_bytes=max_record_bytes, extent=extent)
+        super().__init__(where, name, max_record_bytes=max_record_bytes, extent=extent)
         header, self._first = self._read_header()
         self.delimiter = delimiter or _sniffed(header)
         self.columns = self._columns(header)

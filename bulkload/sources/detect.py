@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,12 +25,14 @@ from bulkload.sources.mbox import MboxSource, refuse_unless_mbox
 from bulkload.sources.members import is_archive, open_stream
 from bulkload.sources.ndjson import BOM, NdjsonSource
 from bulkload.sources.outlook import outlook_by_content
+from bulkload.sources.places import Local, Place
 from bulkload.sources.spool import spool_stdin
 from bulkload.sources.streams import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
+    from bulkload.asked import Asked
     from bulkload.protocols import Source
 
 
@@ -55,35 +59,43 @@ SNIFFED_BYTES = 1 << 16
 """How much of a file's beginning decides its format, and is checked for being text."""
 
 
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_ADDRESSED: dict[str, str] = {}
+"""By scheme, the module of this package whose `opened(address, asked, say)` gives the sources that
+an address names.
+"""
+
+
 def open_sources(
     specs: Sequence[str],
+    asked: Asked,
     *,
-    format: str | None = None,  # noqa: A002  # the flag's name
-    max_record_bytes: int,
     spool_dir: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[Source]:
-    """The sources that `specs` name: files, folders, globs (sorted), "-" for stdin (NDJSON).
+    """The sources that `specs` name: files, folders, globs (sorted), addresses (scheme://...), "-"
+    for stdin (NDJSON).
 
-    `format` is one of FORMATS, for all of them; None finds it out for each. Stdin is written
+    The format asked for is one of FORMATS, for all of them. Stdin is written
     to `spool_dir`/stdin.ndjson first, so that it can be read again. `say` is told what was
     found in folders and archives, and what was left out there. Raises RefusedToStart.
     """
     names = [known.name for known in FORMATS]
+    format = asked.format  # noqa: A001  # the flag's name
     if format is not None and format not in names:
         raise RefusedToStart(f"--format {format}: unknown; one of {', '.join(names)}.")
     if not specs:
         raise RefusedToStart("no source was named: give a file, a folder, a glob, or - for stdin.")
     sources: list[Source] = []
-    seen: dict[tuple[Path, str, int], str] = {}
+    seen: dict[Hashable, str] = {}
     for spec in specs:
         for path in _expanded(spec):
             if path == "-":
                 if format not in (None, "ndjson", "letters", "mapped"):
                     raise RefusedToStart(f"-: stdin is read as NDJSON, not as {format}.")
-                found = [_stdin(spool_dir, format, max_record_bytes)]
+                found = [_stdin(spool_dir, asked)]
             else:
-                found = _open(path, format, max_record_bytes, say)
+                found = _open(path, asked, say)
             for source in found:
                 identity = _identity(path, source)
                 if identity in seen:
@@ -96,17 +108,24 @@ def open_sources(
     return sources
 
 
-def _identity(path: str, source: Source) -> tuple[Path, str, int]:
+def _identity(path: str, source: Source) -> Hashable:
     """Two sources that have this in common are one."""
     if isinstance(source, FileSource):
-        member = source.member
-        return source.path.resolve(), member.name if member else "", member.at if member else -1
-    return Path(path).resolve(), source.format, -1
+        return source.place.identity, source.member
+    if _scheme(path):
+        return source.name
+    return Path(path).resolve(), source.format
+
+
+def _scheme(spec: str) -> str:
+    """That of an address, in lower case; "" of a path."""
+    found = _SCHEME.match(spec)
+    return found[1].lower() if found and not os.path.lexists(spec) else ""
 
 
 def _expanded(spec: str) -> list[str]:
     # A file whose own name has brackets in it is that file.
-    if spec == "-" or os.path.lexists(spec) or not glob.has_magic(spec):
+    if spec == "-" or _scheme(spec) or os.path.lexists(spec) or not glob.has_magic(spec):
         return [spec]
     paths = sorted(glob.glob(spec, recursive=True))  # noqa: PTH207  # names as the user gave them
     if not paths:
@@ -114,48 +133,69 @@ def _expanded(spec: str) -> list[str]:
     return paths
 
 
-def _stdin(spool_dir: Path | None, form: str | None, limit: int) -> Source:
+def _stdin(spool_dir: Path | None, asked: Asked) -> Source:
     if spool_dir is None:
         raise RefusedToStart("-: stdin can't be kept without a run directory; name a file.")
     path = spool_stdin(spool_dir)
     if path.stat().st_size == 0:
         raise RefusedToStart("-: stdin is empty: nothing to load.")
-    return _open_file(str(path), "stdin", _head(str(path), "stdin"), form or "ndjson", limit)
+    place = Local(path)
+    return open_place(place, "stdin", _head(place, "stdin"), asked.format or "ndjson", asked)
 
 
-def _open(path: str, form: str | None, limit: int, say: Callable[[str], None]) -> list[Source]:
+def _open(path: str, asked: Asked, say: Callable[[str], None]) -> list[Source]:
+    if scheme := _scheme(path):
+        return _addressed(scheme, path, asked, say)
+    form = asked.format
     if Path(path).is_dir():
-        return in_folder(path, form, limit, say)
+        return in_folder(path, asked, say)
     if form in ("maildir", "mh"):
         raise RefusedToStart(f"{path}: is no folder, and --format {form} reads folders.")
-    head = _head(path, path)
+    return in_place(Local(path), path, asked, say)
+
+
+def _addressed(scheme: str, address: str, asked: Asked, say: Callable[[str], None]) -> list[Source]:
+    if scheme not in _ADDRESSED:
+        known = ", ".join(f"{each}://" for each in sorted(_ADDRESSED))
+        raise RefusedToStart(
+            f"{scheme}://: no source is known by this scheme. Known: {known or 'none'}."
+        )
+    module = import_module(f"bulkload.sources.{_ADDRESSED[scheme]}")
+    found: list[Source] = module.opened(address, asked, say)
+    return found
+
+
+def in_place(place: Place, name: str, asked: Asked, say: Callable[[str], None]) -> list[Source]:
+    """The sources in one file, wherever it is. Raises RefusedToStart."""
+    head = _head(place, name)
     if is_archive(head):
-        return in_archive(path, form, limit, say)
-    if form is None:
-        form = _by_extension(path) or _by_content(head, path)
-    return [_open_file(path, path, head, form, limit)]
+        return in_archive(place, name, asked, say)
+    form = asked.format or _by_extension(name) or _by_content(head, name)
+    return [open_place(place, name, head, form, asked)]
 
 
-def _open_file(path: str, shown: str, head: bytes, form: str, limit: int) -> Source:
+def open_place(place: Place, shown: str, head: bytes, form: str, asked: Asked) -> Source:
+    """The file there, which begins with `head`, as that format. Raises RefusedToStart."""
+    limit = asked.max_record_bytes
     if form in ("ndjson", "letters", "mapped"):
         _refuse_unless_json_text(head, shown)
         if form == "letters" or is_letter(head):
-            return LettersSource(path, shown, max_record_bytes=limit)
+            return LettersSource(place, shown, max_record_bytes=limit)
         if form == "mapped" or is_mapped(head):
-            return MappedSource(path, shown, max_record_bytes=limit)
-        return NdjsonSource(path, shown, max_record_bytes=limit)
+            return MappedSource(place, shown, max_record_bytes=limit)
+        return NdjsonSource(place, shown, max_record_bytes=limit)
     if form == "csv":
         _refuse_utf16(head, shown)
-        tab = "\t" if _suffix(path) == ".tsv" else None
-        return CsvSource(path, shown, max_record_bytes=limit, delimiter=tab)
+        tab = "\t" if _suffix(shown) == ".tsv" else None
+        return CsvSource(place, shown, max_record_bytes=limit, delimiter=tab)
     if form == "mbox":
         refuse_unless_mbox(head, shown)
-        return MboxSource(path, shown, max_record_bytes=limit)
-    return EmlSource(path, shown, max_record_bytes=limit, all_files=True)
+        return MboxSource(place, shown, max_record_bytes=limit)
+    return EmlSource(place.path, shown, max_record_bytes=limit, all_files=True)
 
 
-def _head(path: str, shown: str) -> bytes:
-    with closing(open_stream(Path(path), shown)) as stream:
+def _head(place: Place, shown: str) -> bytes:
+    with closing(open_stream(place, shown)) as stream:
         head = Reading(stream).read(SNIFFED_BYTES)
         flaw = stream.flaw
     if not head and flaw:

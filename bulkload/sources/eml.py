@@ -11,10 +11,10 @@ import os
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from bulkload.sources import fingerprint
-from bulkload.sources.files import MAX_RECORD_BYTES
+from bulkload.asked import MAX_RECORD_BYTES
 from bulkload.sources.folders import folder_above
 from bulkload.sources.messages import MessageFiles, is_message, size_of
+from bulkload.sources.places import Local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ class EmlSource(MessageFiles):
 
     def fingerprint(self) -> dict[str, Any]:
         if not self.path.is_dir():
-            return fingerprint.of_file(self.path, self.name)
+            return Local(self.path).fingerprint(self.name)
         return super().fingerprint()
 
     def _listed(self) -> Iterator[tuple[str, int]]:

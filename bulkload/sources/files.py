@@ -5,13 +5,13 @@ size and fingerprint.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from bulkload.sources import fingerprint
+from bulkload.asked import MAX_RECORD_BYTES
 from bulkload.sources.folders import folder_of
 from bulkload.sources.members import Member, open_stream
-from bulkload.sources.streams import size_on_disk
+from bulkload.sources.places import Place, place_of
 
 if TYPE_CHECKING:
     import os
@@ -19,17 +19,14 @@ if TYPE_CHECKING:
 
     from bulkload.sources.streams import Stream
 
-MAX_RECORD_BYTES = 64 << 20
-"""Default of `--max-record-bytes`: what is larger is a dead letter by its position, unread."""
-
 
 class FileSource:
     """One file, read as a stream. A format adds `records()`.
 
-    `path` is made absolute, so that a run can be resumed from another folder; `name` is what
-    messages and dead letters show (default: the path as given). With an `extent` only the
+    `where` is a path or a place; `name` is what messages and dead letters show (default: the path
+    as given). With an `extent` only the
     first so many bytes of the file are the source: what it was before it grew. With a `member`
-    (as `options()` wrote it) the source is that part of the archive at `path`; its size and
+    (as `options()` wrote it) the source is that part of the archive there; its size and
     what is consumed of it are counted in bytes of its content, and its fingerprint is the
     archive's.
     """
@@ -39,28 +36,31 @@ class FileSource:
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        where: str | os.PathLike[str] | Place,
         name: str | None = None,
         *,
         max_record_bytes: int = MAX_RECORD_BYTES,
         extent: int | None = None,
         member: Sequence[Any] | None = None,
     ) -> None:
-        self.path = Path(path).absolute()
-        self.name = str(path) if name is None else name
+        self.place = place_of(where)
+        self.name = str(where) if name is None else name
         self.max_record_bytes = max_record_bytes
         self.extent = extent
         self.member = None if member is None else Member(*member)
-        self.folder = folder_of(PurePosixPath(self.member.name) if self.member else self.path)
+        self.folder = folder_of(PurePosixPath(self.member.name) if self.member else self.place.path)
         self._stream: Stream | None = None
 
     def fingerprint(self) -> dict[str, Any]:
-        return fingerprint.of_file(self.path, self.name, self.extent)
+        return self.place.fingerprint(self.name, self.extent)
+
+    def still(self, bound: dict[str, Any]) -> bool:
+        return self.place.fingerprint(self.name, bound["size"]) == bound
 
     def size(self) -> int | None:
         if self.member is not None:
             return self.member.size
-        size = size_on_disk(self.path)
+        size = self.place.size()
         return size if self.extent is None or size is None else min(size, self.extent)
 
     def consumed(self) -> int:
@@ -68,8 +68,12 @@ class FileSource:
             return 0
         return self._stream.consumed if self.member is None else self._stream.offset
 
+    @property
+    def address(self) -> str:
+        return str(self.place)
+
     def options(self) -> dict[str, Any]:
-        """What reading needs beside the path: JSON, for the run's journal."""
+        """What reading needs beside the place: JSON, for the run's journal."""
         options: dict[str, Any] = {
             "max_record_bytes": self.max_record_bytes,
             "extent": self.extent,
@@ -80,7 +84,7 @@ class FileSource:
 
     @contextmanager
     def _opened(self, offset: int = 0) -> Iterator[Stream]:
-        stream = open_stream(self.path, self.name, offset, self.extent, self.member)
+        stream = open_stream(self.place, self.name, offset, self.extent, self.member)
         self._stream = stream
         try:
             yield stream

@@ -1,34 +1,16 @@
-"""What binds a run to its source: size, first MiB, last MiB.
+"""What binds a run to a folder: the names in it. (What binds it to a file: `places.py`.)
 
-Law kept here: same source or no resume. A file that only grew has, over its old extent, the
-fingerprint it had.
+Law kept here: same source or no resume.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING, Any, BinaryIO
-
-from bulkload.errors import RefusedToStart
-from bulkload.sources.streams import open_file
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
-
-EDGE = 1 << 20
-"""Bytes of a file's beginning, and of its end, that are looked at."""
-
-
-def of_file(path: Path, name: str, extent: int | None = None) -> dict[str, Any]:
-    """`{"size", "head", "tail"}` of the bytes on disk, or of the first `extent` of them.
-
-    Raises RefusedToStart where the file can't be read.
-    """
-    with open_file(path, name) as file:
-        size = os.fstat(file.fileno()).st_size
-        return _read(file, size if extent is None else min(size, extent), name)
 
 
 def of_names(named: Iterable[tuple[str, int]]) -> dict[str, Any]:
@@ -40,21 +22,3 @@ def of_names(named: Iterable[tuple[str, int]]) -> dict[str, Any]:
         count += 1
         size += max(length, 0)
     return {"count": count, "size": size, "names": digest.hexdigest()}
-
-
-def _read(file: BinaryIO, size: int, name: str) -> dict[str, Any]:
-    try:
-        head = _digest(file, 0, min(size, EDGE))
-        tail = _digest(file, max(0, size - EDGE), min(size, EDGE))
-    except OSError as error:
-        raise RefusedToStart(f"{name}: can't be read: {error.strerror or error}.") from error
-    return {"size": size, "head": head, "tail": tail}
-
-
-def _digest(file: BinaryIO, offset: int, length: int) -> str:
-    file.seek(offset)
-    digest = hashlib.sha256()
-    while length and (block := file.read(length)):
-        digest.update(block)
-        length -= len(block)
-    return digest.hexdigest()

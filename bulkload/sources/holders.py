@@ -19,13 +19,16 @@ from bulkload.sources.mbox import MboxSource, refuse_unless_mbox
 from bulkload.sources.members import open_stream
 from bulkload.sources.mh import MhSource
 from bulkload.sources.outlook import outlook
+from bulkload.sources.places import Local
 from bulkload.sources.survey import survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sized
 
+    from bulkload.asked import Asked
     from bulkload.protocols import Source
     from bulkload.sources.messages import MessageFiles
+    from bulkload.sources.places import Place
 
 
 MAY_HOLD = frozenset(
@@ -36,12 +39,13 @@ MAY_HOLD = frozenset(
 MOST_ENDINGS = 8
 
 
-def in_folder(path: str, form: str | None, limit: int, say: Callable[[str], None]) -> list[Source]:
+def in_folder(path: str, asked: Asked, say: Callable[[str], None]) -> list[Source]:
     """The sources in a folder: all that mail programs keep there, or those of `form` alone.
 
     Raises RefusedToStart, also where there is none.
     """
     named: MessageFiles
+    form, limit = asked.format, asked.max_record_bytes
     match form:
         case None:
             return _surveyed(path, limit, say)
@@ -62,26 +66,27 @@ def in_folder(path: str, form: str | None, limit: int, say: Callable[[str], None
     return [named]
 
 
-def in_archive(path: str, form: str | None, limit: int, say: Callable[[str], None]) -> list[Source]:
+def in_archive(place: Place, path: str, asked: Asked, say: Callable[[str], None]) -> list[Source]:
     """The sources in a zip or tar. Raises RefusedToStart, also where there is none."""
     # zipfile and tarfile cost ten times what the rest of this package does to import.
     from bulkload.sources.archives import mail_in  # noqa: PLC0415  # as said above
 
+    form, limit = asked.format, asked.max_record_bytes
     if form not in (None, "mbox", "eml"):
         raise RefusedToStart(
             f"{path}: is an archive, in which only mbox and .eml files are read, not {form}. "
             "Unpack it, and name what comes out."
         )
-    mail = mail_in(Path(path), path)
+    mail = mail_in(place, path)
     sources: list[Source] = []
     if form != "eml":
         sources += [
-            MboxSource(path, f"{path}:{member.name}", max_record_bytes=limit, member=member)
+            MboxSource(place, f"{path}:{member.name}", max_record_bytes=limit, member=member)
             for member in mail.mboxes
             if member.size
         ]
     if mail.messages and form != "mbox":
-        sources.append(ArchivedSource(path, max_record_bytes=limit, members=mail.messages))
+        sources.append(ArchivedSource(place, path, max_record_bytes=limit, members=mail.messages))
     others = _endings(mail.left_out)
     if not sources:
         raise RefusedToStart(
@@ -137,7 +142,7 @@ def _endings(found: Counter[str]) -> str:
 
 def _mboxes(path: str, mboxes: list[str], limit: int) -> list[Source]:
     for each in mboxes:
-        with closing(open_stream(Path(each), each)) as stream:
+        with closing(open_stream(Local(each), each)) as stream:
             refuse_unless_mbox(stream.read(), each)
     if not mboxes:
         raise RefusedToStart(

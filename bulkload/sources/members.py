@@ -11,11 +11,10 @@ import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload.sources.inflate import GZIP_MAGIC, Inflated
-from bulkload.sources.streams import FileStream, Layer, Part
+from bulkload.sources.streams import Layer, Part
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from bulkload.sources.places import Beginning, Place
     from bulkload.sources.streams import Stream
 
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")  # the second: an empty one
@@ -49,35 +48,37 @@ class Member(NamedTuple):
 
 
 def open_stream(
-    path: Path,
+    place: Place,
     name: str,
     offset: int = 0,
     extent: int | None = None,
     member: Member | None = None,
 ) -> Stream:
-    """The bytes from `offset` on of the file at `path`, or of that `member` of it.
+    """The bytes from `offset` on of the file at `place`, or of that `member` of it.
 
     `extent`: only the file's first so many bytes count. Raises RefusedToStart.
     """
     if member is not None:
-        return _open_member(path, name, offset, member)
-    stream = FileStream(path, name, 0, extent)
+        return _open_member(place.open(name), offset, member)
+    stream = place.open(name, extent)
     if stream.begins_with(GZIP_MAGIC):
         return _skipped(Inflated(stream, "gzip"), offset)
     stream.seek(offset)
     return stream
 
 
-def _open_member(path: Path, name: str, offset: int, member: Member) -> Stream:
+def _open_member(stored: Beginning, offset: int, member: Member) -> Stream:
     left = max(0, member.size - offset)
     if member.packing == "gzip":
-        whole = Inflated(FileStream(path, name), "gzip")
+        whole = Inflated(stored, "gzip")
         return Part(_skipped(whole, member.at + offset), left, offset)
     if member.packing == "deflate":
-        packed = Part(FileStream(path, name, member.at), member.packed)
+        stored.seek(member.at)
+        packed = Part(stored, member.packed)
         content = Part(Inflated(packed, "deflate"), member.size)
         return _skipped(Checked(content, member.crc), offset)
-    part = Part(FileStream(path, name, member.at + offset), left, offset)
+    stored.seek(member.at + offset)
+    part = Part(stored, left, offset)
     return part if offset or member.crc < 0 else Checked(part, member.crc)
 
 

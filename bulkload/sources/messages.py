@@ -14,12 +14,13 @@ from bisect import bisect_left
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bulkload.asked import MAX_RECORD_BYTES
 from bulkload.errors import RefusedToStart
 from bulkload.model import Position, Record
 from bulkload.sources import fingerprint
-from bulkload.sources.files import MAX_RECORD_BYTES
 from bulkload.sources.lines import too_large
 from bulkload.sources.members import open_stream
+from bulkload.sources.places import Local
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -53,12 +54,20 @@ class MessageFiles:
         self._renamed: dict[str, str] = {}
         self._consumed = 0
 
+    @property
+    def address(self) -> str:
+        return str(self.path)
+
     def options(self) -> dict[str, Any]:
         """What reading needs beside the path: JSON, for the run's journal."""
         return {"max_record_bytes": self.max_record_bytes}
 
     def fingerprint(self) -> dict[str, Any]:
         return fingerprint.of_names(zip(self.names(), self._sizes, strict=True))
+
+    def still(self, bound: dict[str, Any]) -> bool:  # noqa: ARG002  # as the protocol has it
+        """Each message is opened by its name, and missed by it."""
+        return True
 
     def size(self) -> int | None:
         try:
@@ -114,7 +123,7 @@ class MessageFiles:
         return bisect_left(self.names(), self._order(str(start.at)), key=self._order)
 
     def _opened(self, name: str) -> Stream:
-        return open_stream(self.path / self._on_disk(name), name)
+        return open_stream(Local(self.path / self._on_disk(name)), name)
 
     def _on_disk(self, name: str) -> str:
         return self._renamed.get(name, name)

@@ -212,11 +212,3 @@ class Reading:
         """Leave out what comes before `offset`, which is not behind."""
         while self.offset < offset and self.read(min(BLOCK, offset - self.offset)):
             pass
-
-
-def size_on_disk(path: Path) -> int | None:
-    """Bytes of the file; None where it can't be asked."""
-    try:
-        return os.stat(path).st_size  # noqa: PTH116  # a str path costs nothing here
-    except OSError:
-        return None

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 TOKEN = "pat-test-3f9d1c"
@@ -72,8 +73,15 @@ class Sandbox:
         call = Request(f"{self.url}{path}", json.dumps(values).encode(), method="POST")
         call.add_header("Authorization", f"Bearer {TOKEN}")
         call.add_header("Content-Type", "application/json")
-        with urlopen(call):
-            pass
+        while True:
+            try:
+                with urlopen(call):
+                    return
+            except HTTPError as error:
+                # As another application on the same limit does.
+                if error.code != 429:
+                    raise
+                time.sleep(1)
 
 
 @dataclass

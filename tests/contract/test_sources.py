@@ -34,6 +34,7 @@ from bulkload.sources.mapped import MappedSource
 from bulkload.sources.mbox import MboxSource
 from bulkload.sources.mh import MhSource
 from bulkload.sources.ndjson import NdjsonSource
+from bulkload.sources.places import Local
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,7 +153,9 @@ def _tar(path: Path, files: dict[str, bytes], mode: Literal["w", "w:gz"]) -> Non
 
 
 def _sent(path: Path, name: str, *, max_record_bytes: int) -> MboxSource:
-    (member,) = [each for each in mail_in(path, name).mboxes if each.name == "Mail/Sent.mbox"]
+    (member,) = [
+        each for each in mail_in(Local(path), name).mboxes if each.name == "Mail/Sent.mbox"
+    ]
     return MboxSource(path, name, max_record_bytes=max_record_bytes, member=member)
 
 

@@ -113,6 +113,9 @@ class _Memory:
     def fingerprint(self) -> dict[str, Any]:
         return {}
 
+    def still(self, bound: dict[str, Any]) -> bool:
+        return bound == {}
+
     def records(self, start: Position | None = None) -> Generator[Record]:
         yield from self._records[int(start.at) if start else 0 :]
 

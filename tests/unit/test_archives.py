@@ -19,9 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkload.errors import RefusedToStart
-from bulkload.sources import describe, open_sources, reopen
+from bulkload.sources import Asked, describe, open_sources, reopen
 from bulkload.sources.archives import mail_in, shown
 from bulkload.sources.mbox import MboxSource
+from bulkload.sources.places import Local
 
 if TYPE_CHECKING:
     from bulkload.model import Record
@@ -67,7 +68,7 @@ def tarred(files: dict[str, bytes]) -> bytes:
 
 def opened(content: bytes, name: str = "takeout", form: str | None = None) -> list[Source]:
     Path(name).write_bytes(content)
-    return open_sources([name], format=form, max_record_bytes=1 << 20, say=print)
+    return open_sources([name], Asked(format=form, max_record_bytes=1 << 20), say=print)
 
 
 def read(sources: list[Source]) -> list[Record]:
@@ -123,10 +124,10 @@ def test_one_kind_alone() -> None:
 def test_an_archive_named_twice_and_two_parts_of_one() -> None:
     Path("takeout-001.zip").write_bytes(zipped({"a.mbox": LINE}))
     Path("takeout-002.zip").write_bytes(zipped({"a.mbox": LINE}))
-    found = open_sources(["takeout-*.zip"], max_record_bytes=1000)
+    found = open_sources(["takeout-*.zip"], Asked(max_record_bytes=1000))
     assert [source.name for source in found] == ["takeout-001.zip:a.mbox", "takeout-002.zip:a.mbox"]
     with pytest.raises(RefusedToStart, match=r"takeout-001.zip:a.mbox: was named twice"):
-        open_sources(["takeout-001.zip", "./takeout-001.zip"], max_record_bytes=1000)
+        open_sources(["takeout-001.zip", "./takeout-001.zip"], Asked(max_record_bytes=1000))
 
 
 def test_names_are_never_paths_and_never_reach_a_terminal_as_they_are(tmp_path: Path) -> None:
@@ -255,7 +256,7 @@ def test_an_eml_past_the_limit_in_an_archive(tmp_path: Path) -> None:
 
 def test_a_stored_member_is_sought() -> None:
     Path("z").write_bytes(zipped({"a.mbox": b"\n".join(MESSAGES)}, zipfile.ZIP_STORED))
-    (member,) = mail_in(Path("z"), "z").mboxes
+    (member,) = mail_in(Local("z"), "z").mboxes
     source = MboxSource("z", member=member)
     records = list(source.records())
     again = source.records(records[-1].position)

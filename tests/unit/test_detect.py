@@ -14,7 +14,7 @@ import pytest
 
 from bulkload.errors import RefusedToStart, StoppedForGood
 from bulkload.mail.envelope import without_envelope
-from bulkload.sources import FORMATS, describe, open_sources, reopen
+from bulkload.sources import FORMATS, Asked, describe, open_sources, reopen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ def put(tmp_path: Path, name: str, content: bytes) -> None:
 
 
 def formats(*specs: str, form: str | None = None) -> list[tuple[str, str]]:
-    sources = open_sources(specs, format=form, max_record_bytes=1000)
+    sources = open_sources(specs, Asked(format=form, max_record_bytes=1000))
     return [(source.name, source.format) for source in sources]
 
 
@@ -83,7 +83,7 @@ def test_globs_are_sorted_and_several_sources_keep_their_order(tmp_path: Path) -
 
 def test_a_tsv_is_split_at_tabs_only(tmp_path: Path) -> None:
     put(tmp_path, "a.tsv", b"a,b,c\td\n1\t2\n")
-    (source,) = open_sources(["a.tsv"], max_record_bytes=1000)
+    (source,) = open_sources(["a.tsv"], Asked(max_record_bytes=1000))
     assert [record.fields for record in source.records()] == [{"a,b,c": "1", "d": "2"}]
 
 
@@ -148,7 +148,7 @@ def test_one_bad_line_later_is_that_lines_fault(tmp_path: Path) -> None:
 def test_stdin_is_kept_to_be_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"a":"1"}\n{"a":"2"}\n')))
     spool = tmp_path / "run"
-    (source,) = open_sources(["-"], max_record_bytes=1000, spool_dir=spool)
+    (source,) = open_sources(["-"], Asked(max_record_bytes=1000), spool_dir=spool)
     assert (source.name, source.format) == ("stdin", "ndjson")
     assert (spool / "stdin.ndjson").stat().st_mode & 0o777 == 0o600
     assert len(list(source.records())) == 2
@@ -158,16 +158,16 @@ def test_stdin_is_kept_to_be_read_again(tmp_path: Path, monkeypatch: pytest.Monk
 def test_stdin_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
     with pytest.raises(RefusedToStart, match="stdin is empty"):
-        open_sources(["-"], max_record_bytes=1000, spool_dir=tmp_path)
+        open_sources(["-"], Asked(max_record_bytes=1000), spool_dir=tmp_path)
     with pytest.raises(RefusedToStart, match="run directory"):
-        open_sources(["-"], max_record_bytes=1000)
+        open_sources(["-"], Asked(max_record_bytes=1000))
     with pytest.raises(RefusedToStart, match="read as NDJSON, not as csv"):
-        open_sources(["-"], format="csv", max_record_bytes=1000, spool_dir=tmp_path)
+        open_sources(["-"], Asked(format="csv", max_record_bytes=1000), spool_dir=tmp_path)
 
 
 def test_reopening_sniffs_nothing_and_refuses_what_it_does_not_know(tmp_path: Path) -> None:
     put(tmp_path, "a.csv", b"a;b\n1;2\n")
-    (source,) = open_sources(["a.csv"], max_record_bytes=1000)
+    (source,) = open_sources(["a.csv"], Asked(max_record_bytes=1000))
     description = describe(source)
     assert description["path"] == str(tmp_path / "a.csv")
     assert description["options"] == {
@@ -201,7 +201,7 @@ def test_a_folder_of_a_mail_program_is_all_that_it_holds(
     put(tmp_path, "Mail/mh/inbox/1", message)
     put(tmp_path, "Mail/dir/cur/1:2,S", message)
     put(tmp_path, "Mail/dir/new/2", message)
-    sources = open_sources(["Mail"], max_record_bytes=1000, say=print)
+    sources = open_sources(["Mail"], Asked(max_record_bytes=1000), say=print)
     assert [(source.name, source.format) for source in sources] == [
         ("Mail/Apple.mbox/mbox", "mbox"),
         ("Mail/Inbox", "mbox"),
@@ -236,7 +236,7 @@ def test_what_a_folder_holds_beside_mail_is_said(
         put(tmp_path, f"all/{name}", b"what is in it is no matter")
     for each in range(12):
         put(tmp_path, f"all/notes.{each:02}", b"no mail")
-    open_sources(["all"], max_record_bytes=1000, say=print)
+    open_sources(["all"], Asked(max_record_bytes=1000), say=print)
     said = capsys.readouterr().out
     listed = ", ".join(f"1 .{each:02}" for each in range(8))
     assert said.startswith(f"all: 1 mbox file; no mail, left out: {listed}, 4 others; ")
@@ -261,7 +261,7 @@ def test_outlooks_own_files_are_refused_with_what_converts_them(
 def test_a_maildir_is_one_source_with_its_folders(tmp_path: Path, root: str) -> None:
     for name in ("cur/1", "new/2", ".Sent/cur/3", ".Sent/new/.keep", "tmp/4"):
         put(tmp_path, f"{root}/{name}", b"Subject: x\n\n")
-    (source,) = open_sources(["M"], max_record_bytes=1000)
+    (source,) = open_sources(["M"], Asked(max_record_bytes=1000))
     assert source.format == "maildir"
     assert sorted(record.folder for record in source.records()) == ["INBOX", "INBOX", "Sent"]
 
@@ -314,7 +314,7 @@ def test_what_another_program_writes_is_read(kind: Callable[..., mailbox.Mailbox
     box.flush()
     box.unlock()
     box.close()
-    (source,) = open_sources(["box"], max_record_bytes=1 << 20)
+    (source,) = open_sources(["box"], Asked(max_record_bytes=1 << 20))
     records = list(source.records())
     assert source.format == type(box).__name__.lower()
     assert not any(record.flaw for record in records)

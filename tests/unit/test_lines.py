@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from bulkload.errors import RefusedToStart, StoppedResumable
 from bulkload.sources import streams
-from bulkload.sources.fingerprint import of_file
 from bulkload.sources.lines import Line, read_lines
 from bulkload.sources.members import open_stream
+from bulkload.sources.places import Local
 from bulkload.sources.streams import FileStream
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def lines(path: Path, offset: int = 0, number: int = 1, limit: int = 1 << 20) -> list[Line]:
-    stream = open_stream(path, "shown", offset)
+    stream = open_stream(Local(path), "shown", offset)
     try:
         return list(read_lines(stream, number, limit))
     finally:
@@ -115,12 +115,12 @@ def test_a_resume_past_a_torn_gzip_still_says_so(tmp_path: Path) -> None:
 
 def test_what_can_not_be_opened_refuses(tmp_path: Path) -> None:
     with pytest.raises(RefusedToStart, match="no such file"):
-        open_stream(tmp_path / "none", "shown")
+        open_stream(Local(tmp_path / "none"), "shown")
     with pytest.raises(RefusedToStart, match="is a folder"):
-        open_stream(tmp_path, "shown")
+        open_stream(Local(tmp_path), "shown")
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(RefusedToStart, match="is a pipe or a device"):
-        open_stream(tmp_path / "pipe", "shown")
+        open_stream(Local(tmp_path / "pipe"), "shown")
 
 
 def test_a_disk_that_fails_while_reading_stops_resumable(
@@ -145,14 +145,14 @@ class Failing:
 def test_a_grown_file_has_its_old_fingerprint_over_its_old_extent(tmp_path: Path) -> None:
     path = tmp_path / "f"
     path.write_bytes(b"x" * (3 << 20))
-    earlier = of_file(path, "f")
+    earlier = Local(path).fingerprint("f")
     with path.open("ab") as file:
         file.write(b"more")
-    assert of_file(path, "f") != earlier
-    assert of_file(path, "f", earlier["size"]) == earlier
+    assert Local(path).fingerprint("f") != earlier
+    assert Local(path).fingerprint("f", earlier["size"]) == earlier
     content = bytearray(path.read_bytes())
     content[5] ^= 1
     path.write_bytes(content)
-    assert of_file(path, "f", earlier["size"]) != earlier
+    assert Local(path).fingerprint("f", earlier["size"]) != earlier
     path.write_bytes(b"x")
-    assert of_file(path, "f", earlier["size"]) != earlier
+    assert Local(path).fingerprint("f", earlier["size"]) != earlier

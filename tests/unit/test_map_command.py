@@ -97,7 +97,6 @@ def test_records_that_cannot_be_mapped_are_counted(
         (("--mapping", "/nowhere/m.toml"), "--mapping /nowhere/m.toml: can't be read: No such"),
         (("--write", "/nowhere/m.toml"), "--write /nowhere/m.toml: can't be written: No such"),
         (("--timezone", "Berlin"), "--timezone: 'Berlin' is no time zone"),
-        (("--format", "xls"), "--format xls: unknown"),
     ],
 )
 def test_mistakes_are_refused(table: Path, words: tuple[str, ...], says: str) -> None:

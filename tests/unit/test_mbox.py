@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from bulkload.sources import streams
@@ -186,6 +186,15 @@ def test_a_wrong_count_neither_loses_nor_merges_messages(
 ) -> None:
     body = b"some text\n\nFrom here on\n"
     messages = [counted(body, max(0, len(body) + each)) for each in off]
+    # A wrong count that by chance leads to another message's end is as good as a right one.
+    ends = [sum(map(len, messages[: at + 1])) + at for at in range(len(messages))]
+    assume(
+        not any(
+            end + wrong + blanks in ends[at + 1 :]
+            for at, (end, wrong) in enumerate(zip(ends, off, strict=True))
+            for blanks in (-1, 0, 1)
+        )
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(streams, "BLOCK", block)
         found = records(path, b"\n".join(messages))

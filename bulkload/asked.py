@@ -1,0 +1,19 @@
+"""How the user wants sources to be read: the options of a run that say so, and no others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MAX_RECORD_BYTES = 64 << 20
+"""Default of `--max-record-bytes`: what is larger is a dead letter by its position, unread."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Each field is an option of the same name; None where the source itself decides.
+
+    `format`: what the sources are. `max_record_bytes`: what is larger stays unread.
+    """
+
+    format: str | None = None
+    max_record_bytes: int = MAX_RECORD_BYTES
