@@ -79,7 +79,7 @@ def test_more_patterns_hold_more(patterns: list[str], address: str) -> None:
 
 @given(st.text(max_size=30))
 def test_any_text_can_be_asked_for(text: str) -> None:
-    assert not Patterns.parse(["example.com"], "--mine").holds(text)
+    assert not Patterns.parse(["example.com"], "--mine").holds(text.replace("@", ""))
     assert Patterns.parse(["*@localhost"], "--mine").holds(f"{text}@LocalHost")
 
 
