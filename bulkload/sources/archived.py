@@ -1,7 +1,7 @@
 """Messages that are a file each inside an archive: a zip or a tar of .eml files.
 
 The position is a message's name in the archive, its number the place in the archive's order:
-a gzip tar can be read forwards only, so it is gone through once. The names are made known by
+a compressed tar can be read forwards only, so it is gone through once. The names are made known by
 listing the archive, again at each resume. Memory: a hundred bytes a message.
 
 Law kept here: nothing is unpacked, and no name in an archive is a path.
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from bulkload.asked import MAX_RECORD_BYTES
 from bulkload.model import Position, Record
 from bulkload.sources.folders import folder_above
-from bulkload.sources.inflate import Inflated
 from bulkload.sources.lines import too_large
 from bulkload.sources.members import Member, open_stream
 from bulkload.sources.messages import MessageFiles
 from bulkload.sources.places import Place, place_of
 from bulkload.sources.streams import Part, Reading
+from bulkload.sources.unpack import unpacked
 
 if TYPE_CHECKING:
     import os
@@ -99,10 +99,10 @@ class ArchivedSource(MessageFiles):
 
     def _opened(self, name: str) -> Stream:
         member = self._member
-        if member.packing != "gzip":
+        if member.packing in ("", "deflate"):
             return open_stream(self.place, name, member=member)
         if self._forwards is None:
-            self._forwards = Reading(Inflated(self.place.open(self.name), "gzip"))
+            self._forwards = Reading(unpacked(self.place.open(self.name), member.packing))
         self._forwards.skip_to(member.at)
         return Part(_Held(name, self._forwards, member.size), member.size)
 

@@ -1,9 +1,9 @@
 """Zip and tar archives → their members. Nothing is unpacked, and no name in them is a path.
 
-A zip is read by its directory (zip64 too). A tar, plain or gzip, has none: it is gone
-through once, a gzip one at the speed of zlib, and each member is known from then on by where
-it lies. What can't be read inside an archive (encrypted, another compression) refuses by
-name, before anything is sent.
+A zip is read by its directory (zip64 too). A tar has none: it is gone through once, a compressed
+one at the speed of what undoes that, and each member is known from then on by where it lies. What
+can't be read inside an archive (encrypted, another compression) refuses by name, before anything
+is sent.
 
 Law kept here: nothing lost in silence: what is no mail is counted; an archive that ends too
 early, or is damaged between its members, refuses; where the damage is inside the last
@@ -21,10 +21,10 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple
 
 from bulkload.errors import RefusedToStart
-from bulkload.sources.inflate import GZIP_MAGIC
 from bulkload.sources.mbox import ENVELOPE, MBOX_EXTENSIONS
 from bulkload.sources.members import Member, is_zip, open_stream
 from bulkload.sources.streams import Reading
+from bulkload.sources.unpack import packing_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,12 +63,8 @@ class Mail(NamedTuple):
 def mail_in(place: Place, name: str) -> Mail:
     """The mail in the archive, in the archive's order. Raises RefusedToStart."""
     with place.file(name) as file:
-        head = file.read(4)
-    entries = (
-        _of_zip(place, name)
-        if is_zip(head)
-        else _of_tar(place, name, gzip=head.startswith(GZIP_MAGIC))
-    )
+        head = file.read(16)
+    entries = _of_zip(place, name) if is_zip(head) else _of_tar(place, name, packing_of(head) or "")
     found = Mail([], [], Counter())
     for member, begins in entries:
         match kind_of(member.name, begins):
@@ -146,14 +142,14 @@ def _unreadable(name: str, info: zipfile.ZipInfo) -> str:
     )
 
 
-def _of_tar(place: Place, name: str, *, gzip: bool) -> Iterator[tuple[Member, bytes]]:
+def _of_tar(place: Place, name: str, packing: str) -> Iterator[tuple[Member, bytes]]:
     with closing(open_stream(place, name)) as stream, place.file(name) as file:
-        source: Any = Reading(stream) if gzip else file
+        source: Any = Reading(stream) if packing else file
         last: tuple[Member, bytes] | None = None
         try:
             with tarfile.open(
                 fileobj=source,
-                mode="r|" if gzip else "r:",
+                mode="r|" if packing else "r:",
                 bufsize=1 << 20,
                 tarinfo=_Strict,
                 errors="surrogateescape",
@@ -163,9 +159,9 @@ def _of_tar(place: Place, name: str, *, gzip: bool) -> Iterator[tuple[Member, by
                     archive.members = []  # type: ignore[attr-defined]  # not in the stubs
                     if last is not None:
                         yield last
-                    last = _of_entry(archive, info, name, gzip=gzip)
+                    last = _of_entry(archive, info, name, packing)
         except _DAMAGE as error:
-            ended = stream.offset if gzip else place.size() or 0
+            ended = stream.offset if packing else place.size() or 0
             if (
                 last is None
                 or ended >= last[0].at + last[0].size
@@ -179,7 +175,7 @@ def _of_tar(place: Place, name: str, *, gzip: bool) -> Iterator[tuple[Member, by
 
 
 def _of_entry(
-    archive: tarfile.TarFile, info: tarfile.TarInfo, name: str, *, gzip: bool
+    archive: tarfile.TarFile, info: tarfile.TarInfo, name: str, packing: str
 ) -> tuple[Member, bytes] | None:
     if not info.isreg():
         return None
@@ -191,7 +187,6 @@ def _of_entry(
     begins = b""
     if not PurePosixPath(info.name).suffix and (content := archive.extractfile(info)):
         begins = content.read(len(ENVELOPE))
-    packing = "gzip" if gzip else ""
     return Member(shown(info.name), info.offset_data, info.size, info.size, packing), begins
 
 

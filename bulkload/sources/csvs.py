@@ -31,7 +31,7 @@ csv.field_size_limit(2**31 - 1)
 
 
 class CsvSource(FileSource):
-    """A table with a header row, plain or gzip.
+    """A table with a header row, plain or compressed.
 
     `delimiter` is found in the header where it isn't given. Raises RefusedToStart where the
     header is missing, is not UTF-8, or names a column twice or not at all.

@@ -28,6 +28,7 @@ from bulkload.sources.outlook import outlook_by_content
 from bulkload.sources.places import Local, Place
 from bulkload.sources.spool import spool_stdin
 from bulkload.sources.streams import Reading
+from bulkload.sources.unpack import PACKED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -206,7 +207,9 @@ def _head(place: Place, shown: str) -> bytes:
 
 
 def _suffix(path: str) -> str:
-    lower = path.lower().removesuffix(".gz")
+    lower = path.lower()
+    for packed in PACKED:
+        lower = lower.removesuffix(packed)
     return os.path.splitext(lower)[1]  # noqa: PTH122  # of a string that is no path any more
 
 

@@ -15,11 +15,12 @@ from bulkload.asked import MAX_RECORD_BYTES
 from bulkload.sources.folders import folder_above
 from bulkload.sources.messages import MessageFiles, is_message, size_of
 from bulkload.sources.places import Local
+from bulkload.sources.unpack import PACKED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EXTENSIONS = (".eml", ".eml.gz", ".emlx")
+EXTENSIONS = (".eml", *(f".eml{packed}" for packed in PACKED), ".emlx")
 
 
 class EmlSource(MessageFiles):
@@ -86,7 +87,7 @@ class EmlSource(MessageFiles):
                 suffix
                 for entry in os.scandir(self.path)
                 for suffix in (".ndjson", ".jsonl", ".csv", ".tsv", ".mbox", ".zip", ".tgz", ".tar")
-                if entry.name.lower().endswith((suffix, suffix + ".gz"))
+                if entry.name.lower().endswith((suffix, *(suffix + packed for packed in PACKED)))
             }
         )
         if others:

@@ -17,7 +17,7 @@ def needed(module: str, extra: str, what: str) -> Any:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        if error.name != module.split(".")[0] and not module.startswith(f"{error.name}."):
+        if not f"{module}.".startswith(f"{error.name}."):
             raise  # it is there, and lacks something of its own
         raise RefusedToStart(
             f"{what} needs a package that is not installed: pip install 'bulkload[{extra}]'"

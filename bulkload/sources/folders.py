@@ -12,12 +12,13 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from bulkload.sources.unpack import PACKED
+
 if TYPE_CHECKING:
     from pathlib import PurePath
 
 INBOX = "INBOX"
 
-_COMPRESSED = (".gz",)
 _MBOX = (".mbox", ".mbx", ".sbd")
 _ENCODED = re.compile(r"&([A-Za-z0-9+,]*)-")
 
@@ -40,7 +41,7 @@ def folder_above(path: PurePath) -> str:
 
 def stem(name: str) -> str:
     """A file's name without what says only its format."""
-    for endings in (_COMPRESSED, _MBOX):
+    for endings in (PACKED, _MBOX):
         ending = next((each for each in endings if name.lower().endswith(each)), "")
         name = name[: len(name) - len(ending)] or name
     return name

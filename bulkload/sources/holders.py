@@ -21,6 +21,7 @@ from bulkload.sources.mh import MhSource
 from bulkload.sources.outlook import outlook
 from bulkload.sources.places import Local
 from bulkload.sources.survey import survey
+from bulkload.sources.unpack import PACKED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sized
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 MAY_HOLD = frozenset(
-    (".zip", ".tgz", ".tar", ".gz", ".csv", ".tsv", ".ndjson", ".jsonl", ".pst", ".ost", ".msg")
+    (".zip", ".tgz", ".tar", *PACKED, ".csv", ".tsv", ".ndjson", ".jsonl", ".pst", ".ost", ".msg")
 )
 """Endings of files that are not read in a folder, and may hold what a user wants loaded."""
 

@@ -1,4 +1,4 @@
-"""Lines of bytes with their offsets, out of a stream, plain or gzip.
+"""Lines of bytes with their offsets, out of a stream.
 
 Laws kept here: memory is bounded: a line longer than the limit is counted and skipped, never
 held; nothing is lost in silence: a last line without a newline counts, and a torn stream

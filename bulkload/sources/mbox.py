@@ -60,7 +60,7 @@ Span: TypeAlias = "tuple[int, int, bytes | None]"
 
 
 class MboxSource(FileSource):
-    """An mbox file, plain or gzip, with LF or CRLF."""
+    """An mbox file, plain or compressed, with LF or CRLF."""
 
     format = "mbox"
     noun = "message"

@@ -1,4 +1,5 @@
-"""From "what, and from which byte" to a stream: a file, gzip, or a member of an archive.
+"""From "what, and from which byte" to a stream: a file, compressed or not, or a member of an
+archive.
 
 A plain file and a stored member are sought; what is compressed is read again from its
 beginning (zlib undoes some 300 MB/s). Compression of a file is known by its first bytes,
@@ -10,8 +11,9 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from bulkload.sources.inflate import GZIP_MAGIC, Inflated
+from bulkload.sources.inflate import Inflated
 from bulkload.sources.streams import Layer, Part
+from bulkload.sources.unpack import packing_of, unpacked
 
 if TYPE_CHECKING:
     from bulkload.sources.places import Beginning, Place
@@ -26,17 +28,17 @@ def is_zip(head: bytes) -> bool:
 
 
 def is_archive(head: bytes) -> bool:
-    """Whether a file that begins with `head`, gzip undone, is a zip or a tar."""
+    """Whether a file that begins with `head`, its compression undone, is a zip or a tar."""
     return is_zip(head) or head[_TAR_MAGIC] == b"ustar"
 
 
 class Member(NamedTuple):
     """Where in an archive one file lies: all that reading it needs beside the archive's path.
 
-    `at`: of its first byte, in the archive or, where `packing` is "gzip" (the whole archive is
-    one gzip stream), in what that holds. `size`: of its content; `packed`: of what it is
-    stored as. `packing`: "" as it is, "deflate" on its own. `crc`: CRC-32 of its content, -1
-    where the archive keeps none.
+    `at`: of its first byte, in the archive or, where `packing` is a `Packing` (the whole archive
+    is one compressed stream), in what that holds. `size`: of its content; `packed`: of what it is
+    stored as. `packing`: "" as it is, "deflate" on its own. `crc`: CRC-32 of its content, -1 where
+    the archive keeps none.
     """
 
     name: str
@@ -61,25 +63,33 @@ def open_stream(
     if member is not None:
         return _open_member(place.open(name), offset, member)
     stream = place.open(name, extent)
-    if stream.begins_with(GZIP_MAGIC):
-        return _skipped(Inflated(stream, "gzip"), offset)
+    if packing := packing_of(stream.head()):
+        return _skipped(_over(stream, packing), offset)
     stream.seek(offset)
     return stream
 
 
 def _open_member(stored: Beginning, offset: int, member: Member) -> Stream:
     left = max(0, member.size - offset)
-    if member.packing == "gzip":
-        whole = Inflated(stored, "gzip")
-        return Part(_skipped(whole, member.at + offset), left, offset)
     if member.packing == "deflate":
         stored.seek(member.at)
         packed = Part(stored, member.packed)
         content = Part(Inflated(packed, "deflate"), member.size)
         return _skipped(Checked(content, member.crc), offset)
+    if member.packing:
+        whole = _over(stored, member.packing)
+        return Part(_skipped(whole, member.at + offset), left, offset)
     stored.seek(member.at + offset)
     part = Part(stored, left, offset)
     return part if offset or member.crc < 0 else Checked(part, member.crc)
+
+
+def _over(stored: Stream, packing: str) -> Layer:
+    try:
+        return unpacked(stored, packing)
+    except BaseException:
+        stored.close()
+        raise
 
 
 def _skipped(stream: Layer, offset: int) -> Stream:

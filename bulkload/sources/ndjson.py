@@ -19,7 +19,7 @@ BOM = b"\xef\xbb\xbf"
 
 
 class NdjsonSource(FileSource):
-    """A file of JSON lines, plain or gzip. Nothing is parsed here: mapping does that."""
+    """A file of JSON lines, plain or compressed. Nothing is parsed here: mapping does that."""
 
     format = "ndjson"
     noun = "line"

@@ -24,8 +24,8 @@ EDGE = 1 << 20
 class Beginning(Stream, Protocol):
     """A place's bytes as they are stored, from the first on, or from where it is put."""
 
-    def begins_with(self, magic: bytes) -> bool:
-        """Whether the place does, wherever reading stands."""
+    def head(self) -> bytes:
+        """The first 16 bytes, fewer where there are no more, wherever reading stands."""
         ...
 
     def seek(self, offset: int) -> None: ...

@@ -101,12 +101,12 @@ class FileStream:
         self.offset = self.consumed = offset
         self._file.seek(offset)
 
-    def begins_with(self, magic: bytes) -> bool:
-        """Whether the file does, wherever reading stands."""
+    def head(self) -> bytes:
+        """The first 16 bytes of the file, wherever reading stands."""
         try:
-            return os.pread(self._file.fileno(), len(magic), 0) == magic
+            return os.pread(self._file.fileno(), 16, 0)
         except OSError:
-            return False  # reading it says what is wrong
+            return b""  # reading it says what is wrong
 
     def read(self) -> bytes:
         try:

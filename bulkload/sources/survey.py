@@ -18,13 +18,14 @@ from bulkload.sources.mbox import ENVELOPE, MBOX_EXTENSIONS
 from bulkload.sources.messages import is_maildir, is_message, size_of
 from bulkload.sources.mh import SEQUENCES, is_number
 from bulkload.sources.ndjson import BOM
+from bulkload.sources.unpack import PACKED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _HEADER = re.compile(rb"(?:From |[!-9;-~]+[ \t]*:)")
-_MBOX = tuple(each + packed for each in MBOX_EXTENSIONS for packed in ("", ".gz"))
+_MBOX = tuple(each + packed for each in MBOX_EXTENSIONS for packed in ("", *PACKED))
 
 
 class Survey(NamedTuple):

@@ -5,9 +5,11 @@ A format joins by adding itself to FORMATS below.
 
 from __future__ import annotations
 
+import bz2
 import gc
 import gzip
 import json
+import lzma
 import pickle
 import random
 import tarfile
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Literal
 
 import orjson
 import pytest
+from backports import zstd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -99,6 +102,27 @@ def _gzipped(write: Callable[[Path, list[str]], None]) -> Callable[[Path, list[s
     return written
 
 
+def _packed(
+    write: Callable[[Path, list[str]], None], compress: Callable[[bytes], bytes]
+) -> Callable[[Path, list[str]], None]:
+    def written(path: Path, texts: list[str]) -> None:
+        write(path, texts)
+        content = path.read_bytes()
+        middle = len(content) // 3  # two streams or frames, as `cat` makes
+        path.write_bytes(compress(content[:middle]) + compress(content[middle:]))
+
+    return written
+
+
+def _xz(content: bytes) -> bytes:
+    return lzma.compress(content, preset=0)  # with a window of 256 KiB, as memory is measured
+
+
+def _tar_zst(path: Path, texts: list[str]) -> None:
+    _tar(path, _mboxes(path, texts), "w")
+    path.write_bytes(zstd.compress(path.read_bytes()))
+
+
 def _eml(path: Path, texts: list[str]) -> None:
     for at, text in enumerate(texts):
         folder = path / f"folder {at % 3}"
@@ -164,16 +188,20 @@ STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 FORMATS: dict[str, tuple[Callable[..., Source], Callable[[Path, list[str]], None]]] = {
     "ndjson": (NdjsonSource, _ndjson),
     "ndjson.gz": (NdjsonSource, _gzipped(_ndjson)),
+    "ndjson.zst": (NdjsonSource, _packed(_ndjson, zstd.compress)),
     "letters": (LettersSource, _letters),
     "mapped": (MappedSource, _ndjson),
     "csv": (CsvSource, _csv),
     "csv.gz": (CsvSource, _gzipped(_csv)),
+    "csv.xz": (CsvSource, _packed(_csv, _xz)),
     "mbox": (MboxSource, _mbox),
+    "mbox.bz2": (MboxSource, _packed(_mbox, bz2.compress)),
     "mbox.gz": (MboxSource, _gzipped(_mbox)),
     "mbox in a zip, stored": (_sent, lambda p, t: _zip(p, _mboxes(p, t), STORED)),
     "mbox in a zip": (_sent, lambda p, t: _zip(p, _mboxes(p, t), DEFLATED)),
     "mbox in a tar": (_sent, lambda p, t: _tar(p, _mboxes(p, t), "w")),
     "mbox in a tgz": (_sent, lambda p, t: _tar(p, _mboxes(p, t), "w:gz")),
+    "mbox in a tar.zst": (_sent, _tar_zst),
     "eml": (EmlSource, _eml),
     "eml in a zip": (ArchivedSource, lambda p, t: _zip(p, _emls(t), DEFLATED)),
     "eml in a tgz": (ArchivedSource, lambda p, t: _tar(p, _emls(t), "w:gz")),
