@@ -68,7 +68,9 @@ OPTIONS: tuple[tuple[str, Any, str, str], ...] = (
 READING: tuple[tuple[str, Any, str, str], ...] = (
     (
         "format",
-        click.Choice(["ndjson", "csv", "mbox", "eml", "maildir", "mh", "letters", "mapped"]),
+        click.Choice(
+            ["ndjson", "csv", "parquet", "mbox", "eml", "maildir", "mh", "letters", "mapped"]
+        ),
         "by name and content",
         "What the sources are.",
     ),

@@ -14,6 +14,7 @@ from bulkload.sources.mapped import MappedSource
 from bulkload.sources.mbox import MboxSource
 from bulkload.sources.mh import MhSource
 from bulkload.sources.ndjson import NdjsonSource
+from bulkload.sources.parquet import ParquetSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,7 @@ _CLASSES: dict[str, Callable[..., Source]] = {
         LettersSource,
         MappedSource,
         CsvSource,
+        ParquetSource,
         MboxSource,
         EmlSource,
         MaildirSource,

@@ -25,10 +25,11 @@ from bulkload.sources.mbox import MboxSource, refuse_unless_mbox
 from bulkload.sources.members import is_archive, open_stream
 from bulkload.sources.ndjson import BOM, NdjsonSource
 from bulkload.sources.outlook import outlook_by_content
+from bulkload.sources.parquet import MAGIC, ParquetSource
 from bulkload.sources.places import Local, Place
 from bulkload.sources.spool import spool_stdin
 from bulkload.sources.streams import Reading
-from bulkload.sources.unpack import PACKED
+from bulkload.sources.unpack import PACKED, packing_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -48,6 +49,7 @@ class Format(NamedTuple):
 FORMATS = (
     Format("ndjson", (".ndjson", ".jsonl", ".json"), "one JSON object a line"),
     Format("csv", (".csv", ".tsv"), "a table whose header names the properties"),
+    Format("parquet", (".parquet", ".pq"), "a table in columns (needs bulkload[parquet])"),
     Format("mbox", (".mbox", ".mbx"), "many messages in one file"),
     Format("eml", (".eml", ".emlx"), "one message a file, or a folder of them"),
     Format("maildir", (), "a folder with cur/ and new/, and its folders"),
@@ -172,6 +174,11 @@ def in_place(place: Place, name: str, asked: Asked, say: Callable[[str], None]) 
     if is_archive(head):
         return in_archive(place, name, asked, say)
     form = asked.format or _by_extension(name) or _by_content(head, name)
+    if form == "parquet" and packing_of(_stored(place, name)):
+        raise RefusedToStart(
+            f"{name}: is a compressed Parquet file, which can't be read from its end: unpack it, "
+            "and name what comes out."
+        )
     return [open_place(place, name, head, form, asked)]
 
 
@@ -185,6 +192,8 @@ def open_place(place: Place, shown: str, head: bytes, form: str, asked: Asked) -
         if form == "mapped" or is_mapped(head):
             return MappedSource(place, shown, max_record_bytes=limit)
         return NdjsonSource(place, shown, max_record_bytes=limit)
+    if form == "parquet":
+        return ParquetSource(place, shown, max_record_bytes=limit)
     if form == "csv":
         _refuse_utf16(head, shown)
         tab = "\t" if _suffix(shown) == ".tsv" else None
@@ -206,6 +215,12 @@ def _head(place: Place, shown: str) -> bytes:
     return head
 
 
+def _stored(place: Place, shown: str) -> bytes:
+    """As it is stored."""
+    with closing(place.open(shown)) as stream:
+        return stream.head()
+
+
 def _suffix(path: str) -> str:
     lower = path.lower()
     for packed in PACKED:
@@ -222,6 +237,8 @@ def _by_content(head: bytes, shown: str) -> str:
     start = head.removeprefix(BOM).lstrip()
     if start.startswith(b"From "):
         return "mbox"
+    if head.startswith(MAGIC):
+        return "parquet"
     if start.startswith((b"{", b"[")):
         return "ndjson"
     if convert := outlook_by_content(head):

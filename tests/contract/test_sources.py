@@ -19,6 +19,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Literal
 
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from backports import zstd
 from hypothesis import HealthCheck, given, settings
@@ -37,6 +39,7 @@ from bulkload.sources.mapped import MappedSource
 from bulkload.sources.mbox import MboxSource
 from bulkload.sources.mh import MhSource
 from bulkload.sources.ndjson import NdjsonSource
+from bulkload.sources.parquet import ParquetSource
 from bulkload.sources.places import Local
 
 if TYPE_CHECKING:
@@ -90,6 +93,10 @@ def _mbox(path: Path, texts: list[str]) -> None:
         for at, text in enumerate(texts)
     ]
     path.write_bytes("".join(parts).encode())
+
+
+def _parquet(path: Path, texts: list[str]) -> None:
+    pq.write_table(pa.table({"body": texts, "at": range(len(texts))}), path, row_group_size=7)
 
 
 def _gzipped(write: Callable[[Path, list[str]], None]) -> Callable[[Path, list[str]], None]:
@@ -194,6 +201,7 @@ FORMATS: dict[str, tuple[Callable[..., Source], Callable[[Path, list[str]], None
     "csv": (CsvSource, _csv),
     "csv.gz": (CsvSource, _gzipped(_csv)),
     "csv.xz": (CsvSource, _packed(_csv, _xz)),
+    "parquet": (ParquetSource, _parquet),
     "mbox": (MboxSource, _mbox),
     "mbox.bz2": (MboxSource, _packed(_mbox, bz2.compress)),
     "mbox.gz": (MboxSource, _gzipped(_mbox)),

@@ -1,0 +1,97 @@
+"""Pure: columns of Arrow → columns of text, exactly as the values are.
+
+Timestamps are ISO 8601 with all digits of their unit, and `+00:00` where the column has a zone;
+numbers are written as short as tells them apart; booleans are true and false; binary values are
+text where they are UTF-8, else base64; members of structs are columns of their own (`from.email`);
+lists and maps are JSON. None is no value: null, not a number, or of a struct that is null.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Cells = list[str | None]
+
+
+def names(arrow: Any, fields: Any, above: str = "") -> Iterator[str]:
+    """What the columns of a schema, or of a struct's type, are called; as `texts` yields them."""
+    for field in fields:
+        if arrow.types.is_struct(field.type):
+            yield from names(arrow, field.type, f"{above}{field.name}.")
+        else:
+            yield above + field.name
+
+
+def texts(arrow: Any, column: Any) -> Iterator[Cells]:
+    """A column's values, or those of its members one column after another. `arrow` is pyarrow."""
+    types, kind = arrow.types, column.type
+    if isinstance(kind, arrow.BaseExtensionType):
+        column = column.storage
+        yield from texts(arrow, column)
+    elif types.is_struct(kind):
+        for member in column.flatten():  # a member of what is null is null
+            yield from texts(arrow, member)
+    elif types.is_dictionary(kind):
+        yield from texts(arrow, column.dictionary_decode())
+    else:
+        yield _texts(arrow, column)
+
+
+def _texts(arrow: Any, column: Any) -> Cells:
+    types, kind = arrow.types, column.type
+    if types.is_null(kind):
+        return [None] * len(column)
+    if types.is_string(kind) or types.is_large_string(kind):
+        found: Cells = column.to_pylist()
+        return found
+    if types.is_timestamp(kind):
+        return _instants(arrow, column)
+    if types.is_floating(kind):
+        column = column.cast(arrow.float32()) if types.is_float16(kind) else column
+        return [None if text == "nan" else text for text in column.cast(arrow.string()).to_pylist()]
+    if types.is_date64(kind):
+        column = column.cast(arrow.date32())
+    if types.is_duration(kind):
+        column = column.cast(arrow.int64())
+    if types.is_decimal(kind):
+        return [None if each is None else format(each, "f") for each in column.to_pylist()]
+    if types.is_integer(kind) or types.is_boolean(kind) or types.is_temporal(kind):
+        written: Cells = column.cast(arrow.string()).to_pylist()
+        return written
+    return [None if each is None else _text(each) for each in column.to_pylist()]
+
+
+def _instants(arrow: Any, column: Any) -> Cells:
+    compute = arrow.compute
+    zoned = column.type.tz is not None
+    # Without its zone the column shows the instants as they are kept: in UTC.
+    plain = column.cast(arrow.timestamp(column.type.unit)).cast(arrow.string())
+    plain = compute.replace_substring(plain, " ", "T", max_replacements=1)
+    if zoned:
+        plain = compute.binary_join_element_wise(plain, "+00:00", "")
+    found: Cells = plain.to_pylist()
+    return found
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return base64.b64encode(value).decode("ascii")
+    if isinstance(value, list | dict):
+        return orjson.dumps(value, default=_member, option=orjson.OPT_NON_STR_KEYS).decode()
+    return str(value)
+
+
+def _member(value: Any) -> str:
+    """What JSON has no form for, inside a list: a decimal, bytes."""
+    return _text(value)

@@ -1,0 +1,184 @@
+"""Parquet: exact values, rows found by the footer, and files that are none."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import random
+import sys
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bulkload.errors import RefusedToStart
+from bulkload.model import Position
+from bulkload.sources import Asked, describe, open_sources, reopen
+from bulkload.sources.parquet import ParquetSource
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "rows.parquet"
+
+
+def fields(path: Path, column: pa.Array | pa.ChunkedArray) -> list[str | None]:
+    """What a column's values become."""
+    pq.write_table(pa.table({"n": list(range(len(column))), "x": column}), path)
+    found = [record.fields or {} for record in ParquetSource(path).records()]
+    assert [each["n"] for each in found] == [str(at) for at in range(len(column))]
+    return [each.get("x") for each in found]
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "written"),
+    [
+        (pa.int64(), [2**62, -1, None], [str(2**62), "-1", None]),
+        (pa.uint64(), [2**64 - 1], [str(2**64 - 1)]),
+        (pa.float64(), [0.1, 5.0, 1e300, float("nan")], ["0.1", "5", "1e+300", None]),
+        (pa.float32(), [0.1], ["0.1"]),
+        (pa.bool_(), [True, False, None], ["true", "false", None]),
+        (pa.string(), ["é", "", None], ["é", None, None]),
+        (pa.large_string(), ["long"], ["long"]),
+        (pa.binary(), [b"text", b"\xff\0"], ["text", base64.b64encode(b"\xff\0").decode()]),
+        (pa.decimal128(22, 4), [Decimal("123456789012345678.1200")], ["123456789012345678.1200"]),
+        (pa.date32(), [dt.date(1999, 12, 31)], ["1999-12-31"]),
+        (pa.time64("us"), [dt.time(1, 2, 3, 4)], ["01:02:03.000004"]),
+        (pa.list_(pa.int32()), [[1, 2], []], ["[1,2]", "[]"]),
+        (pa.null(), [None, None], [None, None]),
+        (pa.dictionary(pa.int8(), pa.string()), ["a", None, "a"], ["a", None, "a"]),
+    ],
+)  # fmt: skip
+def test_values_are_written_exactly(
+    path: Path, kind: pa.DataType, values: list[Any], written: list[str | None]
+) -> None:
+    assert fields(path, pa.array(values, kind)) == written
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "written"),
+    [
+        ("s", 1_700_000_000, "2023-11-14T22:13:20"),
+        ("ms", 1_700_000_000_123, "2023-11-14T22:13:20.123"),
+        ("us", -1, "1969-12-31T23:59:59.999999"),
+        ("ns", 1_700_000_000_123_456_789, "2023-11-14T22:13:20.123456789"),
+    ],
+)
+@pytest.mark.parametrize("zone", [None, "UTC", "America/New_York"])
+def test_instants_keep_all_their_digits_and_say_their_zone(
+    path: Path, unit: str, value: int, written: str, zone: str | None
+) -> None:
+    shown = fields(path, pa.array([value], pa.timestamp(unit, zone)))
+    if unit == "s":  # Parquet has no seconds
+        written += ".000"
+    assert shown == [written + ("+00:00" if zone else "")]
+
+
+def test_members_of_structs_are_columns(path: Path) -> None:
+    rows = [{"from": {"email": "a@b.c", "name": {"first": "Ada"}}}, {"from": None}]
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    source = ParquetSource(path)
+    assert source.columns == ["from.email", "from.name.first"]
+    first, second = source.records()
+    assert first.fields == {"from.email": "a@b.c", "from.name.first": "Ada"}
+    assert orjson.loads(first.raw or b"") == first.fields
+    assert second.fields == {}
+
+
+@settings(suppress_health_check=list(HealthCheck), deadline=None)
+@given(
+    rows=st.lists(
+        st.fixed_dictionaries(
+            {"a": st.none() | st.text(max_size=5), "b": st.none() | st.integers(-9, 9)}
+        ),
+        min_size=1,
+        max_size=60,
+    ),
+    group=st.integers(1, 20),
+    pick=st.randoms(use_true_random=False),
+)
+def test_a_row_is_read_again_by_its_position(
+    path: Path, rows: list[dict[str, Any]], group: int, pick: random.Random
+) -> None:
+    schema = pa.schema([("a", pa.string()), ("b", pa.int64())])
+    pq.write_table(pa.Table.from_pylist(rows, schema), path, row_group_size=group)
+    source = reopen(describe(ParquetSource(path)))
+    found = list(source.records())
+    assert [record.position for record in found] == [
+        Position(at, at + 1) for at in range(len(rows))
+    ]
+    expected = [{n: str(v) for n, v in row.items() if v not in (None, "")} for row in rows]
+    assert [record.fields for record in found] == expected
+    at = pick.randrange(len(rows))
+    assert list(source.records(found[at].position)) == found[at:]
+    assert source.consumed() == source.size()
+
+
+def test_it_is_known_by_name_and_by_content(path: Path, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"hs_timestamp": ["2024-01-02"]}), path)
+    unnamed = tmp_path / "part-0"
+    unnamed.write_bytes(path.read_bytes())
+    found = open_sources([str(path), str(unnamed)], Asked())
+    assert [source.format for source in found] == ["parquet", "parquet"]
+
+
+def test_what_is_no_whole_file_is_refused(path: Path, tmp_path: Path) -> None:
+    import gzip
+
+    pq.write_table(pa.table({"x": ["y"] * 1000}), path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    with pytest.raises(RefusedToStart, match=r"rows\.parquet: is no whole Parquet file: .*Fetch"):
+        open_sources([str(path)], Asked())
+    path.write_bytes(b"no Parquet")
+    with pytest.raises(RefusedToStart, match="is no whole Parquet file"):
+        open_sources([str(path)], Asked(format="parquet"))
+    packed = tmp_path / "rows.parquet.gz"
+    packed.write_bytes(gzip.compress(whole))
+    with pytest.raises(RefusedToStart, match="is a compressed Parquet file"):
+        open_sources([str(packed)], Asked())
+
+
+def test_columns_of_one_name_are_refused(path: Path) -> None:
+    pq.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["x", "x"]), path)
+    with pytest.raises(RefusedToStart, match="more than one column named 'x'"):
+        ParquetSource(path)
+
+
+def test_a_damaged_row_group_costs_its_rows_and_no_other(path: Path) -> None:
+    words = [f"row {at} {'x' * 200}" for at in range(300)]
+    table = pa.table({"x": words})
+    pq.write_table(table, path, row_group_size=100, compression="zstd", use_dictionary=False)
+    content = bytearray(path.read_bytes())
+    start = pq.ParquetFile(path).metadata.row_group(1).column(0).data_page_offset
+    content[start : start + 60] = bytes(60)
+    path.write_bytes(content)
+    found = list(ParquetSource(path).records())
+    assert [record.position.number for record in found] == list(range(1, 301))
+    assert [record.fields for record in found if not record.flaw] == [
+        {"x": word} for word in words[:100] + words[200:]
+    ]
+    assert all("row group (2) can't be read" in (record.flaw or "") for record in found[100:200])
+
+
+def test_a_row_over_the_limit_is_left_unread(path: Path) -> None:
+    pq.write_table(pa.table({"x": ["small", "y" * 5000, "small"]}), path)
+    first, large, last = ParquetSource(path, max_record_bytes=1000).records()
+    assert first.fields == last.fields == {"x": "small"}
+    assert large.raw is None
+    assert "more than --max-record-bytes" in (large.flaw or "")
+
+
+def test_a_missing_package_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pq.write_table(pa.table({"x": [1]}), path)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(RefusedToStart, match=r"pip install 'bulkload\[parquet\]'"):
+        open_sources([str(path)], Asked())
