@@ -13,7 +13,13 @@ class Asked:
     """Each field is an option of the same name; None where the source itself decides.
 
     `format`: what the sources are. `max_record_bytes`: what is larger stays unread.
+    Of a database: `table` or `query`, the rows in the order of the column `order_by`, without the
+    columns in `exclude`.
     """
 
     format: str | None = None
     max_record_bytes: int = MAX_RECORD_BYTES
+    table: str | None = None
+    query: str | None = None
+    order_by: str | None = None
+    exclude: tuple[str, ...] = ()

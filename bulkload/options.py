@@ -94,6 +94,10 @@ class Options:
     batch_size: int = 100
     max_batch_bytes: int = 8 << 20
     max_record_bytes: int = MAX_RECORD_BYTES
+    table: str | None = None
+    query: str | None = None
+    order_by: str | None = None
+    exclude: tuple[str, ...] = ()
     max_in_flight: int = 20
     rate_limit: str = "auto"
     rate_share: str = "100%"

@@ -75,6 +75,15 @@ READING: tuple[tuple[str, Any, str, str], ...] = (
         "What the sources are.",
     ),
     ("max-record-bytes", int, "67108864", "Larger records are dead letters, left unread."),
+    ("table", str, "none", "Database: the table to read."),
+    ("query", str, "none", "Database: the query to read; needs --order-by."),
+    (
+        "order-by",
+        str,
+        "the table's primary key",
+        "Database: a column without NULL in which no value stands twice.",
+    ),
+    ("exclude", "many", "none", "Database: a column to leave out."),
 )
 """How sources are read: each is a field of `Asked`."""
 

@@ -15,6 +15,7 @@ from bulkload.sources.mbox import MboxSource
 from bulkload.sources.mh import MhSource
 from bulkload.sources.ndjson import NdjsonSource
 from bulkload.sources.parquet import ParquetSource
+from bulkload.sources.sql import SqlSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,7 @@ _CLASSES: dict[str, Callable[..., Source]] = {
         MaildirSource,
         MhSource,
         ArchivedSource,
+        SqlSource,
     )
 }
 

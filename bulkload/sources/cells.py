@@ -64,7 +64,7 @@ def _texts(arrow: Any, column: Any) -> Cells:
     if types.is_integer(kind) or types.is_boolean(kind) or types.is_temporal(kind):
         written: Cells = column.cast(arrow.string()).to_pylist()
         return written
-    return [None if each is None else _text(each) for each in column.to_pylist()]
+    return [None if each is None else text_of(each) for each in column.to_pylist()]
 
 
 def _instants(arrow: Any, column: Any) -> Cells:
@@ -79,7 +79,8 @@ def _instants(arrow: Any, column: Any) -> Cells:
     return found
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A value that is no number: text, bytes, a list, a mapping."""
     if isinstance(value, str):
         return value
     if isinstance(value, bytes):
@@ -94,4 +95,4 @@ def _text(value: Any) -> str:
 
 def _member(value: Any) -> str:
     """What JSON has no form for, inside a list: a decimal, bytes."""
-    return _text(value)
+    return text_of(value)

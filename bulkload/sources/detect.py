@@ -63,9 +63,9 @@ SNIFFED_BYTES = 1 << 16
 
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
-_ADDRESSED: dict[str, str] = {}
-"""By scheme, the module of this package whose `opened(address, asked, say)` gives the sources that
-an address names.
+_ADDRESSED = dict.fromkeys(("postgresql", "postgres", "mysql", "mariadb", "sqlite"), "sql")
+"""By scheme (what stands before a +), the module of this package whose `opened(address, asked,
+say)` gives the sources that an address names.
 """
 
 
@@ -158,12 +158,14 @@ def _open(path: str, asked: Asked, say: Callable[[str], None]) -> list[Source]:
 
 
 def _addressed(scheme: str, address: str, asked: Asked, say: Callable[[str], None]) -> list[Source]:
-    if scheme not in _ADDRESSED:
-        known = ", ".join(f"{each}://" for each in sorted(_ADDRESSED))
+    kind = scheme.partition("+")[0]  # what follows names a driver
+    if kind not in _ADDRESSED:
+        known = ", ".join(f"{each}://" for each in _ADDRESSED)
         raise RefusedToStart(
-            f"{scheme}://: no source is known by this scheme. Known: {known or 'none'}."
+            f"{scheme}://: nothing is read from there. Fetch what it holds and name that; known "
+            f"are {known}."
         )
-    module = import_module(f"bulkload.sources.{_ADDRESSED[scheme]}")
+    module = import_module(f"bulkload.sources.{_ADDRESSED[kind]}")
     found: list[Source] = module.opened(address, asked, say)
     return found
 

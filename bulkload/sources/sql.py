@@ -1,0 +1,343 @@
+"""A table of a database, or a query, by SQLAlchemy. The position is the row's key: the value of a
+column that is unique and never NULL.
+
+Rows are read a page at a time, each by the key that the last one ended with, each in a transaction
+of its own: one that stays open for the days of a load would keep the database from clearing up.
+The source ends with the greatest key at its start; rows that come later are none of it.
+
+Laws kept here: nothing lost: keys that are equal, or NULL, would hide rows between two pages, so
+both are refused; no password is in a name, an address or an error.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sqlite3
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import orjson
+
+from bulkload.asked import MAX_RECORD_BYTES
+from bulkload.errors import RefusedToStart, StoppedResumable
+from bulkload.model import Position, Record
+from bulkload.sources import rowkeys
+from bulkload.sources.cells import text_of
+from bulkload.sources.extras import needed
+from bulkload.sources.lines import too_large
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Sequence
+
+    from bulkload.asked import Asked
+    from bulkload.protocols import Source
+
+PASSWORD = "BULKLOAD_SOURCE_PASSWORD"  # noqa: S105  # where one is, not what it is
+
+FIRST_PAGE = 100
+"""Rows of the first page, before it is known how large they are."""
+
+PAGE = 5000
+PAGE_BYTES = 8 << 20
+"""A page is no more than these, by the average of the rows before."""
+
+_SECRET = re.compile(r"pass|pwd|secret|token", re.IGNORECASE)
+_SETTINGS = {
+    "postgresql": ("SET default_transaction_read_only = on", "SET TIME ZONE 'UTC'"),
+    "mysql": ("SET SESSION TRANSACTION READ ONLY", "SET time_zone = '+00:00'"),
+}
+
+
+def opened(address: str, asked: Asked, say: Callable[[str], None]) -> list[Source]:
+    """The one source that the address and `--table` or `--query` name. Raises RefusedToStart."""
+    source = SqlSource(
+        address,
+        max_record_bytes=asked.max_record_bytes,
+        table=asked.table,
+        query=asked.query,
+        order_by=asked.order_by,
+        exclude=asked.exclude,
+    )
+    say(f"{source.name}: {len(source.columns)} columns, in the order of {source.order_by}")
+    return [source]
+
+
+class SqlSource:
+    """Rows in the order of `order_by` (default: the table's primary key) up to the key `last`, as
+    `rowkeys` writes it (default: the greatest one now). Raises RefusedToStart.
+    """
+
+    format = "sql"
+    noun = "row"
+
+    def __init__(
+        self,
+        address: str,
+        name: str | None = None,
+        *,
+        max_record_bytes: int = MAX_RECORD_BYTES,
+        table: str | None = None,
+        query: str | None = None,
+        order_by: str | None = None,
+        exclude: Sequence[str] = (),
+        last: str | None = None,
+    ) -> None:
+        self._sa = needed("sqlalchemy", "sql", "a database")
+        self._url, self.address = _urls(self._sa, address)
+        self.name = name or f"{self.address} {table or 'query'}"
+        if (table is None) == (query is None):
+            raise RefusedToStart(
+                f"{self.name}: say what to read there: --table NAME or --query SQL, one of them."
+            )
+        self.max_record_bytes = max_record_bytes
+        self.table, self.query = table, query
+        self.exclude = tuple(name.strip() for several in exclude for name in several.split(","))
+        self._engine = self._made()
+        with self._asking(RefusedToStart):
+            self._from = self._table() if table is not None else self._select()
+            known = [column.name for column in self._from.columns]
+            self.order_by = order_by or self._primary_key()
+            for wanted in (self.order_by, *self.exclude):
+                if wanted not in known:
+                    raise RefusedToStart(
+                        f"{self.name}: has no column {wanted!r}{_near(wanted, known)}."
+                    )
+            self.columns = [each for each in known if each not in self.exclude]
+            self._key = self._from.columns[self.order_by]
+            self.last = last if last is not None else self._greatest()
+
+    def options(self) -> dict[str, Any]:
+        return {
+            "max_record_bytes": self.max_record_bytes,
+            "table": self.table,
+            "query": self.query,
+            "order_by": self.order_by,
+            "exclude": list(self.exclude),
+            "last": self.last,
+        }
+
+    def fingerprint(self) -> dict[str, Any]:
+        return {
+            "database": self.address,
+            "of": self.table or self.query,
+            "columns": self.columns,
+            "order_by": self.order_by,
+            "last": self.last,
+        }
+
+    def still(self, bound: dict[str, Any]) -> bool:
+        return self.fingerprint() == bound
+
+    def size(self) -> int | None:
+        return None
+
+    def consumed(self) -> int:
+        return 0
+
+    def records(self, start: Position | None = None) -> Generator[Record, None, None]:
+        sa, key = self._sa, self._key
+        columns = [self._from.columns[name] for name in self.columns]
+        page = sa.select(key, *columns).where(key <= rowkeys.read(self.last)).order_by(key)
+        number = start.number if start else 1
+        after = key >= rowkeys.read(str(start.at)) if start else sa.true()
+        size = FIRST_PAGE
+        while True:
+            with self._asking(StoppedResumable), self._engine.connect() as connection:
+                rows = connection.execute(page.where(after).limit(size)).all()
+            taken = 0
+            for row in rows:
+                record = self._record(row, number)
+                taken += len(record.raw or b"") + 1
+                number += 1
+                yield record
+            if len(rows) < size:
+                return
+            after = key > rows[-1][0]
+            size = max(1, min(PAGE, PAGE_BYTES * len(rows) // taken))
+
+    def _record(self, row: Any, number: int) -> Record:
+        position = Position(rowkeys.written(row[0]), number)
+        cells = map(_cell, row[1:])
+        fields = {name: cell for name, cell in zip(self.columns, cells, strict=True) if cell}
+        raw = orjson.dumps(fields)
+        if len(raw) > self.max_record_bytes:
+            flaw = too_large("row", len(raw), self.max_record_bytes)
+            return Record(position, "row", None, None, flaw)
+        return Record(position, "row", raw, fields)
+
+    def _made(self) -> Any:
+        sa, url = self._sa, self._url
+        try:
+            # A connection a page: none is held while the remote is waited for.
+            more: dict[str, Any] = {"poolclass": sa.pool.NullPool}
+            if url.get_backend_name() == "sqlite":
+                more["creator"] = _sqlite(self.name, url.database)
+            engine = sa.create_engine(url, **more)
+        except sa.exc.NoSuchModuleError:
+            raise RefusedToStart(
+                f"{self.name}: no database is known by this scheme. Known are postgresql://, "
+                "sqlite:// and those that SQLAlchemy has a dialect for."
+            ) from None
+        except ModuleNotFoundError as error:
+            raise RefusedToStart(
+                f"{self.name}: its driver is not installed: pip install {error.name}"
+            ) from None
+        settings = _SETTINGS.get(url.get_backend_name(), ())
+
+        def settle(connection: Any, _: object) -> None:
+            for setting in settings:
+                with connection.cursor() as cursor:
+                    cursor.execute(setting)
+            connection.commit()
+
+        if settings:
+            sa.event.listen(engine, "connect", settle)
+        return engine
+
+    def _table(self) -> Any:
+        sa = self._sa
+        schema, _, table = str(self.table).rpartition(".")
+        found = sa.inspect(self._engine)
+        known = [*found.get_table_names(schema or None), *found.get_view_names(schema or None)]
+        if table not in known:
+            raise RefusedToStart(f"{self.name}: there is no such table{_near(table, known)}.")
+        columns = [sa.column(each["name"]) for each in found.get_columns(table, schema or None)]
+        return sa.table(table, *columns, schema=schema or None)
+
+    def _select(self) -> Any:
+        sa = self._sa
+        # A colon that is no cast's would be taken for a parameter's.
+        text = re.sub(r"(?<!:):(?!:)", r"\\:", str(self.query).rstrip().rstrip(";"))
+        rows = sa.text(text).columns().subquery("bulkload_rows")
+        with self._engine.connect() as connection:
+            nothing = sa.select(sa.text("*")).select_from(rows).where(sa.false())
+            names = list(connection.execute(nothing).keys())
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise RefusedToStart(
+                f"{self.name}: it has more than one column {', '.join(map(repr, twice))}: name "
+                "each after its property, by AS."
+            )
+        return sa.text(text).columns(*map(sa.column, names)).subquery("bulkload_rows")
+
+    def _primary_key(self) -> str:
+        if self.table is None:
+            raise RefusedToStart(
+                f"{self.name}: a query has no order of its own, so it could not be resumed. Add "
+                "--order-by COLUMN: one without NULL in which no value stands twice."
+            )
+        schema, _, table = self.table.rpartition(".")
+        found = self._sa.inspect(self._engine).get_pk_constraint(table, schema or None)
+        key = found["constrained_columns"]
+        if len(key) != 1:
+            what = f"its primary key has {len(key)} columns" if key else "it has no primary key"
+            raise RefusedToStart(
+                f"{self.name}: {what}. Add --order-by COLUMN: one without NULL in which no value "
+                "stands twice; where there is none, --query with such a column made in it."
+            )
+        return str(key[0])
+
+    def _greatest(self) -> str:
+        """The greatest key, after a look whether all are keys."""
+        sa, key = self._sa, self._key
+        count = sa.func.count
+        with self._engine.connect() as connection:
+            counts = sa.select(count(), count(key), count(sa.distinct(key)))
+            rows, keys, values = connection.execute(counts.select_from(self._from)).one()
+            last = connection.execute(sa.select(key).order_by(key.desc()).limit(1)).scalar()
+        if not rows:
+            raise RefusedToStart(f"{self.name}: holds no row: nothing to load.")
+        if not rows == keys == values:
+            raise RefusedToStart(
+                f"{self.name}: no order by {self.order_by!r}: of its {rows:,} rows {rows - keys:,} "
+                f"have none, and {keys - values:,} one that stands twice. Name another column with "
+                "--order-by."
+            )
+        try:
+            return rowkeys.written(last)
+        except TypeError as error:
+            raise RefusedToStart(
+                f"{self.name}: rows can't be sought by {self.order_by!r}, which is of the kind "
+                f"{error}. Name another column with --order-by."
+            ) from None
+
+    @contextmanager
+    def _asking(self, kind: type[RefusedToStart | StoppedResumable]) -> Iterator[None]:
+        try:
+            yield
+        except self._sa.exc.SQLAlchemyError as error:
+            cause = getattr(error, "orig", None) or error
+            why = str(cause).strip().partition("\n")[0].rstrip(".")
+            if self._url.password:
+                why = why.replace(self._url.password, "***")
+            step = (
+                "Check the address, the user's rights and the names; a password that is not in "
+                f"the address is taken from {PASSWORD}"
+                if kind is RefusedToStart
+                else "Resume when the database answers again"
+            )
+            raise kind(f"{self.name}: {why}. {step}.") from None
+
+
+def _urls(sa: Any, address: str) -> tuple[Any, str]:
+    """With the password, and without it, nor any other secret."""
+    try:
+        url = sa.engine.make_url(address)
+    except (sa.exc.ArgumentError, ValueError):
+        raise RefusedToStart(
+            "the database's address can't be read: postgresql://user@host/database, or "
+            "sqlite:///file.db, where a @ or / in a name is written %40 or %2F."
+        ) from None
+    if url.drivername in ("postgres", "postgresql"):
+        url = url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
+        url = url.set(database=str(Path(url.database).absolute()))
+    public = url.difference_update_query([name for name in url.query if _SECRET.search(name)])
+    public = public._replace(password=None)
+    if url.password is None and url.get_backend_name() != "sqlite":
+        url = url.set(password=os.environ.get(PASSWORD))
+    shown = public.render_as_string(hide_password=False)
+    return url, shown.replace("postgresql+psycopg://", "postgresql://", 1)
+
+
+def _sqlite(name: str, database: str | None) -> Callable[[], sqlite3.Connection]:
+    """Read-only: opened as usual, a name that is mistyped makes an empty database."""
+    if database is None or not Path(database).is_file():
+        raise RefusedToStart(f"{name}: there is no such file. Check the path.")
+    where = f"file:{quote(database)}?mode=ro"
+    return lambda: sqlite3.connect(where, uri=True, check_same_thread=False)
+
+
+def _cell(value: Any) -> str | None:
+    match value:
+        case None | str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case float():
+            return None if value != value else repr(value)  # noqa: PLR0124  # not a number
+        case Decimal():
+            return None if value.is_nan() else format(value, "f")
+        case datetime():
+            return (value if value.tzinfo is None else value.astimezone(UTC)).isoformat()
+        case date() | time():
+            return value.isoformat()
+        case timedelta():
+            return str(value)
+        case bytearray() | memoryview():
+            return text_of(bytes(value))
+        case _:
+            return text_of(value)
+
+
+def _near(wanted: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(wanted, known, 3) or list(known)[:8]
+    return f"; there is {', '.join(near)}" if near else ""

@@ -1,0 +1,160 @@
+"""A real PostgreSQL on loopback: exact types, read-only, and a server that goes away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from bulkload.errors import RefusedToStart, StoppedResumable
+from bulkload.sources import Asked, describe, open_sources, reopen
+from bulkload.sources import sql as module
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROGRAMS = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
+
+
+class Server:
+    """A server of its own in a temporary folder, which has to belong to who runs it: not root."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "base"
+        self._as = ("runuser", "-u", "postgres", "--") if os.geteuid() == 0 else ()
+        if self._as:
+            self.folder.mkdir()
+            shutil.chown(self.folder, "postgres")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self._run("initdb", "-U", "ada", "-A", "trust", "--no-sync", "-E", "UTF8", "--no-locale")
+        self.start()
+
+    def start(self) -> None:
+        options = f"-p {self.port} -h 127.0.0.1 -k '' -F"
+        self._run("pg_ctl", "-w", "-l", str(self.folder / "log"), "-o", options, "start")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-w", "-m", "immediate", "stop")
+
+    @property
+    def address(self) -> str:
+        return f"postgresql://ada@127.0.0.1:{self.port}/postgres"
+
+    def _run(self, program: str, *words: str) -> None:
+        assert PROGRAMS is not None
+        command = [*self._as, str(PROGRAMS / program), "-D", str(self.folder), *words]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    if PROGRAMS is None or (os.geteuid() == 0 and shutil.which("runuser") is None):
+        pytest.skip("no PostgreSQL server here (apt-get install postgresql)")
+    # Not pytest's own folder: the server's user may not look into root's.
+    folder = Path("/tmp") / f"bulkload-postgres-{os.getpid()}"  # as said above
+    folder.mkdir(mode=0o755)
+    try:
+        running = Server(folder)
+        try:
+            yield running
+        finally:
+            running.stop()
+    finally:
+        shutil.rmtree(folder)
+
+
+def run(server: Server, *statements: str) -> None:
+    with psycopg.connect(server.address) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def test_types_are_written_exactly(server: Server) -> None:
+    run(
+        server,
+        "DROP TABLE IF EXISTS kinds",
+        """CREATE TABLE kinds (id bigint PRIMARY KEY, n numeric(30, 4), f float8, b boolean,
+           z timestamptz, t timestamp, d date, j jsonb, u uuid, r bytea, a int[], e text)""",
+        """INSERT INTO kinds VALUES (9007199254740993, 12345678901234567890.1200, 0.1, true,
+           '2024-01-02 03:04:05.123456+02', '2024-01-02 03:04:05', '1999-12-31', '{"k": [1]}',
+           '00000000-0000-0000-0000-000000000001', '\\xff00', '{1,2}', 'Größe')""",
+    )
+    (source,) = open_sources([server.address], Asked(table="public.kinds"))
+    (record,) = source.records()
+    assert record.fields == {
+        "id": "9007199254740993", "n": "12345678901234567890.1200", "f": "0.1", "b": "true",
+        "z": "2024-01-02T01:04:05.123456+00:00", "t": "2024-01-02T03:04:05", "d": "1999-12-31",
+        "j": '{"k":[1]}', "u": "00000000-0000-0000-0000-000000000001", "r": "/wA=", "a": "[1,2]",
+        "e": "Größe",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("bigint", "i * 3"),
+        ("text", "chr(65 + i % 26) || i"),
+        ("timestamptz", "'2024-01-01'::timestamptz + i * interval '1 microsecond'"),
+        ("numeric", "i / 7.0"),
+        ("uuid", "md5(i::text)::uuid"),
+    ],
+)
+def test_rows_are_sought_by_any_kind_of_key(
+    server: Server, kind: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(
+        server,
+        "DROP TABLE IF EXISTS keyed",
+        f"CREATE TABLE keyed (k {kind} PRIMARY KEY, hs_email_subject text)",
+        f"INSERT INTO keyed SELECT {value}, 'about ' || i FROM generate_series(1, 500) AS i",
+    )
+    monkeypatch.setattr(module, "PAGE", 60)
+    (source,) = open_sources([server.address], Asked(table="keyed"))
+    found = list(source.records())
+    assert {(record.fields or {})["hs_email_subject"] for record in found} == {
+        f"about {at}" for at in range(1, 501)
+    }
+    assert len(found) == 500
+    for at in (0, 137, 499):
+        assert list(reopen(describe(source)).records(found[at].position)) == found[at:]
+
+
+def test_a_query_with_casts_and_colons_is_read_and_can_not_write(server: Server) -> None:
+    query = "SELECT i::bigint AS nr, '12:30' || i AS at FROM generate_series(1, 3) AS i"
+    (source,) = open_sources([server.address], Asked(query=query, order_by="nr"))
+    assert [record.fields for record in source.records()] == [
+        {"nr": str(at), "at": f"12:30{at}"} for at in (1, 2, 3)
+    ]
+    run(server, "DROP SEQUENCE IF EXISTS counted", "CREATE SEQUENCE counted")
+    with pytest.raises(RefusedToStart, match="read-only transaction"):
+        open_sources(
+            [server.address], Asked(query="SELECT nextval('counted') AS nr", order_by="nr")
+        )
+
+
+def test_a_server_that_goes_away_stops_resumable_and_is_gone_on_with(server: Server) -> None:
+    run(
+        server,
+        "DROP TABLE IF EXISTS many",
+        "CREATE TABLE many AS SELECT i AS id FROM generate_series(1, 1000) AS i",
+        "ALTER TABLE many ADD PRIMARY KEY (id)",
+    )
+    (source,) = open_sources([server.address], Asked(table="many"))
+    records = source.records()
+    found = [next(records) for _ in range(50)]
+    server.stop()
+    try:
+        with pytest.raises(StoppedResumable, match="Resume when the database answers again"):
+            found += records
+    finally:
+        server.start()
+    again = list(reopen(describe(source)).records(found[-1].position))
+    assert [*found[:-1], *again] == list(source.records())
