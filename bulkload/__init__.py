@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bulkload.checking.check import check
     from bulkload.checking.checked import Checked
     from bulkload.errors import BulkloadError, RefusedToStart, StoppedForGood, StoppedResumable
+    from bulkload.extending import extend
     from bulkload.loader import load, resume, status
     from bulkload.options import Options
     from bulkload.replaying import replay
@@ -37,6 +38,7 @@ __all__ = [
     "Undone",
     "__version__",
     "check",
+    "extend",
     "load",
     "replay",
     "resolve",
@@ -49,6 +51,7 @@ _HOMES = {
     "Checked": "checking.checked",
     "Summary": "summary",
     "check": "checking.check",
+    "extend": "extending",
     "load": "loader",
     "resolve": "resolving",
     "resume": "loader",

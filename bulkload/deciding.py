@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
 
 from bulkload.columns import Associate, Columns
@@ -19,7 +19,6 @@ from bulkload.mail.mine import Mine, guess
 from bulkload.mail.owners import read_owners
 from bulkload.options import AUTO
 from bulkload.rules import Rules
-from bulkload.sources.csvs import CsvSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,6 +41,12 @@ def has_mail(sources: Sequence[Source]) -> bool:
     return any(source.format in MAIL for source in sources)
 
 
+@runtime_checkable
+class _Table(Protocol):
+    name: str
+    columns: list[str]
+
+
 class Decided(NamedTuple):
     """`said`: what was guessed, and what will be left out, for a person."""
 
@@ -58,11 +63,7 @@ def decide(options: Options, sources: Sequence[Source]) -> Decided:
         mine, words = guess(_sample(mail, options.timezone))
         said.append(words)
     columns = _columns(options)
-    for source in sources:
-        if columns is not None and isinstance(source, CsvSource):
-            columns.check(source.columns, source.name)
-            if unused := columns.unused(source.columns):
-                said.append(f"{source.name}: columns that no rule takes: {', '.join(unused)}")
+    said += fit(columns, sources)
     if options.contacts and columns and columns.addresses and not mine:
         said.append(
             "without --mine everybody whom a row names is tied as a contact, your own people too"
@@ -90,6 +91,15 @@ def decide(options: Options, sources: Sequence[Source]) -> Decided:
         ),
         tuple(said),
     )
+
+
+def fit(columns: Columns | None, sources: Sequence[Source]) -> Iterator[str]:
+    """What there is to say of tables' columns. Raises RefusedToStart where a rule's is missing."""
+    for source in sources:
+        if columns is not None and isinstance(source, _Table):
+            columns.check(source.columns, source.name)
+            if unused := columns.unused(source.columns):
+                yield f"{source.name}: columns that no rule takes: {', '.join(unused)}"
 
 
 def _has_people(sources: Sequence[Source], columns: Columns | None) -> bool:

@@ -19,14 +19,14 @@ from urllib.parse import urlsplit
 
 from bulkload.call import Access, Call
 from bulkload.deciding import decide
-from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
+from bulkload.errors import RefusedToStart, StoppedResumable
 from bulkload.journal import journal as journals
 from bulkload.journal import readers
 from bulkload.life import carry_on
 from bulkload.options import Options
 from bulkload.rundir import RunDir
-from bulkload.sources.catalogue import describe, reopen
-from bulkload.sources.detect import open_sources
+from bulkload.sources.detect import kept, open_sources
+from bulkload.sourcing import keep, reopened
 from bulkload.summary import Summary, standing
 from bulkload.version import __version__
 
@@ -80,7 +80,8 @@ async def load(
         _sweep(directory)
         if ready is None:
             ready = await asyncio.to_thread(_prepare, sources, options, directory.path)
-        await start(directory, ready.sources, options, rules=ready.rules.as_json())
+        rules, specs = ready.rules.as_json(), kept(sources)
+        await start(directory, ready.sources, options, rules=rules, specs=specs)
         with uncommitted(directory):
             return await carry_on(directory, ready.sources, options, call, ready.said)
 
@@ -141,21 +142,8 @@ async def resume(
         if facts.get("complete") and not (stands.in_doubt and settles):
             return stands
         access.check()
-        return await carry_on(directory, await reopened(facts), options, call)
-
-
-async def reopened(facts: dict[str, Any]) -> list[Source]:
-    """A run's sources, as they were when it began. Raises StoppedForGood where they are not."""
-    opened = [reopen(kept) for kept in facts["sources"]]
-    for source, bound in zip(opened, facts["fingerprints"], strict=True):
-        now = await asyncio.to_thread(source.fingerprint)
-        if now != bound:
-            raise StoppedForGood(
-                f"{source.name}: it is not the source that this run began with "
-                f"({_difference(bound, now)}). Put the old one back to resume, or load "
-                "the new one as another run"
-            )
-    return opened
+        opened = await asyncio.to_thread(reopened, directory, facts)
+        return await carry_on(directory, opened, options, call)
 
 
 def refuse_undone(directory: RunDir, facts: dict[str, Any]) -> None:
@@ -254,8 +242,7 @@ async def start(
             "made_by": __version__,
             "created": time.time(),
             "options": options.as_json(),
-            "sources": [describe(source) for source in sources],
-            "fingerprints": [await asyncio.to_thread(s.fingerprint) for s in sources],
+            **await asyncio.to_thread(keep, directory, sources),
             **more,
         }
         journals.create(directory, facts, lineage)
@@ -288,10 +275,3 @@ def doubts(run: str | Path) -> Iterator[dict[str, Any]]:
     names = [source["name"] for source in facts["sources"]]
     for doubt in readers.doubts(directory):
         yield {**doubt, "source": names[doubt["source"]], "run": facts["run_id"]}
-
-
-def _difference(bound: dict[str, Any], now: dict[str, Any]) -> str:
-    changed = [name for name in bound if bound[name] != now.get(name)]
-    if "size" in changed:
-        return f"its size was {bound['size']:,} and is {now.get('size', 0):,} bytes"
-    return f"changed: {', '.join(changed) or 'its kind'}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
 
     from bulkload.model import Position, Record
 
@@ -51,7 +51,8 @@ class Source(Protocol):
     def fingerprint(self) -> dict[str, Any]:
         """What binds a run to this source: JSON, equal for the same content.
 
-        Called once at the start of a run and once at each resume, before any record is read.
+        Called once at the start of a run and once at each resume, before any record is read. From
+        then on the source is what it was at that time: what comes later is no part of it.
         Raises RefusedToStart where the source can't be read.
         """
         ...
@@ -78,4 +79,18 @@ class Source(Protocol):
 
     def consumed(self) -> int:
         """Bytes read so far by the latest `records()`, in the unit of `size()`."""
+        ...
+
+
+@runtime_checkable
+class Growing(Protocol):
+    """A source that may get more records, which a run can be extended by."""
+
+    def extended(self, earlier: Iterable[Source], last: Position | None) -> Source | None:
+        """A source of what came since, and of that alone; None where nothing did.
+
+        Called where it is `still` what it was. `earlier`: those that the run has of the same
+        file, folder or table, this one the last of them; `last`: a position in it that the run
+        has reached, None where none is known.
+        """
         ...

@@ -55,30 +55,40 @@ class Reader:
         self._pool = pool
         self._done = 0
         self._now: Source | None = None
+        self.total: int | None = None
+
+    total: int | None
+    """Records in all sources, once the last was read."""
 
     def consumed(self) -> int:
         """Bytes read so far, over all sources."""
         return self._done + (self._now.consumed() if self._now else 0)
 
     def read(
-        self, seek: tuple[int, int, Position | None], covered: ordinals.Covered
+        self,
+        seek: tuple[int, int, Position | None],
+        covered: ordinals.Covered,
+        settled: tuple[int, int] = (0, 0),
     ) -> Iterator[Entry | Letter | Skip]:
         """Everything from `seek` (ordinal, source, position) on that is not `covered`.
 
-        Where the index of keys was lost, it is filled again from the first record on.
+        `settled`: so many records, of so many sources, which need not be opened for that. Where
+        the index of keys was lost, it is filled again from the first record on.
         """
         through = self._seen.through
         if through < seek[0]:
             seek = (0, 0, None)
+        elif seek[1] < settled[1]:
+            seek = (settled[0], settled[1], None)
         records = (
             each for each in self.numbered(*seek) if each[0] not in covered or each[0] >= through
         )
         for (ordinal, source, record), made in self._made(records):
-            settled = ordinal in covered
+            known = ordinal in covered
             first = None
             if isinstance(made, Entry) and made.key:
                 first = self._seen.first(made.key, ordinal)
-            if settled:
+            if known:
                 continue
             if isinstance(made, Entry) and first is not None:
                 yield Skip(ordinal, source, record.position, first, labels=made.labels)
@@ -141,3 +151,4 @@ class Reader:
                 raise StoppedResumable(f"{error} Put it back, then resume") from None
             self._done += source.size() or 0
             self._now = position = None
+        self.total = ordinal

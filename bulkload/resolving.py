@@ -6,6 +6,7 @@ the records that it names, and for no others.
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,13 @@ from bulkload.call import Access, Call
 from bulkload.errors import RefusedToStart
 from bulkload.journal import readers
 from bulkload.life import Word, believe, carry_on
-from bulkload.loader import existing, refuse_undone, reopened
+from bulkload.loader import existing, refuse_undone
 from bulkload.options import Options
 from bulkload.ordinals import Covered
+from bulkload.sourcing import reopened
 from bulkload.summary import Summary, standing
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Sequence
     from pathlib import Path
 
@@ -70,5 +71,5 @@ async def resolve(
             return standing(directory, facts)
         access.check()
         word = None if there is None or chosen is None else Word(there, chosen)
-        opened = await reopened(facts)
+        opened = await asyncio.to_thread(reopened, directory, facts)
         return await carry_on(directory, opened, options, call, resolving=True, word=word)

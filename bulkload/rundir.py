@@ -61,6 +61,10 @@ class RunDir:
     def ballast(self) -> Path:
         return self.path / "ballast"
 
+    def listing(self, source: int) -> Path:
+        """The names of the messages in a source that is a folder, as the run found it."""
+        return self.path / f"listing-{source}.z"
+
     @property
     def lock_file(self) -> Path:
         return self.path / "run.lock"

@@ -85,6 +85,7 @@ class Supply:
             options.key,
         )
         self._marked = marks is not None
+        self._settled: tuple[int, int] = tuple(facts.get("settled", (0, 0)))
         self._mail = has_mail(sources)
         self._kept = ExitStack()
 
@@ -116,7 +117,7 @@ class Supply:
         """What is not settled yet. Blocking."""
         label, options = self._rules.label_property, self._options
         for batch in batches(
-            self.reader.read(state.seek, state.covered),
+            self.reader.read(state.seek, state.covered, self._settled),
             max_records=options.batch_size,
             max_bytes=options.max_batch_bytes,
             overhead=ENVELOPE_BYTES,

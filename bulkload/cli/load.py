@@ -11,12 +11,18 @@ from bulkload.cli.flags import access, given, mapping_options, output_options, r
 
 
 @click.command("load")
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, metavar="SOURCE...")
 @click.option(
     "--run",
     type=click.Path(path_type=Path),
     envvar="BULKLOAD_RUN",
     help="The run's directory [default: bulkload-runs/ and the source's name].",
+)
+@click.option(
+    "--extend",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Go on with RUN: load what came to its sources since, or to those named.",
 )
 @click.option("--again", is_flag=True, help="Load a source that was loaded before, as another run.")
 @run_options
@@ -35,12 +41,31 @@ def command(ctx: click.Context, /, sources: tuple[str, ...], **_: Any) -> int:
     HUBSPOT_ACCESS_TOKEN=... bulkload load mail.mbox
     bulkload load 'export/*.ndjson.gz' --limit 100      # a pilot
     bulkload load mail.csv --base-url http://127.0.0.1:8700   # a rehearsal
+    bulkload load --extend bulkload-runs/mail.mbox      # what came since, as of a cron job
     """  # noqa: D301  # click reads the \b
     from bulkload.cli.running import carry_out
+    from bulkload.extending import extend
     from bulkload.loader import load
-    from bulkload.options import Options
+    from bulkload.options import MAY_CHANGE, Options
 
     params = ctx.params
+    if params["extend"] is not None:
+        if params["run"] is not None or params["again"]:
+            raise click.UsageError("--extend goes on with a run; --run and --again begin one.")
+        changes = given(ctx, only=MAY_CHANGE)
+        return carry_out(
+            lambda interrupt, progress: extend(
+                params["extend"],
+                *sources,
+                changes=changes,
+                **access(params),
+                observers=(progress,),
+                interrupt=interrupt,
+            ),
+            params,
+        )
+    if not sources:
+        raise click.UsageError("Missing argument 'SOURCE...'.")
     options = Options(**given(ctx))
     return carry_out(
         lambda interrupt, progress: load(

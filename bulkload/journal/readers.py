@@ -106,6 +106,12 @@ def _iso(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
 
 
+def reached(run: RunDir) -> dict[int, Position]:
+    """By source, the position of the last batch that a call was made for."""
+    rows = _ask(run, "SELECT source, max(first), at, number FROM attempt GROUP BY source")
+    return {source: Position(at, number) for source, _, at, number in rows}
+
+
 def under_way(run: RunDir) -> int:
     """How many records are in attempts without an answer: sent now, or when the run was cut."""
     rows = _ask(run, "SELECT covers FROM attempt WHERE outcome IS NULL")

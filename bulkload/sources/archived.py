@@ -58,8 +58,14 @@ class ArchivedSource(MessageFiles):
     def fingerprint(self) -> dict[str, Any]:
         return self.place.fingerprint(self.name)
 
+    def listing(self) -> None:
+        """What binds it is the archive."""
+
+    def extended(self, *_: object) -> None:
+        """Archives are made whole."""
+
     def still(self, bound: dict[str, Any]) -> bool:
-        return self.place.fingerprint(self.name, bound["size"]) == bound
+        return self.fingerprint() == bound
 
     def records(self, start: Position | None = None) -> Generator[Record, None, None]:
         try:

@@ -18,8 +18,9 @@ from bulkload.sources.parquet import ParquetSource
 from bulkload.sources.sql import SqlSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
+    from bulkload.model import Position, Record
     from bulkload.protocols import Source
 
 _CLASSES: dict[str, Callable[..., Source]] = {
@@ -51,18 +52,19 @@ class _Kept(Protocol):
 
 
 def describe(source: Source) -> dict[str, Any]:
-    """`{"format", "path", "name", "options"}`: all that `reopen` needs."""
+    """`{"format", "path", "name", "noun", "options"}`: all that `reopen` needs."""
     assert isinstance(source, _Kept)
     return {
         "format": source.format,
         "path": source.address,
         "name": source.name,
+        "noun": source.noun,
         "options": source.options(),
     }
 
 
-def reopen(description: dict[str, Any]) -> Source:
-    """The source that `describe` described.
+def reopen(description: dict[str, Any], **more: Any) -> Source:
+    """The source that `describe` described; `more`: what that had no room for.
 
     Raises StoppedForGood where its format is unknown to this version, RefusedToStart where
     a table's header can't be read any more.
@@ -70,4 +72,40 @@ def reopen(description: dict[str, Any]) -> Source:
     form = description["format"]
     if form not in _CLASSES:
         raise StoppedForGood(f"{description['name']}: this version reads no format {form!r}.")
-    return _CLASSES[form](description["path"], description["name"], **description["options"])
+    options = {**description["options"], **more}
+    return _CLASSES[form](description["path"], description["name"], **options)
+
+
+class Settled:
+    """A source whose records a run has settled, all of them: it may be gone by now, and is opened
+    only where one of them is asked for again.
+    """
+
+    def __init__(self, description: dict[str, Any], open_again: Callable[[], Source]) -> None:
+        self.name: str = description["name"]
+        self.format: str = description["format"]
+        self.noun: str = description["noun"]
+        self._open_again = open_again
+        self._opened: Source | None = None
+
+    def source(self) -> Source:
+        """It, opened. Raises as `reopen` does."""
+        if self._opened is None:
+            self._opened = self._open_again()
+        return self._opened
+
+    def fingerprint(self) -> dict[str, Any]:
+        return self.source().fingerprint()
+
+    def still(self, bound: dict[str, Any]) -> bool:  # noqa: ARG002  # what it was is settled
+        return True
+
+    def records(self, start: Position | None = None) -> Generator[Record, None, None]:
+        return self.source().records(start)
+
+    def size(self) -> int:
+        """What there is to read of it."""
+        return 0
+
+    def consumed(self) -> int:
+        return 0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bulkload.asked import MAX_RECORD_BYTES
 from bulkload.errors import RefusedToStart
 from bulkload.model import Position, Record
-from bulkload.sources.files import FileSource
+from bulkload.sources.growing import GrowingFile
 from bulkload.sources.ndjson import BOM
 from bulkload.sources.rows import Quotes, read_rows
 
@@ -30,7 +30,7 @@ DELIMITERS = ",;\t|"
 csv.field_size_limit(2**31 - 1)
 
 
-class CsvSource(FileSource):
+class CsvSource(GrowingFile):
     """A table with a header row, plain or compressed.
 
     `delimiter` is found in the header where it isn't given. Raises RefusedToStart where the
@@ -46,10 +46,10 @@ class CsvSource(FileSource):
         name: str | None = None,
         *,
         max_record_bytes: int = MAX_RECORD_BYTES,
-        extent: int | None = None,
         delimiter: str | None = None,
+        **more: Any,
     ) -> None:
-        super().__init__(where, name, max_record_bytes=max_record_bytes, extent=extent)
+        super().__init__(where, name, max_record_bytes=max_record_bytes, **more)
         header, self._first = self._read_header()
         self.delimiter = delimiter or _sniffed(header)
         self.columns = self._columns(header)
@@ -57,7 +57,7 @@ class CsvSource(FileSource):
     def options(self) -> dict[str, Any]:
         return {**super().options(), "delimiter": self.delimiter}
 
-    def records(self, start: Position | None = None) -> Generator[Record, None, None]:
+    def _records(self, start: Position | None) -> Generator[Record, None, None]:
         start = start or self._first
         delimiter = self.delimiter.encode()
         with self._opened(int(start.at)) as stream:

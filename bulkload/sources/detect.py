@@ -12,7 +12,7 @@ import re
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkload.errors import RefusedToStart
 from bulkload.sources.csvs import CsvSource
@@ -65,7 +65,7 @@ SNIFFED_BYTES = 1 << 16
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _ADDRESSED = dict.fromkeys(("postgresql", "postgres", "mysql", "mariadb", "sqlite"), "sql")
 """By scheme (what stands before a +), the module of this package whose `opened(address, asked,
-say)` gives the sources that an address names.
+say)` gives the sources that an address names, and `public(address)` that without what is secret.
 """
 
 
@@ -109,6 +109,15 @@ def open_sources(
                 seen[identity] = source.name
             sources += found
     return sources
+
+
+def kept(specs: Sequence[str]) -> list[str]:
+    """What the user named, as a later life finds it from anywhere; stdin has no later."""
+    return [
+        _module(scheme).public(spec) if (scheme := _scheme(spec)) else str(Path(spec).absolute())
+        for spec in specs
+        if spec != "-"
+    ]
 
 
 def _identity(path: str, source: Source) -> Hashable:
@@ -158,6 +167,11 @@ def _open(path: str, asked: Asked, say: Callable[[str], None]) -> list[Source]:
 
 
 def _addressed(scheme: str, address: str, asked: Asked, say: Callable[[str], None]) -> list[Source]:
+    found: list[Source] = _module(scheme).opened(address, asked, say)
+    return found
+
+
+def _module(scheme: str) -> Any:
     kind = scheme.partition("+")[0]  # what follows names a driver
     if kind not in _ADDRESSED:
         known = ", ".join(f"{each}://" for each in _ADDRESSED)
@@ -165,9 +179,7 @@ def _addressed(scheme: str, address: str, asked: Asked, say: Callable[[str], Non
             f"{scheme}://: nothing is read from there. Fetch what it holds and name that; known "
             f"are {known}."
         )
-    module = import_module(f"bulkload.sources.{_ADDRESSED[kind]}")
-    found: list[Source] = module.opened(address, asked, say)
-    return found
+    return import_module(f"bulkload.sources.{_ADDRESSED[kind]}")
 
 
 def in_place(place: Place, name: str, asked: Asked, say: Callable[[str], None]) -> list[Source]:

@@ -18,7 +18,7 @@ from bulkload.sources.places import Local
 from bulkload.sources.unpack import PACKED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 EXTENSIONS = (".eml", *(f".eml{packed}" for packed in PACKED), ".emlx")
 
@@ -38,9 +38,10 @@ class EmlSource(MessageFiles):
         name: str | None = None,
         *,
         max_record_bytes: int = MAX_RECORD_BYTES,
+        listing: Sequence[str] | None = None,
         all_files: bool = False,
     ) -> None:
-        super().__init__(path, name, max_record_bytes=max_record_bytes)
+        super().__init__(path, name, max_record_bytes=max_record_bytes, listing=listing)
         self.all_files = all_files
 
     def options(self) -> dict[str, Any]:
@@ -50,6 +51,9 @@ class EmlSource(MessageFiles):
         if not self.path.is_dir():
             return Local(self.path).fingerprint(self.name)
         return super().fingerprint()
+
+    def listing(self) -> Sequence[str] | None:
+        return super().listing() if self.path.is_dir() else None
 
     def _listed(self) -> Iterator[tuple[str, int]]:
         if not self.path.is_dir():

@@ -23,7 +23,7 @@ from bulkload.sources.folders import maildir_folder
 from bulkload.sources.messages import MessageFiles, is_maildir, is_message, size_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from bulkload.sources.streams import Stream
 
@@ -48,8 +48,9 @@ class MaildirSource(MessageFiles):
         name: str | None = None,
         *,
         max_record_bytes: int = MAX_RECORD_BYTES,
+        listing: Sequence[str] | None = None,
     ) -> None:
-        super().__init__(path, name, max_record_bytes=max_record_bytes)
+        super().__init__(path, name, max_record_bytes=max_record_bytes, listing=listing)
         self._looked: dict[Path, tuple[int, ...]] = {}
 
     def _listed(self) -> Iterator[tuple[str, int]]:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from bulkload.errors import RefusedToStart
 from bulkload.model import Position, Record
-from bulkload.sources.files import FileSource
+from bulkload.sources.growing import GrowingFile
 from bulkload.sources.lines import too_large
 from bulkload.sources.ndjson import BOM
 
@@ -59,13 +59,13 @@ Span: TypeAlias = "tuple[int, int, bytes | None]"
 """One stretch of the file: offset, bytes, and what it is; None where that is past the limit."""
 
 
-class MboxSource(FileSource):
+class MboxSource(GrowingFile):
     """An mbox file, plain or compressed, with LF or CRLF."""
 
     format = "mbox"
     noun = "message"
 
-    def records(self, start: Position | None = None) -> Generator[Record, None, None]:
+    def _records(self, start: Position | None) -> Generator[Record, None, None]:
         offset, number = (int(start.at), start.number) if start else (0, 1)
         folder = self.folder
         with self._opened(offset) as stream:

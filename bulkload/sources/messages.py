@@ -12,7 +12,7 @@ from abc import abstractmethod
 from array import array
 from bisect import bisect_left
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from bulkload.asked import MAX_RECORD_BYTES
 from bulkload.errors import RefusedToStart
@@ -23,9 +23,14 @@ from bulkload.sources.members import open_stream
 from bulkload.sources.places import Local
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
+    from bulkload.protocols import Source
     from bulkload.sources.streams import Stream
+
+
+GONE = -1
+"""The size of a message that is not there any more."""
 
 
 class MessageFiles:
@@ -33,7 +38,8 @@ class MessageFiles:
     (`_order`); a position is a file's name below the folder, with slashes.
 
     The listing is made once, at first need: two strings' worth of memory a file, and no open
-    file. Listing raises RefusedToStart where a folder can't be listed or holds no message.
+    file. Listing raises RefusedToStart where a folder can't be listed or holds no message. With
+    the `listing` of an earlier life, those messages are the source, whatever came since.
     """
 
     format = ""
@@ -45,10 +51,12 @@ class MessageFiles:
         name: str | None = None,
         *,
         max_record_bytes: int = MAX_RECORD_BYTES,
+        listing: Sequence[str] | None = None,
     ) -> None:
         self.path = Path(path).absolute()
         self.name = str(path) if name is None else name
         self.max_record_bytes = max_record_bytes
+        self._kept = listing
         self._names: list[str] | None = None
         self._sizes = array("q")
         self._renamed: dict[str, str] = {}
@@ -64,6 +72,24 @@ class MessageFiles:
 
     def fingerprint(self) -> dict[str, Any]:
         return fingerprint.of_names(zip(self.names(), self._sizes, strict=True))
+
+    def listing(self) -> Sequence[str] | None:
+        """What a later life needs to know the source by; None: its fingerprint is enough."""
+        return self.names()
+
+    def extended(
+        self,
+        earlier: Iterable[Source],
+        last: Position | None,  # noqa: ARG002  # names are all that is needed
+    ) -> Self | None:
+        """The messages that came since; see `protocols.Growing`."""
+        known: set[str] = set()
+        for each in earlier:
+            if isinstance(each, MessageFiles) and each._kept is not None:  # noqa: SLF001  # one class
+                known.update(each._kept)  # noqa: SLF001  # as above
+        now = type(self)(self.path, self.name, **self.options())
+        came = [name for name in now.found() if name not in known]
+        return type(self)(self.path, self.name, **self.options(), listing=came) if came else None
 
     def still(self, bound: dict[str, Any]) -> bool:  # noqa: ARG002  # as the protocol has it
         """Each message is opened by its name, and missed by it."""
@@ -88,7 +114,11 @@ class MessageFiles:
     def found(self) -> list[str]:
         """As `names`; but it may be that there is none."""
         if self._names is None:
-            found = self._in_order(self._listed())
+            if self._kept is None:
+                found = self._in_order(self._listed())
+            else:
+                sizes = dict(self._listed())
+                found = [(name, sizes.get(name, GONE)) for name in self._kept]
             self._sizes = array("q", (size for _, size in found))
             self._names = [name for name, _ in found]
         return self._names

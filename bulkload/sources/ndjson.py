@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bulkload.model import Kind, Position, Record
-from bulkload.sources.files import FileSource
+from bulkload.sources.growing import GrowingFile
 from bulkload.sources.lines import read_lines
 
 if TYPE_CHECKING:
@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 BOM = b"\xef\xbb\xbf"
 
 
-class NdjsonSource(FileSource):
+class NdjsonSource(GrowingFile):
     """A file of JSON lines, plain or compressed. Nothing is parsed here: mapping does that."""
 
     format = "ndjson"
     noun = "line"
     kind: Kind = "json"
+    whole_by_itself = True
 
-    def records(self, start: Position | None = None) -> Generator[Record, None, None]:
+    def _records(self, start: Position | None) -> Generator[Record, None, None]:
         offset, number = (int(start.at), start.number) if start else (0, 1)
         kind = self.kind
         with self._opened(offset) as stream:

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 import orjson
@@ -28,12 +28,13 @@ from bulkload.asked import MAX_RECORD_BYTES
 from bulkload.errors import RefusedToStart, StoppedResumable
 from bulkload.model import Position, Record
 from bulkload.sources import rowkeys
+from bulkload.sources.addresses import SECRET
 from bulkload.sources.cells import text_of
 from bulkload.sources.extras import needed
 from bulkload.sources.lines import too_large
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from bulkload.asked import Asked
     from bulkload.protocols import Source
@@ -47,7 +48,6 @@ PAGE = 5000
 PAGE_BYTES = 8 << 20
 """A page is no more than these, by the average of the rows before."""
 
-_SECRET = re.compile(r"pass|pwd|secret|token", re.IGNORECASE)
 _SETTINGS = {
     "postgresql": ("SET default_transaction_read_only = on", "SET TIME ZONE 'UTC'"),
     "mysql": ("SET SESSION TRANSACTION READ ONLY", "SET time_zone = '+00:00'"),
@@ -68,9 +68,15 @@ def opened(address: str, asked: Asked, say: Callable[[str], None]) -> list[Sourc
     return [source]
 
 
+def public(address: str) -> str:
+    """The address as it may be kept: without a password. Raises RefusedToStart."""
+    return _urls(needed("sqlalchemy", "sql", "a database"), address)[1]
+
+
 class SqlSource:
     """Rows in the order of `order_by` (default: the table's primary key) up to the key `last`, as
-    `rowkeys` writes it (default: the greatest one now). Raises RefusedToStart.
+    `rowkeys` writes it (default: the greatest one now); those behind `after`, which is a key and
+    how many rows there are up to it. Raises RefusedToStart.
     """
 
     format = "sql"
@@ -86,6 +92,7 @@ class SqlSource:
         query: str | None = None,
         order_by: str | None = None,
         exclude: Sequence[str] = (),
+        after: Sequence[Any] | None = None,
         last: str | None = None,
     ) -> None:
         self._sa = needed("sqlalchemy", "sql", "a database")
@@ -110,6 +117,7 @@ class SqlSource:
                     )
             self.columns = [each for each in known if each not in self.exclude]
             self._key = self._from.columns[self.order_by]
+            self.after = after
             self.last = last if last is not None else self._greatest()
 
     def options(self) -> dict[str, Any]:
@@ -119,6 +127,7 @@ class SqlSource:
             "query": self.query,
             "order_by": self.order_by,
             "exclude": list(self.exclude),
+            "after": self.after,
             "last": self.last,
         }
 
@@ -134,6 +143,21 @@ class SqlSource:
     def still(self, bound: dict[str, Any]) -> bool:
         return self.fingerprint() == bound
 
+    def extended(
+        self,
+        earlier: Iterable[Source],  # noqa: ARG002  # the key is all that is needed
+        last: Position | None,  # noqa: ARG002  # as above
+    ) -> Self | None:
+        """The rows with greater keys; see `protocols.Growing`."""
+        sa, end = self._sa, rowkeys.read(self.last)
+        count = sa.select(sa.func.count()).select_from(self._from)
+        with self._asking(RefusedToStart), self._engine.connect() as connection:
+            if not connection.execute(count.where(self._key > end)).scalar_one():
+                return None
+            before = connection.execute(count.where(self._key <= end)).scalar_one()
+        options = {**self.options(), "after": [self.last, before], "last": None}
+        return type(self)(self.address, self.name, **options)
+
     def size(self) -> int | None:
         return None
 
@@ -144,8 +168,11 @@ class SqlSource:
         sa, key = self._sa, self._key
         columns = [self._from.columns[name] for name in self.columns]
         page = sa.select(key, *columns).where(key <= rowkeys.read(self.last)).order_by(key)
-        number = start.number if start else 1
-        after = key >= rowkeys.read(str(start.at)) if start else sa.true()
+        number, after = 1, sa.true()
+        if start:
+            number, after = start.number, key >= rowkeys.read(str(start.at))
+        elif self.after is not None:
+            number, after = self.after[1] + 1, key > rowkeys.read(self.after[0])
         size = FIRST_PAGE
         while True:
             with self._asking(StoppedResumable), self._engine.connect() as connection:
@@ -298,7 +325,7 @@ def _urls(sa: Any, address: str) -> tuple[Any, str]:
         url = url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
         url = url.set(database=str(Path(url.database).absolute()))
-    public = url.difference_update_query([name for name in url.query if _SECRET.search(name)])
+    public = url.difference_update_query([name for name in url.query if SECRET.search(name)])
     public = public._replace(password=None)
     if url.password is None and url.get_backend_name() != "sqlite":
         url = url.set(password=os.environ.get(PASSWORD))

@@ -172,3 +172,8 @@ def test_each_promise_names_a_test_that_is_there(sentence: str, test: str) -> No
 
 def test_there_are_promises_for_each_way() -> None:
     assert len(_promises()) > 20
+
+
+def test_the_nightly_script_stands_in_the_documentation_as_it_is() -> None:
+    script = (ROOT / "examples" / "nightly.sh").read_text()
+    assert f"```sh\n{script}```" in (ROOT / "docs" / "backfill.md").read_text()

@@ -1,0 +1,17 @@
+"""Addresses (scheme://...) of sources, as they may be shown and kept: without what lets one in."""
+
+from __future__ import annotations
+
+import re
+
+SECRET = re.compile(r"pass|pwd|secret|token|sig|key|credential", re.IGNORECASE)
+"""What is found in the name of a part of a query whose value is one."""
+
+_PASSWORD = re.compile(r"(://[^/?#:@]*):[^/?#]*@")
+
+
+def public(address: str) -> str:
+    """The address without a password and without secrets in its query."""
+    where, mark, query = _PASSWORD.sub(r"\1@", address).partition("?")
+    kept = [each for each in query.split("&") if not SECRET.search(each.partition("=")[0])]
+    return where + (mark + "&".join(kept) if any(kept) else "")
