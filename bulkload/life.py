@@ -230,7 +230,8 @@ class _Life:
             return StoppedResumable("what was in doubt was looked at; the rest is not loaded yet")
         if pipeline.stopped is None:
             await asyncio.to_thread(self._still_whole, journal)
-            await journal.finish(reader.total)
+            total = reader.total
+            await journal.finish(None if total is None else (total, len(self._sources)))
         return pipeline.stopped
 
     async def _reopen(self, journal: Journal, chosen: Covered | None, means: verdict.Means) -> None:

@@ -170,10 +170,11 @@ class Journal:
         """By the user's word these records, held in doubt, are at the remote. Returns how many."""
         return await self._writer.write(lambda connection: _believe(connection, chosen))
 
-    async def finish(self, read: int | None) -> None:
-        """Everything is settled: the first `read` records, which are all that the sources hold
-        (None: that is not known). A resume makes the letter file whole, and a finished run has
-        none to come: so the file is on the disk before the run is.
+    async def finish(self, settled: tuple[int, int] | None = None) -> None:
+        """Everything is settled: so many records, of so many sources, where that is known.
+
+        A resume makes the letter file whole, and a finished run has none to come: so the file is
+        on the disk before the run is.
         """
         if self._projection is not None:
             try:
@@ -183,8 +184,7 @@ class Journal:
                     f"{self._projection.path}: can't be written to the disk ({error.strerror}). "
                     "Mend it, then resume"
                 ) from None
-        settled = {} if read is None else {"settled": [read, len(self.facts["sources"])]}
-        await self.note({"complete": True, **settled})
+        await self.note({"complete": True, **({"settled": settled} if settled else {})})
 
     async def intend(self, batch: Batch, digest: bytes, since: float | None = None) -> int:
         """Record that `batch` is about to be sent. The request may leave after this returns.
