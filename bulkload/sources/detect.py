@@ -62,10 +62,16 @@ SNIFFED_BYTES = 1 << 16
 """How much of a file's beginning decides its format, and is checked for being text."""
 
 
+ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tzst", *(f".tar{each}" for each in PACKED))
+
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
-_ADDRESSED = dict.fromkeys(("postgresql", "postgres", "mysql", "mariadb", "sqlite"), "sql")
+_ADDRESSED = {
+    **dict.fromkeys(("postgresql", "postgres", "mysql", "mariadb", "sqlite"), "sql"),
+    **dict.fromkeys(("s3", "gs", "az", "https", "http", "sftp"), "remote"),
+}
 """By scheme (what stands before a +), the module of this package whose `opened(address, asked,
-say)` gives the sources that an address names, and `public(address)` that without what is secret.
+say)` gives the sources that an address names, or `named(address)` the places, and
+`public(address)` that without what is secret.
 """
 
 
@@ -167,8 +173,21 @@ def _open(path: str, asked: Asked, say: Callable[[str], None]) -> list[Source]:
 
 
 def _addressed(scheme: str, address: str, asked: Asked, say: Callable[[str], None]) -> list[Source]:
-    found: list[Source] = _module(scheme).opened(address, asked, say)
+    module = _module(scheme)
+    if hasattr(module, "named"):  # files, and of any format
+        return _in_places(module.named(address), asked, say)
+    found: list[Source] = module.opened(address, asked, say)
     return found
+
+
+def _in_places(found: Sequence[Place], asked: Asked, say: Callable[[str], None]) -> list[Source]:
+    """Of several, those whose names tell a format; the others are said."""
+    if len(found) == 1 or asked.format is not None:
+        return [source for each in found for source in in_place(each, str(each), asked, say)]
+    known = [each for each in found if _by_extension(str(each)) or str(each).endswith(ARCHIVES)]
+    if left := len(found) - len(known):
+        say(f"{left:,} of {len(found):,} files there have no ending that is read, and are left out")
+    return [source for each in known for source in in_place(each, str(each), asked, say)]
 
 
 def _module(scheme: str) -> Any:
@@ -215,6 +234,11 @@ def open_place(place: Place, shown: str, head: bytes, form: str, asked: Asked) -
     if form == "mbox":
         refuse_unless_mbox(head, shown)
         return MboxSource(place, shown, max_record_bytes=limit)
+    if not isinstance(place, Local):
+        raise RefusedToStart(
+            f"{shown}: single messages are read from this machine's disk, or inside an archive: "
+            "fetch them, or put them into a .zip or .tgz."
+        )
     return EmlSource(place.path, shown, max_record_bytes=limit, all_files=True)
 
 

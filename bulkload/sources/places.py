@@ -99,7 +99,11 @@ class Local:
 
 
 def place_of(where: str | os.PathLike[str] | Place) -> Place:
-    """The place that a path names. Raises RefusedToStart."""
+    """The place that a path or an address names. Raises RefusedToStart."""
+    if isinstance(where, str) and "://" in where and not os.path.isabs(where):  # noqa: PTH117  # a string
+        from bulkload.sources.remote import Remote  # noqa: PLC0415  # it imports this module
+
+        return Remote(where)
     if isinstance(where, str | os.PathLike):
         return Local(where)
     return where

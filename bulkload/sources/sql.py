@@ -28,7 +28,7 @@ from bulkload.asked import MAX_RECORD_BYTES
 from bulkload.errors import RefusedToStart, StoppedResumable
 from bulkload.model import Position, Record
 from bulkload.sources import rowkeys
-from bulkload.sources.addresses import SECRET
+from bulkload.sources.addresses import PASSWORD, SECRET
 from bulkload.sources.cells import text_of
 from bulkload.sources.extras import needed
 from bulkload.sources.lines import too_large
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
     from bulkload.asked import Asked
     from bulkload.protocols import Source
-
-PASSWORD = "BULKLOAD_SOURCE_PASSWORD"  # noqa: S105  # where one is, not what it is
 
 FIRST_PAGE = 100
 """Rows of the first page, before it is known how large they are."""

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import bz2
 import json
-import lzma
 import random
 import shutil
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from backports import zstd
 
 from tests.acceptance.harness import Cli, Sandbox, ndjson, until
 
@@ -65,60 +58,6 @@ def test_twenty_kills_lose_nothing_and_make_nothing_twice(
     assert summary["loaded"] == len(set(created) - doubtful)
     for doubt in listed:
         assert doubt["position"]["number"] == doubt["ordinal"] + 1
-
-
-def test_a_resume_reads_on_from_where_it_was_in_every_format(
-    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
-) -> None:
-    remote = sandbox("--rate-limit", "none", "--latency", "20")
-    sources = {
-        "in.ndjson": b'{"hs_timestamp":"17","hs_email_subject":"ndjson %d"}\n',
-        "in.csv": b"17,csv %d\n",
-        "in.mbox": b"From a@b.c Mon Jan  6 10:00:00 2020\nSubject: mbox %d\n\nhello\n\n",
-        "mail/%05d.eml": b"Date: Mon, 6 Jan 2020 10:00:00 +0000\nSubject: eml %d\n\nhello\n",
-    }
-    (tmp_path / "mail").mkdir()
-    for name, form in sources.items():
-        if "%" in name:
-            for number in range(300):
-                (tmp_path / (name % number)).write_bytes(form % number)
-            continue
-        with (tmp_path / name).open("wb") as file:
-            file.write(b"hs_timestamp,hs_email_subject\n" if name.endswith("csv") else b"")
-            file.writelines(form % number for number in range(300))
-    order = [f"{form} {n}" for form in ("ndjson", "csv", "mbox", "eml") for n in range(300)]
-    for name, pack in (("ndjson", zstd.compress), ("csv", lzma.compress), ("mbox", bz2.compress)):
-        content = (tmp_path / f"in.{name}").read_bytes()
-        content = content.replace(name.encode(), f"packed {name}".encode())
-        (tmp_path / f"packed.{name}").write_bytes(pack(content))
-        order += [f"packed {name} {n}" for n in range(300)]
-    rows = [{"hs_timestamp": 17, "hs_email_subject": f"parquet {n}"} for n in range(300)]
-    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "in.parquet", row_group_size=70)
-    order += [str(row["hs_email_subject"]) for row in rows]
-    with closing(sqlite3.connect(tmp_path / "base.db")) as base, base:
-        base.execute("CREATE TABLE m (id INTEGER PRIMARY KEY, hs_timestamp, hs_email_subject)")
-        base.executemany("INSERT INTO m VALUES (?, 17, ?)", [(n, f"sql {n}") for n in range(300)])
-    order += [f"sql {n}" for n in range(300)]
-    words: list[object] = ["load", "in.ndjson", "in.csv", "in.mbox", "mail"]
-    words += ["packed.ndjson", "packed.csv", "packed.mbox", "in.parquet"]
-    words += ["sqlite:///base.db", "--table", "m", "--exclude", "id", "--run", "run"]
-    words += ["--base-url", remote.url, "--batch-size", 10, "--max-in-flight", 2]
-    words += ["--rate-limit", "100000/1s"]
-    for calls in (3, 20, 34, 65, 90, 100, 135, 165, 195, 225, 255):
-        with cli.start(*words, "--no-progress") as process:
-            until(lambda p=process, c=calls: (  # type: ignore[misc]  # bound at once
-                p.poll() is not None or int(remote.books()["creates_seen"]) >= c
-            ))  # fmt: skip
-            process.kill()
-            process.communicate()
-        words = ["resume", "run"]
-    summary = cli(*words, "--no-progress", "--json").summary()
-    assert summary["read"] == len(order)
-    created = remote.subjects()
-    assert max(created.values()) == 1
-    lines = cli("doubts", "run", "--json").out.splitlines()
-    doubtful = {int(json.loads(line)["ordinal"]) for line in lines}
-    assert {s for n, s in enumerate(order) if n not in doubtful} <= set(created)
 
 
 def test_resend_sends_what_was_in_flight_again_and_loses_nothing(

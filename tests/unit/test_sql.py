@@ -19,6 +19,7 @@ from bulkload.errors import RefusedToStart, StoppedResumable
 from bulkload.loader import default_run
 from bulkload.sources import Asked, describe, open_sources, reopen, rowkeys
 from bulkload.sources import sql as module
+from bulkload.sources.addresses import PASSWORD
 from bulkload.sources.sql import SqlSource
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ def test_no_password_is_shown_or_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     url, public = module._urls(sqlalchemy, address)
     assert url.password == "s3cret"
     assert public == "postgresql://ada@127.0.0.1:1/crm?connect_timeout=2"
-    monkeypatch.setenv(module.PASSWORD, "of the environment")
+    monkeypatch.setenv(PASSWORD, "of the environment")
     assert module._urls(sqlalchemy, public)[0].password == "of the environment"
 
 
