@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bulkload.options import Options
     from bulkload.protocols import Source
 
-MAIL = frozenset({"mbox", "eml", "maildir", "mh", "archived"})
+MAIL = frozenset({"mbox", "eml", "maildir", "mh", "archived", "imap"})
 """Formats whose records are messages."""
 
 SAMPLED = 2000

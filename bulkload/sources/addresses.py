@@ -4,18 +4,38 @@ from __future__ import annotations
 
 import re
 
+from bulkload.errors import RefusedToStart
+
 PASSWORD = "BULKLOAD_SOURCE_PASSWORD"  # noqa: S105  # where one is, not what it is
 """The variable that holds what a source's server asks for, if the address does not."""
 
 SECRET = re.compile(r"pass|pwd|secret|token|sig|key|credential", re.IGNORECASE)
 """What is found in the name of a part of a query whose value is one."""
 
-_PASSWORD = re.compile(r"(://[^/?#:@]*):[^/?#]*@")
+_PARTS = re.compile(r"([^:/?#]+://)([^/?#]*)(.*)", re.DOTALL)
 
 
 def without_password(address: str) -> str:
-    """The address with no more than the user's name before the host."""
-    return _PASSWORD.sub(r"\1@", address)
+    """The address with no more than the user's name before the host.
+
+    Raises RefusedToStart where it can't be told what the password is.
+    """
+    found = _PARTS.fullmatch(address)
+    if found is None:
+        return address
+    scheme, server, rest = found.groups()
+    user, at, host = server.rpartition("@")
+    if (
+        not at
+        and "@" in rest
+        and not (server.rpartition(":")[2] or "0").isdigit()
+        and ":" in server
+    ):
+        raise RefusedToStart(
+            f"{scheme}…: its password holds a /, ? or #, which is written %2F, %3F or %23 there. "
+            f"Or leave it out, and put it into {PASSWORD}"
+        )
+    return f"{scheme}{user.partition(':')[0]}{at}{host}{rest}"
 
 
 def public(address: str) -> str:

@@ -8,6 +8,7 @@ from bulkload.errors import StoppedForGood
 from bulkload.sources.archived import ArchivedSource
 from bulkload.sources.csvs import CsvSource
 from bulkload.sources.eml import EmlSource
+from bulkload.sources.imap import ImapSource
 from bulkload.sources.letters import LettersSource
 from bulkload.sources.maildir import MaildirSource
 from bulkload.sources.mapped import MappedSource
@@ -37,6 +38,7 @@ _CLASSES: dict[str, Callable[..., Source]] = {
         MhSource,
         ArchivedSource,
         SqlSource,
+        ImapSource,
     )
 }
 

@@ -67,6 +67,7 @@ ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tzst", *(f".tar{each}" fo
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _ADDRESSED = {
     **dict.fromkeys(("postgresql", "postgres", "mysql", "mariadb", "sqlite"), "sql"),
+    **dict.fromkeys(("imaps", "imap"), "imap"),
     **dict.fromkeys(("s3", "gs", "az", "https", "http", "sftp"), "remote"),
 }
 """By scheme (what stands before a +), the module of this package whose `opened(address, asked,

@@ -25,6 +25,7 @@ import pytest
 from backports import zstd
 
 from tests.acceptance.harness import Cli, Sandbox, until
+from tests.mailserver import USABLE, WHY, mail_server
 from tests.remotes import S3, SSHD, s3_server, sftp_server, web_server
 
 RECORDS = 120
@@ -190,6 +191,15 @@ def _sftp(place: Place) -> list[str]:
     return [server.address(place.folder / "in.mbox")]
 
 
+def _imap(place: Place) -> list[str]:
+    if not USABLE:
+        pytest.skip(WHY)
+    server = place.stack.enter_context(mail_server())
+    server.deliver(_messages())
+    place.environment.update(server.environment)
+    return [server.address("INBOX")]
+
+
 FORMATS: dict[str, Make] = {
     "ndjson": _file("in.ndjson", _ndjson),
     "ndjson in gzip": _file("in.ndjson.gz", _ndjson, gzip.compress),
@@ -209,6 +219,7 @@ FORMATS: dict[str, Make] = {
     "s3 parquet": _s3_parquet,
     "web csv": _web,
     "sftp mbox": _sftp,
+    "imap": _imap,
 }
 
 
