@@ -1,4 +1,4 @@
-"""`python -m benchmarks [compare|memory|start|rate|moods|outages|hotspots|mbox] [--quick]`.
+"""`python -m benchmarks [compare|memory|start|rate|moods|outages|hotspots|mbox|sources] [--quick]`.
 
 Without a name: compare, start and rate. Exit code 1 where a promise is not kept.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import compare, hotspots, mbox, memory, moods, outages, rate, start
+from benchmarks import compare, hotspots, mbox, memory, moods, outages, rate, sources, start
 
 NAMED = {
     "compare": compare.main,
@@ -18,6 +18,7 @@ NAMED = {
     "moods": moods.main,
     "outages": outages.main,
     "hotspots": hotspots.main,
+    "sources": sources.main,
 }
 
 

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -15,60 +10,18 @@ import pytest
 from bulkload.errors import RefusedToStart, StoppedResumable
 from bulkload.sources import Asked, describe, open_sources, reopen
 from bulkload.sources import sql as module
+from tests.database import USABLE, WHY, Server, database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROGRAMS = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
-
-
-class Server:
-    """A server of its own in a temporary folder, which has to belong to who runs it: not root."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "base"
-        self._as = ("runuser", "-u", "postgres", "--") if os.geteuid() == 0 else ()
-        if self._as:
-            self.folder.mkdir()
-            shutil.chown(self.folder, "postgres")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self._run("initdb", "-U", "ada", "-A", "trust", "--no-sync", "-E", "UTF8", "--no-locale")
-        self.start()
-
-    def start(self) -> None:
-        options = f"-p {self.port} -h 127.0.0.1 -k '' -F"
-        self._run("pg_ctl", "-w", "-l", str(self.folder / "log"), "-o", options, "start")
-
-    def stop(self) -> None:
-        self._run("pg_ctl", "-w", "-m", "immediate", "stop")
-
-    @property
-    def address(self) -> str:
-        return f"postgresql://ada@127.0.0.1:{self.port}/postgres"
-
-    def _run(self, program: str, *words: str) -> None:
-        assert PROGRAMS is not None
-        command = [*self._as, str(PROGRAMS / program), "-D", str(self.folder), *words]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/")
-
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    if PROGRAMS is None or (os.geteuid() == 0 and shutil.which("runuser") is None):
-        pytest.skip("no PostgreSQL server here (apt-get install postgresql)")
-    # Not pytest's own folder: the server's user may not look into root's.
-    folder = Path("/tmp") / f"bulkload-postgres-{os.getpid()}"  # as said above
-    folder.mkdir(mode=0o755)
-    try:
-        running = Server(folder)
-        try:
-            yield running
-        finally:
-            running.stop()
-    finally:
-        shutil.rmtree(folder)
+    if not USABLE:
+        pytest.skip(WHY)
+    with database() as running:
+        yield running
 
 
 def run(server: Server, *statements: str) -> None:
