@@ -204,8 +204,9 @@ def main(*, quick: bool) -> int:
         print(
             f"{'PASS' if good else 'FAIL'}: {name}, {count:,} records: read {per_s:,.0f}/s "
             f"({per_s / ACCOUNT_PER_S:.1f} × an account's rate), memory "
-            f"{reading['early_mb']:.0f} MB early, {reading['late_mb']:.0f} late; loaded {loading['per_s']:,}/s, memory "
-            f"{loading['early_mb']:.0f} MB early, {loading['late_mb']:.0f} late"
+            f"{reading['early_mb']:.0f} MB early, {reading['late_mb']:.0f} late; loaded "
+            f"{loading['per_s']:,}/s, memory {loading['early_mb']:.0f} MB early, "
+            f"{loading['late_mb']:.0f} late"
         )
         kept[name] = {"count": count, "read": {**reading, "per_s": round(per_s)}, "load": loading}
     results.keep("sources", {**kept, "passed": passed}, quick=quick)

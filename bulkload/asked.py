@@ -12,13 +12,17 @@ MAX_RECORD_BYTES = 64 << 20
 class Asked:
     """Each field is an option of the same name; None where the source itself decides.
 
-    `format`: what the sources are. `max_record_bytes`: what is larger stays unread.
+    `format`: what the sources are. `max_record_bytes`: what is larger stays unread. Of tables in
+    text: `encoding`, and the characters `delimiter` and `quote`.
     Of a database: `table` or `query`, the rows in the order of the column `order_by`, without the
     columns in `exclude`.
     """
 
     format: str | None = None
     max_record_bytes: int = MAX_RECORD_BYTES
+    encoding: str | None = None
+    delimiter: str | None = None
+    quote: str | None = None
     table: str | None = None
     query: str | None = None
     order_by: str | None = None

@@ -94,6 +94,9 @@ class Options:
     batch_size: int = 100
     max_batch_bytes: int = 8 << 20
     max_record_bytes: int = MAX_RECORD_BYTES
+    encoding: str | None = None
+    delimiter: str | None = None
+    quote: str | None = None
     table: str | None = None
     query: str | None = None
     order_by: str | None = None

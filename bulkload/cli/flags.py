@@ -69,12 +69,27 @@ READING: tuple[tuple[str, Any, str, str], ...] = (
     (
         "format",
         click.Choice(
-            ["ndjson", "csv", "parquet", "mbox", "eml", "maildir", "mh", "letters", "mapped"]
+            [
+                "ndjson",
+                "json",
+                "csv",
+                "parquet",
+                "arrow",
+                "mbox",
+                "eml",
+                "maildir",
+                "mh",
+                "letters",
+                "mapped",
+            ]
         ),
         "by name and content",
         "What the sources are.",
     ),
     ("max-record-bytes", int, "67108864", "Larger records are dead letters, left unread."),
+    ("encoding", str, "by content", "CSV: what its text is in, as in windows-1252 or utf-16."),
+    ("delimiter", str, "by the header", "CSV: the character between two cells, or tab."),
+    ("quote", str, '"', "CSV: the character round a cell that holds others, or none."),
     ("table", str, "none", "Database: the table to read."),
     ("query", str, "none", "Database: the query to read; needs --order-by."),
     (
@@ -83,7 +98,7 @@ READING: tuple[tuple[str, Any, str, str], ...] = (
         "the table's primary key",
         "Database: a column without NULL in which no value stands twice.",
     ),
-    ("exclude", "many", "none", "Database: a column to leave out."),
+    ("exclude", "many", "none", "Database, Parquet: a column to leave out."),
 )
 """How sources are read: each is a field of `Asked`."""
 

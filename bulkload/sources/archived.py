@@ -80,10 +80,10 @@ class ArchivedSource(MessageFiles):
 
     def _listed(self) -> Iterator[tuple[str, int]]:
         # zipfile and tarfile cost ten times what the rest of this package does to import.
-        from bulkload.sources.archives import mail_in  # noqa: PLC0415  # as said above
+        from bulkload.sources.archives import held_in  # noqa: PLC0415  # as said above
 
         if self._members is None:
-            self._members = mail_in(self.place, self.name).messages
+            self._members = held_in(self.place, self.name).messages
         seen: dict[str, int] = {}
         for member in self._members:
             nth = seen[member.name] = seen.get(member.name, 0) + 1

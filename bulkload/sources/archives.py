@@ -5,7 +5,7 @@ one at the speed of what undoes that, and each member is known from then on by w
 can't be read inside an archive (encrypted, another compression) refuses by name, before anything
 is sent.
 
-Law kept here: nothing lost in silence: what is no mail is counted; an archive that ends too
+Law kept here: nothing lost in silence: what is not read is counted; an archive that ends too
 early, or is damaged between its members, refuses; where the damage is inside the last
 message file, that is read up to it, and has the flaw.
 """
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from bulkload.sources.places import Place
 
+TABLES = (".csv", ".tsv", ".ndjson", ".jsonl", ".json")
+
 _HEADER = struct.Struct("<26xHH")
 _ENCRYPTED = 1
 _PACKINGS = {zipfile.ZIP_STORED: "", zipfile.ZIP_DEFLATED: "deflate"}
@@ -50,34 +52,37 @@ _DAMAGE = (
 )
 
 
-class Mail(NamedTuple):
-    """What mail an archive holds: its mbox files, its .eml files, and, by ending, how many
-    other files.
+class Held(NamedTuple):
+    """What an archive holds: its mbox files, its .eml files, its tables, and, by ending, how
+    many other files.
     """
 
     mboxes: list[Member]
     messages: list[Member]
+    tables: list[Member]
     left_out: Counter[str]
 
 
-def mail_in(place: Place, name: str) -> Mail:
-    """The mail in the archive, in the archive's order. Raises RefusedToStart."""
+def held_in(place: Place, name: str) -> Held:
+    """What is in the archive, in the archive's order. Raises RefusedToStart."""
     with place.file(name) as file:
         head = file.read(16)
     entries = _of_zip(place, name) if is_zip(head) else _of_tar(place, name, packing_of(head) or "")
-    found = Mail([], [], Counter())
+    found = Held([], [], [], Counter())
     for member, begins in entries:
         match kind_of(member.name, begins):
             case "mbox":
                 found.mboxes.append(member)
             case "eml":
                 found.messages.append(member)
+            case "table":
+                found.tables.append(member)
             case _:
                 found.left_out[PurePosixPath(member.name).suffix.lower() or "no ending"] += 1
     return found
 
 
-def kind_of(member: str, begins: bytes) -> Literal["mbox", "eml", ""]:
+def kind_of(member: str, begins: bytes) -> Literal["mbox", "eml", "table", ""]:
     """What a member is, by its name, or by its first bytes where that has no ending."""
     path = PurePosixPath(member)
     suffix = path.suffix.lower()
@@ -85,6 +90,8 @@ def kind_of(member: str, begins: bytes) -> Literal["mbox", "eml", ""]:
         return ""
     if suffix in MBOX_EXTENSIONS or (not suffix and begins.startswith(ENVELOPE)):
         return "mbox"
+    if suffix in TABLES:
+        return "table"
     return "eml" if suffix == ".eml" else ""
 
 

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from bulkload.errors import StoppedForGood
 from bulkload.sources.archived import ArchivedSource
+from bulkload.sources.arrow import ArrowSource
 from bulkload.sources.csvs import CsvSource
 from bulkload.sources.eml import EmlSource
 from bulkload.sources.imap import ImapSource
+from bulkload.sources.jsonarray import JsonArraySource
 from bulkload.sources.letters import LettersSource
 from bulkload.sources.maildir import MaildirSource
 from bulkload.sources.mapped import MappedSource
@@ -28,10 +30,12 @@ _CLASSES: dict[str, Callable[..., Source]] = {
     source.format: source
     for source in (
         NdjsonSource,
+        JsonArraySource,
         LettersSource,
         MappedSource,
         CsvSource,
         ParquetSource,
+        ArrowSource,
         MboxSource,
         EmlSource,
         MaildirSource,

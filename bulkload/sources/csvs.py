@@ -1,29 +1,42 @@
 """Tables: CSV and TSV. The header names the properties; the position is a row's byte offset.
 
 Rows are numbered as a spreadsheet shows them: the header is row 1, and blank rows count but
-are no records. Text is UTF-8; a row that is not is a dead letter, never guessed at (a guess
-would load wrong names in silence).
+are no records. Encoding and delimiter are found in the file's beginning where they are not given,
+and kept from then on. Text whose bytes are no characters of their own (UTF-16, Shift JIS) is read
+as UTF-8, and its offsets are those of that.
+
+Law kept here: nothing is replaced in silence: a row that is no text in the encoding is a flaw.
 """
 
 from __future__ import annotations
 
 import csv
+import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from bulkload.asked import MAX_RECORD_BYTES
 from bulkload.errors import RefusedToStart
 from bulkload.model import Position, Record
+from bulkload.sources.encodings import NO_TEXT, Encoding, Recoded, encoding_of, is_bytewise, known
 from bulkload.sources.growing import GrowingFile
 from bulkload.sources.ndjson import BOM
 from bulkload.sources.rows import Quotes, read_rows
+from bulkload.sources.streams import Reading
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from bulkload.sources.places import Place
+    from bulkload.sources.streams import Stream
 
 DELIMITERS = ",;\t|"
+
+LOOKED_INTO = 1 << 16
+"""Bytes from which the encoding is told."""
+
+_SEP = re.compile(rb"[Ss][Ee][Pp]=([\x20-\x7e\t])")
 
 # The standard library refuses cells past 128 KiB, which a message body easily is; the
 # bound here is the row's, `max_record_bytes`.
@@ -33,8 +46,9 @@ csv.field_size_limit(2**31 - 1)
 class CsvSource(GrowingFile):
     """A table with a header row, plain or compressed.
 
-    `delimiter` is found in the header where it isn't given. Raises RefusedToStart where the
-    header is missing, is not UTF-8, or names a column twice or not at all.
+    `encoding` is Python's or any of its names, `delimiter` one character (or "tab"), `quote`
+    another (or "none"). Raises RefusedToStart where one can't be, or the header is missing, can't
+    be read, or names a column twice or not at all.
     """
 
     format = "csv"
@@ -47,21 +61,53 @@ class CsvSource(GrowingFile):
         *,
         max_record_bytes: int = MAX_RECORD_BYTES,
         delimiter: str | None = None,
+        encoding: str | None = None,
+        quote: str | None = None,
         **more: Any,
     ) -> None:
         super().__init__(where, name, max_record_bytes=max_record_bytes, **more)
-        header, self._first = self._read_header()
-        self.delimiter = delimiter or _sniffed(header)
+        self.quote = _sign(quote, "quote", none="none") if quote is not None else '"'
+        if encoding is None:
+            with super()._opened() as stream:
+                found = encoding_of(Reading(stream).read(LOOKED_INTO))
+        else:
+            found = Encoding(known(encoding), sure=True)
+        self.encoding, self._sure = found
+        self._bytewise = is_bytewise(self.encoding)
+        header, self._first, stated = self._read_header()
+        given = None if delimiter is None else _sign(delimiter, "delimiter")
+        self.delimiter = given or stated or _sniffed(header)
         self.columns = self._columns(header)
 
     def options(self) -> dict[str, Any]:
-        return {**super().options(), "delimiter": self.delimiter}
+        return {
+            **super().options(),
+            "delimiter": self.delimiter,
+            "encoding": self.encoding,
+            "quote": self.quote or "none",
+        }
+
+    def told(self) -> str | None:
+        """What was found in the file and is not what most are, for a person."""
+        name = self._named
+        marks = {"\t": "tabs", " ": "blanks"}
+        split = f"separated by {marks.get(self.delimiter, self.delimiter)}"
+        if not self._sure:
+            return (
+                f"{self.name}: read as {name}, {split}. That is a guess: where letters come out "
+                "wrong, name the encoding with --encoding"
+            )
+        return f"{self.name}: {name}, {split}" if name != "UTF-8" else None
+
+    @property
+    def _named(self) -> str:
+        return self.encoding.upper().replace("CP125", "Windows-125")
 
     def _records(self, start: Position | None) -> Generator[Record, None, None]:
         start = start or self._first
-        delimiter = self.delimiter.encode()
+        delimiter, quote = (self._encoded(sign) for sign in (self.delimiter, self.quote))
         with self._opened(int(start.at)) as stream:
-            rows = read_rows(stream, start.number, self.max_record_bytes, delimiter)
+            rows = read_rows(stream, start.number, self.max_record_bytes, delimiter, quote)
             for at, number, raw, flaw in rows:
                 position = Position(at, number)
                 if raw is None or flaw is not None:
@@ -73,14 +119,42 @@ class CsvSource(GrowingFile):
                     continue
                 yield self._record(position, raw)
 
+    @contextmanager
+    def _opened(self, offset: int = 0) -> Iterator[Stream]:
+        if self._bytewise:
+            with super()._opened(offset) as stream:
+                yield stream
+            return
+        with super()._opened() as stored:
+            recoded = Recoded(stored, self.encoding)
+            recoded.skip_to(offset)
+            yield recoded
+
+    def _encoded(self, text: str) -> bytes:
+        return text.encode(self.encoding if self._bytewise else "utf-8")
+
+    def _text(self, raw: bytes) -> str:
+        """Raises UnicodeDecodeError."""
+        if self._bytewise:
+            return raw.decode(self.encoding)
+        text = raw.decode()
+        if (at := text.find(NO_TEXT)) >= 0:
+            at = len(text[:at].encode())
+            raise UnicodeDecodeError(self.encoding, raw, at, at + 3, "no text")
+        return text
+
+    def _cells(self, text: str) -> list[str]:
+        if not self.quote:
+            return text.split(self.delimiter) if text else []
+        mark, quote = self.delimiter, self.quote
+        return next(csv.reader([text], delimiter=mark, quotechar=quote, strict=True), [])
+
     def _record(self, position: Position, raw: bytes) -> Record:
         try:
-            cells = _cells(raw.decode(), self.delimiter)
+            cells = self._cells(self._text(raw))
         except UnicodeDecodeError as error:
-            flaw = (
-                f"the row is not UTF-8 at byte {int(position.at) + error.start} of the file: "
-                "convert the file, as in `iconv -f WINDOWS-1252 -t UTF-8`"
-            )
+            where = f"byte {int(position.at) + error.start} of the file"
+            flaw = f"the row is not {self._named} at {where}: name what it is with --encoding"
             return Record(position, "row", raw, None, flaw)
         except csv.Error as error:
             return Record(position, "row", raw, None, f"no valid row: {error}")
@@ -92,26 +166,32 @@ class CsvSource(GrowingFile):
         fields = {name: cell for name, cell in zip(self.columns, cells, strict=True) if cell}
         return Record(position, "row", raw, fields)
 
-    def _read_header(self) -> tuple[bytes, Position]:
-        """The header row's bytes, and the position after it."""
+    def _read_header(self) -> tuple[bytes, Position, str | None]:
+        """The header row's bytes, the position after it, and the delimiter that Excel states before
+        it (`sep=;`).
+        """
+        stated: str | None = None
         with self._opened() as stream:
             # The delimiter isn't known yet: a comma will do to find the row's end, since a
             # header with a line break inside a quoted name after another one is unheard of.
-            for at, number, raw, flaw in read_rows(stream, 1, self.max_record_bytes, b","):
+            rows = read_rows(stream, 1, self.max_record_bytes, b",", self._encoded(self.quote))
+            for at, number, raw, flaw in rows:
                 if raw is None or flaw is not None:
                     raise RefusedToStart(f"{self.name}: the header can't be read: {flaw}")
-                header = raw.removeprefix(BOM) if at == 0 else raw
-                if header.strip():
-                    return header.removesuffix(b"\r"), Position(at + len(raw) + 1, number + 1)
+                header = (raw.removeprefix(BOM) if at == 0 else raw).removesuffix(b"\r")
+                if at == 0 and (sep := _SEP.fullmatch(header)):
+                    stated = sep[1].decode("ascii")
+                elif header.strip():
+                    return header, Position(at + len(raw) + 1, number + 1), stated
         raise RefusedToStart(f"{self.name}: has no header row: the first row names the properties")
 
     def _columns(self, header: bytes) -> list[str]:
         try:
-            names = [name.strip() for name in _cells(header.decode(), self.delimiter)]
+            names = [name.strip() for name in self._cells(self._text(header))]
         except UnicodeDecodeError as error:
             raise RefusedToStart(
-                f"{self.name}: the header is not UTF-8 at byte {error.start}. Convert the file, "
-                "as in `iconv -f WINDOWS-1252 -t UTF-8`."
+                f"{self.name}: the header is not {self._named} at byte {error.start}. Name what "
+                "it is, as in --encoding windows-1252."
             ) from None
         except csv.Error as error:
             raise RefusedToStart(f"{self.name}: the header is no valid row: {error}.") from None
@@ -130,8 +210,13 @@ class CsvSource(GrowingFile):
         return names
 
 
-def _cells(text: str, delimiter: str) -> list[str]:
-    return next(csv.reader([text], delimiter=delimiter, strict=True), [])
+def _sign(given: str, flag: str, none: str = "") -> str:
+    """One character of ASCII, or "" where `given` is `none`. Raises RefusedToStart."""
+    sign = {"tab": "\t", "\\t": "\t", none: ""}.get(given.lower(), given)
+    if (sign or not none) and (len(sign) != 1 or not sign.isascii() or sign in "\r\n"):
+        more = f", or {none}" if none else ", or tab"
+        raise RefusedToStart(f"--{flag} {given!r}: takes one character of ASCII{more}.")
+    return sign
 
 
 def _sniffed(header: bytes) -> str:

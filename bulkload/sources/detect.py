@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkload.errors import RefusedToStart
+from bulkload.sources.arrow import MAGIC as ARROW_MAGIC
+from bulkload.sources.arrow import ArrowSource
 from bulkload.sources.csvs import CsvSource
 from bulkload.sources.eml import EmlSource
 from bulkload.sources.files import FileSource
 from bulkload.sources.holders import in_archive, in_folder
+from bulkload.sources.jsonarray import JsonArraySource
 from bulkload.sources.letters import LettersSource, is_letter
 from bulkload.sources.mapped import MappedSource, is_mapped
 from bulkload.sources.mbox import MboxSource, refuse_unless_mbox
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
     from bulkload.asked import Asked
     from bulkload.protocols import Source
+    from bulkload.sources.members import Member
 
 
 class Format(NamedTuple):
@@ -48,8 +52,12 @@ class Format(NamedTuple):
 
 FORMATS = (
     Format("ndjson", (".ndjson", ".jsonl", ".json"), "one JSON object a line"),
+    Format("json", (), "one JSON array of objects"),
     Format("csv", (".csv", ".tsv"), "a table whose header names the properties"),
     Format("parquet", (".parquet", ".pq"), "a table in columns (needs bulkload[parquet])"),
+    Format(
+        "arrow", (".arrow", ".arrows", ".feather"), "Arrow's own table (needs bulkload[parquet])"
+    ),
     Format("mbox", (".mbox", ".mbx"), "many messages in one file"),
     Format("eml", (".eml", ".emlx"), "one message a file, or a folder of them"),
     Format("maildir", (), "a folder with cur/ and new/, and its folders"),
@@ -206,32 +214,63 @@ def in_place(place: Place, name: str, asked: Asked, say: Callable[[str], None]) 
     """The sources in one file, wherever it is. Raises RefusedToStart."""
     head = _head(place, name)
     if is_archive(head):
-        return in_archive(place, name, asked, say)
+
+        def open_table(member: Member, shown: str) -> Source | None:
+            begins = _begins(place, shown, member)
+            form = asked.format or _by_extension(shown) or "ndjson"
+            return open_place(place, shown, begins, form, asked, say, member) if begins else None
+
+        return in_archive(place, name, asked, say, open_table)
     form = asked.format or _by_extension(name) or _by_content(head, name)
-    if form == "parquet" and packing_of(_stored(place, name)):
+    if form in ("parquet", "arrow") and packing_of(_stored(place, name)):
         raise RefusedToStart(
-            f"{name}: is a compressed Parquet file, which can't be read from its end: unpack it, "
-            "and name what comes out."
+            f"{name}: is a compressed {form.title()} file, which can't be read from its end: "
+            "unpack it, and name what comes out."
         )
-    return [open_place(place, name, head, form, asked)]
+    return [open_place(place, name, head, form, asked, say)]
 
 
-def open_place(place: Place, shown: str, head: bytes, form: str, asked: Asked) -> Source:
-    """The file there, which begins with `head`, as that format. Raises RefusedToStart."""
+def open_place(
+    place: Place,
+    shown: str,
+    head: bytes,
+    form: str,
+    asked: Asked,
+    say: Callable[[str], None] = lambda _: None,
+    member: Member | None = None,
+) -> Source:
+    """The file there, or that member of it, which begins with `head`, as that format.
+
+    Raises RefusedToStart.
+    """
     limit = asked.max_record_bytes
+    begins = head.removeprefix(BOM).lstrip()[:1]
+    if form == "json" or (form == "ndjson" and begins == b"[" and asked.format is None):
+        return JsonArraySource(place, shown, max_record_bytes=limit, member=member)
     if form in ("ndjson", "letters", "mapped"):
         _refuse_unless_json_text(head, shown)
         if form == "letters" or is_letter(head):
-            return LettersSource(place, shown, max_record_bytes=limit)
+            return LettersSource(place, shown, max_record_bytes=limit, member=member)
         if form == "mapped" or is_mapped(head):
-            return MappedSource(place, shown, max_record_bytes=limit)
-        return NdjsonSource(place, shown, max_record_bytes=limit)
+            return MappedSource(place, shown, max_record_bytes=limit, member=member)
+        return NdjsonSource(place, shown, max_record_bytes=limit, member=member)
     if form == "parquet":
-        return ParquetSource(place, shown, max_record_bytes=limit)
+        return ParquetSource(place, shown, max_record_bytes=limit, exclude=asked.exclude)
+    if form == "arrow":
+        return ArrowSource(place, shown, max_record_bytes=limit, exclude=asked.exclude)
     if form == "csv":
-        _refuse_utf16(head, shown)
-        tab = "\t" if _suffix(shown) == ".tsv" else None
-        return CsvSource(place, shown, max_record_bytes=limit, delimiter=tab)
+        table = CsvSource(
+            place,
+            shown,
+            max_record_bytes=limit,
+            delimiter=asked.delimiter or ("tab" if _suffix(shown) == ".tsv" else None),
+            encoding=asked.encoding,
+            quote=asked.quote,
+            member=member,
+        )
+        if told := table.told():
+            say(told)
+        return table
     if form == "mbox":
         refuse_unless_mbox(head, shown)
         return MboxSource(place, shown, max_record_bytes=limit)
@@ -244,13 +283,18 @@ def open_place(place: Place, shown: str, head: bytes, form: str, asked: Asked) -
 
 
 def _head(place: Place, shown: str) -> bytes:
-    with closing(open_stream(place, shown)) as stream:
+    head = _begins(place, shown)
+    if not head:
+        raise RefusedToStart(f"{shown}: is empty: nothing to load.")
+    return head
+
+
+def _begins(place: Place, shown: str, member: Member | None = None) -> bytes:
+    with closing(open_stream(place, shown, member=member)) as stream:
         head = Reading(stream).read(SNIFFED_BYTES)
         flaw = stream.flaw
     if not head and flaw:
         raise RefusedToStart(f"{shown}: {flaw}.")
-    if not head:
-        raise RefusedToStart(f"{shown}: is empty: nothing to load.")
     return head
 
 
@@ -278,6 +322,8 @@ def _by_content(head: bytes, shown: str) -> str:
         return "mbox"
     if head.startswith(MAGIC):
         return "parquet"
+    if head.startswith(ARROW_MAGIC):
+        return "arrow"
     if start.startswith((b"{", b"[")):
         return "ndjson"
     if convert := outlook_by_content(head):
@@ -295,15 +341,10 @@ def _by_content(head: bytes, shown: str) -> str:
 def _refuse_unless_json_text(head: bytes, shown: str) -> None:
     _refuse_utf16(head, shown)
     start = head.removeprefix(BOM).lstrip()
-    if start.startswith(b"["):
-        raise RefusedToStart(
-            f"{shown}: is one JSON array; arrays are not supported yet. Make it one object a "
-            f"line: jq -c '.[]' {shown} > records.ndjson"
-        )
     if start.partition(b"\n")[0].strip() == b"{":
         raise RefusedToStart(
-            f"{shown}: is JSON spread over many lines. Make it one object a line: "
-            f"jq -c . {shown} > records.ndjson"
+            f"{shown}: is one JSON object over many lines. Make its records one object a line: "
+            f"jq -c '.results[]' {shown} > records.ndjson, or jq -c . where it is several."
         )
     nul = head.find(b"\0")
     if nul >= 0:

@@ -8,6 +8,7 @@ now, so all of it is read once more, and has a flaw that says so.
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
@@ -109,21 +110,21 @@ class GrowingFile(FileSource):
     def _end(self, last: Position | None) -> Begin | None:
         """Where what came behind the extent begins; None where no record did."""
         assert self.extent is not None
-        before: Record | None = None
-        with closing(self.records(last)) as old:
-            for before in old:  # noqa: B007  # the last one is wanted
-                pass
-        grown = self._over(self.begin)
-        if before is None:
-            with closing(grown.records()) as records:
-                first = next(records, None)
-            return first and self._from(first.position)
-        with closing(grown.records(before.position)) as records:
-            again = next(records)
-            if (again.raw, again.flaw) != (before.raw, before.flaw):
-                return self._from(again.position, torn=not self.whole_by_itself)
-            following = next(records, None)
+        # Two: of an mbox the last line may have been taken for a message, and be of the one before.
+        old = self._last_two(last)
+        if len(old) < 2 and last is not None:
+            old = self._last_two(None)
+        with closing(self._over(self.begin).records(old[0].position if old else None)) as grown:
+            for before in old:
+                again = next(grown, None)
+                if again is None or (again.raw, again.flaw) != (before.raw, before.flaw):
+                    return self._from(before.position, torn=not self.whole_by_itself)
+            following = next(grown, None)
         return following and self._from(following.position)
+
+    def _last_two(self, start: Position | None) -> list[Record]:
+        with closing(self.records(start)) as records:
+            return list(deque(records, 2))
 
     def _from(self, position: Position, *, torn: bool = False) -> Begin:
         assert self.extent is not None

@@ -1,7 +1,7 @@
-"""What holds several sources: a folder of mail, or an archive. Each mbox in it is a source of
-its own; message files, Maildirs and MH folders are one each.
+"""What holds several sources: a folder of mail, or an archive. Each mbox and each table in it is a
+source of its own; message files, Maildirs and MH folders are one each.
 
-Law kept here: nothing left out in silence: what is found, and what is no mail, is said.
+Law kept here: nothing left out in silence: what is found, and what is not read, is said.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from bulkload.asked import Asked
     from bulkload.protocols import Source
+    from bulkload.sources.members import Member
     from bulkload.sources.messages import MessageFiles
     from bulkload.sources.places import Place
 
@@ -38,6 +39,9 @@ MAY_HOLD = frozenset(
 """Endings of files that are not read in a folder, and may hold what a user wants loaded."""
 
 MOST_ENDINGS = 8
+
+_TABLES = {"csv": (".csv", ".tsv"), "ndjson": (".ndjson", ".jsonl", ".json"), "json": (".json",)}
+"""Formats that are read inside an archive, by the endings of their files."""
 
 
 def in_folder(path: str, asked: Asked, say: Callable[[str], None]) -> list[Source]:
@@ -67,36 +71,60 @@ def in_folder(path: str, asked: Asked, say: Callable[[str], None]) -> list[Sourc
     return [named]
 
 
-def in_archive(place: Place, path: str, asked: Asked, say: Callable[[str], None]) -> list[Source]:
-    """The sources in a zip or tar. Raises RefusedToStart, also where there is none."""
+def in_archive(
+    place: Place,
+    path: str,
+    asked: Asked,
+    say: Callable[[str], None],
+    open_table: Callable[[Member, str], Source | None],
+) -> list[Source]:
+    """The sources in a zip or tar: its mail, else its tables, or those of the format asked for.
+
+    `open_table` makes a source of a member with its name, or None where that is empty. Raises
+    RefusedToStart, also where there is none.
+    """
     # zipfile and tarfile cost ten times what the rest of this package does to import.
-    from bulkload.sources.archives import mail_in  # noqa: PLC0415  # as said above
+    from bulkload.sources.archives import held_in  # noqa: PLC0415  # as said above
 
     form, limit = asked.format, asked.max_record_bytes
-    if form not in (None, "mbox", "eml"):
+    if form not in (None, "mbox", "eml", *_TABLES):
         raise RefusedToStart(
-            f"{path}: is an archive, in which only mbox and .eml files are read, not {form}. "
-            "Unpack it, and name what comes out."
+            f"{path}: is an archive, in which mbox, .eml, CSV, NDJSON and JSON files are read, not "
+            f"{form}. Unpack it, and name what comes out."
         )
-    mail = mail_in(place, path)
+    held = held_in(place, path)
     sources: list[Source] = []
-    if form != "eml":
+    said: list[str] = []
+    if form in (None, "mbox"):
         sources += [
             MboxSource(place, f"{path}:{member.name}", max_record_bytes=limit, member=member)
-            for member in mail.mboxes
+            for member in held.mboxes
             if member.size
         ]
-    if mail.messages and form != "mbox":
-        sources.append(ArchivedSource(place, path, max_record_bytes=limit, members=mail.messages))
-    others = _endings(mail.left_out)
-    if not sources:
-        raise RefusedToStart(
-            f"{path}: this archive holds no {'mbox or .eml' if form is None else form} file with "
-            f"a message in it{f' (but {others})' if others else ''}. Unpack it, and name what it "
-            "holds."
+        said += [_count(held.mboxes, "mbox file")] if sources else []
+    if held.messages and form in (None, "eml"):
+        sources.append(ArchivedSource(place, path, max_record_bytes=limit, members=held.messages))
+        said.append(_count(held.messages, ".eml file"))
+    more = ""
+    if form in _TABLES or (form is None and not sources):
+        wanted = [m for m in held.tables if form is None or m.name.lower().endswith(_TABLES[form])]
+        opened = (open_table(member, f"{path}:{member.name}") for member in wanted if member.size)
+        found = [source for source in opened if source is not None]
+        sources += found
+        said.append(_count(found, "table"))
+    elif held.tables:
+        more = (
+            f"; NOT READ, as there is mail: {_count(held.tables, 'table')}, which --format csv, "
+            "ndjson or json reads"
         )
-    found = f"{_count(mail.mboxes, 'mbox file')}, {_count(mail.messages, '.eml file')}"
-    say(f"{path}: {found}" + (f"; no mail, left out: {others}" if others else ""))
+    others = _endings(held.left_out)
+    if not sources:
+        kind = "mbox, .eml, CSV or JSON" if form is None else form
+        raise RefusedToStart(
+            f"{path}: this archive holds no {kind} file with a record in it"
+            f"{f' (but {others})' if others else ''}. Unpack it, and name what it holds."
+        )
+    say(f"{path}: {', '.join(said)}" + (f"; left out: {others}" if others else "") + more)
     return sources
 
 

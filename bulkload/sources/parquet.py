@@ -12,53 +12,34 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from bulkload.errors import RefusedToStart
 from bulkload.model import Position, Record
-from bulkload.sources.cells import names, texts
+from bulkload.sources.columnar import ROWS, ColumnarSource
 from bulkload.sources.extras import needed
-from bulkload.sources.files import FileSource
-from bulkload.sources.lines import too_large
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
 MAGIC = b"PAR1"
 
-ROWS = 1000
-"""Rows that are converted at a time, where they are small."""
-
 BATCH_BYTES = 8 << 20
-"""And no more than these, by the average of their row group."""
+"""Rows that are converted at a time are no more than these, by the average of their row group."""
 
 
-class ParquetSource(FileSource):
+class ParquetSource(ColumnarSource):
     """A Parquet file. Raises RefusedToStart where pyarrow is missing, the file is no whole Parquet
     file, or two columns have one name.
     """
 
     format = "parquet"
-    noun = "row"
+    kind = "a Parquet file"
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self._arrow = needed("pyarrow", "parquet", f"{self.name}: a Parquet file")
-        needed("pyarrow.compute", "parquet", f"{self.name}: a Parquet file")
-        self._parquet = needed("pyarrow.parquet", "parquet", f"{self.name}: a Parquet file")
+        self._parquet = needed("pyarrow.parquet", "parquet", f"{self.name}: {self.kind}")
         with self._table() as table:
             self.rows = int(table.metadata.num_rows)
-            self.columns = list(names(self._arrow, table.schema_arrow))
-        twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
-        if twice:
-            raise RefusedToStart(
-                f"{self.name}: has more than one column named {', '.join(map(repr, twice))}: "
-                "each column is a property of its own."
-            )
-        self._read = 0
-
-    def consumed(self) -> int:
-        return (self.size() or 0) * self._read // max(1, self.rows)
+            self._wanted = self._name(table.schema_arrow)
 
     def records(self, start: Position | None = None) -> Generator[Record, None, None]:
         wanted = int(start.at) if start else 0
@@ -82,7 +63,7 @@ class ParquetSource(FileSource):
         rows = max(1, min(ROWS, BATCH_BYTES // max(1, average)))
         at, end = first, first + described.num_rows
         try:
-            for batch in table.iter_batches(rows, row_groups=[group], use_threads=False):
+            for batch in self._batches(table, rows, group):
                 behind = at + batch.num_rows
                 if behind > wanted:
                     passed = max(0, wanted - at)
@@ -94,28 +75,11 @@ class ParquetSource(FileSource):
             for row in range(max(at, wanted), end):
                 yield Record(Position(row, row + 1), "row", None, None, flaw)
 
-    def _of_batch(self, batch: Any, first: int) -> Iterator[Record]:
-        if batch.nbytes > self.max_record_bytes:
-            # One of them may be too large: as Python's objects it would be there several times.
-            if batch.num_rows > 1:
-                for at in range(batch.num_rows):
-                    yield from self._of_batch(batch.slice(at, 1), first + at)
-            else:
-                flaw = too_large("row", batch.nbytes, self.max_record_bytes)
-                yield Record(Position(first, first + 1), "row", None, None, flaw)
-            return
-        columns = [cells for column in batch.columns for cells in texts(self._arrow, column)]
-        # A row of no column has no cell to be counted by.
-        rows = zip(*columns, strict=True) if columns else [()] * batch.num_rows
-        for row, cells in enumerate(rows, first):
-            position = Position(row, row + 1)
-            fields = {name: cell for name, cell in zip(self.columns, cells, strict=True) if cell}
-            raw = orjson.dumps(fields)
-            if len(raw) > self.max_record_bytes:
-                flaw = too_large("row", len(raw), self.max_record_bytes)
-                yield Record(position, "row", None, None, flaw)
-            else:
-                yield Record(position, "row", raw, fields)
+    def _batches(self, table: Any, rows: int, group: int) -> Iterator[Any]:
+        batches: Iterator[Any] = table.iter_batches(
+            rows, row_groups=[group], columns=self._wanted, use_threads=False
+        )
+        return batches
 
     @contextmanager
     def _table(self) -> Iterator[Any]:

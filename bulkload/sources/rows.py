@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bulkload.sources.lines import Line, too_large
+from bulkload.sources.lines import Line, read_lines, too_large
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bulkload.sources.streams import Stream
 
-_QUOTE = b'"'
+QUOTE = b'"'
 
 
 class Quotes:
@@ -26,10 +26,11 @@ class Quotes:
     another quote follows.
     """
 
-    __slots__ = ("_closing", "_field_start", "_opening", "open")
+    __slots__ = ("_closing", "_field_start", "_opening", "_quote", "open")
 
-    def __init__(self, delimiter: bytes) -> None:
-        self._opening = delimiter + _QUOTE
+    def __init__(self, delimiter: bytes, quote: bytes = QUOTE) -> None:
+        self._quote = quote
+        self._opening = delimiter + quote
         self.reset()
 
     def reset(self) -> None:
@@ -42,24 +43,24 @@ class Quotes:
         at = 0
         if self._closing and piece:
             self._closing = False
-            if piece.startswith(_QUOTE):
+            if piece.startswith(self._quote):
                 at = 1
             else:
                 self.open = False
         while at < len(piece):
             if self.open:
-                found = piece.find(_QUOTE, at)
+                found = piece.find(self._quote, at)
                 if found < 0:
                     return
                 at = found + 1
                 if at == len(piece):
                     self._closing = True
-                elif piece[at] == _QUOTE[0]:
+                elif piece[at] == self._quote[0]:
                     at += 1
                 else:
                     self.open = False
                     self._field_start = False
-            elif self._field_start and piece[at] == _QUOTE[0]:
+            elif self._field_start and piece[at] == self._quote[0]:
                 self.open = True
                 self._field_start = False
                 at += 1
@@ -79,12 +80,17 @@ class Quotes:
         return not self.open
 
 
-def read_rows(stream: Stream, number: int, limit: int, delimiter: bytes) -> Iterator[Line]:
+def read_rows(
+    stream: Stream, number: int, limit: int, delimiter: bytes, quote: bytes = QUOTE
+) -> Iterator[Line]:
     """Every row of `stream` from where it stands, without its line end; blank ones too.
 
-    The first one is given `number`. The caller closes the stream.
+    The first one is given `number`. `quote` b"": a line is a row. The caller closes the stream.
     """
-    quotes = Quotes(delimiter)
+    if not quote:
+        yield from read_lines(stream, number, limit, "row")
+        return
+    quotes = Quotes(delimiter, quote)
     start = stream.offset
     held: list[bytes] = []
     size = 0  # of the row so far, line ends inside it included
@@ -98,7 +104,7 @@ def read_rows(stream: Stream, number: int, limit: int, delimiter: bytes) -> Iter
         parts = block.split(b"\n")
         last = parts.pop()
         for part in parts:
-            if not size and _QUOTE not in part and len(part) <= limit:
+            if not size and quote not in part and len(part) <= limit:
                 yield Line(start, number, part)
                 start += len(part) + 1
                 number += 1

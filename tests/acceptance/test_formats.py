@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 from backports import zstd
@@ -71,6 +72,22 @@ def _csv(_: Place) -> bytes:
     table.writeheader()
     table.writerows(_rows())
     return written.getvalue().encode()
+
+
+def _json(_: Place) -> bytes:
+    return json.dumps(_rows(), indent=1).encode()
+
+
+def _utf16(place: Place) -> bytes:
+    return _csv(place).decode().encode("utf-16")
+
+
+def _arrow(_: Place) -> bytes:
+    written = BytesIO()
+    table = pa.Table.from_pylist(_rows())
+    with pa.ipc.new_file(written, table.schema) as writer:
+        writer.write_table(table, max_chunksize=50)
+    return written.getvalue()
 
 
 def _parquet(_: Place) -> bytes:
@@ -206,6 +223,10 @@ FORMATS: dict[str, Make] = {
     "ndjson in zstd": _file("in.ndjson.zst", _ndjson, zstd.compress),
     "csv": _file("in.csv", _csv),
     "csv in xz": _file("in.csv.xz", _csv, lzma.compress),
+    "csv in utf-16": _file("in.csv", _utf16),
+    "json array": _file("in.json", _json),
+    "tgz of csv": _archive("in.tgz", _file("in.csv", _csv)),
+    "arrow": _file("in.arrow", _arrow),
     "parquet": _file("in.parquet", _parquet),
     "mbox": _file("in.mbox", _mbox),
     "mbox in bzip2": _file("in.mbox.bz2", _mbox, bz2.compress),

@@ -15,11 +15,13 @@ import random
 import tarfile
 import tracemalloc
 import zipfile
+from contextlib import closing
 from io import BytesIO
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 import pyarrow as pa
+import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 from backports import zstd
@@ -30,9 +32,11 @@ from bulkload.errors import RefusedToStart
 from bulkload.model import Position
 from bulkload.sources import describe, reopen
 from bulkload.sources.archived import ArchivedSource
-from bulkload.sources.archives import mail_in
+from bulkload.sources.archives import held_in
+from bulkload.sources.arrow import ArrowSource
 from bulkload.sources.csvs import CsvSource
 from bulkload.sources.eml import EmlSource
+from bulkload.sources.jsonarray import JsonArraySource
 from bulkload.sources.letters import LettersSource
 from bulkload.sources.maildir import MaildirSource
 from bulkload.sources.mapped import MappedSource
@@ -97,6 +101,25 @@ def _mbox(path: Path, texts: list[str]) -> None:
 
 def _parquet(path: Path, texts: list[str]) -> None:
     pq.write_table(pa.table({"body": texts, "at": range(len(texts))}), path, row_group_size=7)
+
+
+def _json(path: Path, texts: list[str]) -> None:
+    path.write_bytes(b"[\n" + b" ,\n".join(orjson.dumps({"body": text}) for text in texts) + b"]\n")
+
+
+def _csv_in_utf16(path: Path, texts: list[str]) -> None:
+    _csv(path, texts)
+    path.write_bytes(path.read_bytes().decode().encode("utf-16"))
+
+
+def _arrow(path: Path, texts: list[str], new: Callable[..., Any] = pa.ipc.new_file) -> None:
+    table = pa.table({"body": texts, "at": range(len(texts))})
+    with path.open("wb") as file, new(file, table.schema) as writer:
+        writer.write_table(table, max_chunksize=7)
+
+
+def _arrow_stream(path: Path, texts: list[str]) -> None:
+    _arrow(path, texts, pa.ipc.new_stream)
 
 
 def _gzipped(write: Callable[[Path, list[str]], None]) -> Callable[[Path, list[str]], None]:
@@ -185,7 +208,7 @@ def _tar(path: Path, files: dict[str, bytes], mode: Literal["w", "w:gz"]) -> Non
 
 def _sent(path: Path, name: str, *, max_record_bytes: int) -> MboxSource:
     (member,) = [
-        each for each in mail_in(Local(path), name).mboxes if each.name == "Mail/Sent.mbox"
+        each for each in held_in(Local(path), name).mboxes if each.name == "Mail/Sent.mbox"
     ]
     return MboxSource(path, name, max_record_bytes=max_record_bytes, member=member)
 
@@ -201,7 +224,12 @@ FORMATS: dict[str, tuple[Callable[..., Source], Callable[[Path, list[str]], None
     "csv": (CsvSource, _csv),
     "csv.gz": (CsvSource, _gzipped(_csv)),
     "csv.xz": (CsvSource, _packed(_csv, _xz)),
+    "csv in utf-16": (CsvSource, _csv_in_utf16),
+    "json": (JsonArraySource, _json),
+    "json.gz": (JsonArraySource, _gzipped(_json)),
     "parquet": (ParquetSource, _parquet),
+    "arrow": (ArrowSource, _arrow),
+    "arrow stream": (ArrowSource, _arrow_stream),
     "mbox": (MboxSource, _mbox),
     "mbox.bz2": (MboxSource, _packed(_mbox, bz2.compress)),
     "mbox.gz": (MboxSource, _gzipped(_mbox)),
@@ -264,6 +292,22 @@ def test_a_record_over_the_limit_is_left_unread_and_the_next_one_follows(
     whole = list(make(_texts(2)).records())
     kept = [record.raw for record in records if record.raw is not None]
     assert set(kept) <= {record.raw for record in whole}
+
+
+def test_a_record_is_read_again_at_its_position(make: Callable[[list[str]], Source]) -> None:
+    source = make([f"{n} {BODIES[n % len(BODIES)]}" for n in range(1_200)])
+    records = list(source.records())
+    assert len(records) == 1_200
+
+    @settings(
+        max_examples=1_000, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
+    @given(st.integers(0, len(records) - 1))
+    def again(k: int) -> None:
+        with closing(source.records(records[k].position)) as found:
+            assert next(found) == records[k]
+
+    again()
 
 
 def test_memory_does_not_grow_with_a_record(make: Callable[[list[str]], Source]) -> None:

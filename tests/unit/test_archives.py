@@ -20,11 +20,13 @@ from hypothesis import strategies as st
 
 from bulkload.errors import RefusedToStart
 from bulkload.sources import Asked, describe, open_sources, reopen
-from bulkload.sources.archives import mail_in, shown
+from bulkload.sources.archives import held_in, shown
 from bulkload.sources.mbox import MboxSource
 from bulkload.sources.places import Local
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bulkload.model import Record
     from bulkload.protocols import Source
 
@@ -109,9 +111,9 @@ def test_a_takeout_as_it_comes(name: str, capsys: pytest.CaptureFixture[str]) ->
     ]
     assert records[0].raw == TAKEOUT["Takeout/Mail/Sent.mbox"]
     said = capsys.readouterr().out
-    assert f"{name}: 4 mbox files, 2 .eml files; no mail, left out: " in said
+    assert f"{name}: 4 mbox files, 2 .eml files; left out: " in said
     assert "1 .html" in said
-    assert "1 .json" in said
+    assert "NOT READ, as there is mail: 1 table" in said
     again = read([reopen(describe(source)) for source in sources])
     assert again == records
 
@@ -159,9 +161,9 @@ def test_names_that_are_not_utf8_are_kept_escaped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (zipped({"a.txt": b"x", "b.TXT": b"y"}), r"z: this archive holds no mbox or .eml .*2 .txt"),
+        (zipped({"a.txt": b"x", "b.TXT": b"y"}), r"z: this archive holds no mbox, .*2 .txt"),
         (zipped({}), "this archive holds no"),
-        (zipped({"a.mbox": b""}), "with a message in it"),
+        (zipped({"a.mbox": b""}), "with a record in it"),
         (zipped(TAKEOUT)[:-200], "is no whole zip archive"),
         (zipped({"a.mbox": LINE}, zipfile.ZIP_BZIP2), "a.mbox in it is compressed by method 12"),
         (tarred({"a.txt": b"x"}), "this archive holds no"),
@@ -174,8 +176,49 @@ def test_refusals(content: bytes, words: str) -> None:
 
 
 def test_other_formats_are_not_looked_for_in_archives() -> None:
-    with pytest.raises(RefusedToStart, match=r"z: is an archive, in which only mbox and .eml"):
-        opened(zipped({"a.csv": b"x"}), "z", "csv")
+    with pytest.raises(RefusedToStart, match=r"z: is an archive, in which mbox, .eml, CSV"):
+        opened(zipped({"a.parquet": b"x"}), "z", "parquet")
+
+
+TABLES = {
+    "out/a.csv": "hs_timestamp;Größe\n1;é\n".encode("cp1252"),
+    "out/b.ndjson": b'{"n": 1}\n{"n": 2}\n',
+    "out/c.json": b'[{"n": 3}, {"n": 4}]',
+    "out/empty.csv": b"",
+    "out/notes.pdf": b"x",
+}
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred, lambda held: gzip.compress(tarred(held))])
+def test_tables_in_an_archive_are_sources(
+    pack: Callable[[dict[str, bytes]], bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    sources = opened(pack(TABLES), "z")
+    assert [(s.name, s.format) for s in sources] == [
+        ("z:out/a.csv", "csv"),
+        ("z:out/b.ndjson", "ndjson"),
+        ("z:out/c.json", "json"),
+    ]
+    records = read(sources)
+    assert records[0].fields == {"hs_timestamp": "1", "Größe": "é"}
+    assert [record.raw for record in records[1:]] == [
+        b'{"n": 1}', b'{"n": 2}', b'{"n": 3}', b'{"n": 4}',
+    ]  # fmt: skip
+    again = [reopen(json.loads(json.dumps(describe(source)))) for source in sources]
+    assert read(again) == records
+    for source in again:
+        *_, last = source.records()
+        assert list(source.records(last.position)) == [last]
+    said = capsys.readouterr().out
+    assert "z: 3 tables; left out: 1 .pdf" in said
+    assert "read as Windows-1252" in said
+    assert [s.name for s in opened(pack(TABLES), "z", "json")] == ["z:out/c.json"]
+
+
+def test_mail_goes_before_tables_which_are_read_when_asked_for() -> None:
+    both = zipped({"a.mbox": LINE, "b.csv": b"a\n1\n"})
+    assert [source.format for source in opened(both, "z")] == ["mbox"]
+    assert [source.format for source in opened(both, "z", "csv")] == ["csv"]
 
 
 def test_an_encrypted_zip_says_so_where_it_is_mail_that_is_encrypted() -> None:
@@ -256,7 +299,7 @@ def test_an_eml_past_the_limit_in_an_archive(tmp_path: Path) -> None:
 
 def test_a_stored_member_is_sought() -> None:
     Path("z").write_bytes(zipped({"a.mbox": b"\n".join(MESSAGES)}, zipfile.ZIP_STORED))
-    (member,) = mail_in(Local("z"), "z").mboxes
+    (member,) = held_in(Local("z"), "z").mboxes
     source = MboxSource("z", member=member)
     records = list(source.records())
     again = source.records(records[-1].position)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkload.errors import RefusedToStart
-from bulkload.sources import streams
-from bulkload.sources.csvs import CsvSource
+from bulkload.sources import Asked, describe, open_sources, reopen, streams
+from bulkload.sources.csvs import LOOKED_INTO, CsvSource
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,10 +83,97 @@ def test_a_ragged_row_names_both_counts_and_the_next_one_follows(path: Path) -> 
     assert (long.raw, good.flaw) == (b"1,2,3", None)
 
 
-def test_a_row_that_is_not_utf8_is_flawed_and_named_by_its_byte(path: Path) -> None:
-    bad, good = records(path, b"a,b\n1,caf\xe9\n1,2\n")
-    assert "not UTF-8 at byte 9 of the file" in (bad.flaw or "")
+@pytest.mark.parametrize("encoding", ["utf-8", None])
+def test_a_row_that_is_not_utf8_is_flawed_and_named_by_its_byte(
+    path: Path, encoding: str | None
+) -> None:
+    many = 0 if encoding else LOOKED_INTO // 4  # so far on, nobody guesses
+    path.write_bytes(b"a,b\n" + b"1,2\n" * many + b"1,caf\xe9\n1,2\n")
+    *_, bad, good = CsvSource(path, encoding=encoding).records()
+    assert f"not UTF-8 at byte {4 * many + 9} of the file" in (bad.flaw or "")
+    assert "--encoding" in (bad.flaw or "")
     assert (bad.raw, good.flaw) == (b"1,caf\xe9", None)
+
+
+TEXT = 'hs_timestamp;Größe;name\n1;é, ü;Žluťoučký\n2;"zwei\nZeilen";x\n'
+CJK = 'hs_timestamp,名前\n1,山田太郎さんのメールの件名です\n2,"表計算ソフトの書き出し\n二行目"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "told"),
+    [
+        (TEXT.replace("Žluťoučký", "dürfen"), "cp1252", "Windows-1252"),
+        (TEXT, "utf-16", "UTF-16"),
+        (TEXT, "utf-16-le", "UTF-16-LE"),
+        (TEXT, "utf-32", "UTF-32"),
+        (TEXT, "utf-8-sig", None),
+        (CJK * 3, "shift_jis", None),
+        (CJK, "utf-16", "UTF-16"),
+    ],
+)
+@pytest.mark.parametrize("named", [True, False])
+def test_tables_in_other_encodings_are_read_as_their_text(
+    path: Path, text: str, encoding: str, told: str | None, named: bool
+) -> None:
+    path.write_bytes(text.encode(encoding))
+    if not named and encoding in ("shift_jis", "utf-16-le"):
+        pytest.skip("nobody could be sure of that")
+    source = CsvSource(path, "shown", encoding=encoding if named else None)
+    delimiter = ";" if ";" in text else ","
+    header, *rows = csv.reader(io.StringIO(text), delimiter=delimiter)
+    found = list(source.records())
+    assert [record.fields for record in found] == [
+        {name: cell for name, cell in zip(header, row, strict=True) if cell} for row in rows
+    ]
+    again = reopen(json.loads(json.dumps(describe(source))))
+    for at, record in enumerate(found):
+        assert list(again.records(record.position)) == found[at:]
+    assert source.consumed() == source.size()
+    if told:
+        assert told in (source.told() or "")
+        guessed = encoding == "cp1252" and not named
+        assert guessed == ("That is a guess" in (source.told() or ""))
+
+
+def test_what_is_no_text_in_an_encoding_is_a_flaw_of_its_row(path: Path) -> None:
+    content = "a,b\n1,x\n2,y\n3,z\n".encode("utf-16-le")
+    at = content.index("y".encode("utf-16-le"))
+    path.write_bytes(content[:at] + b"\x00\xdc" + content[at + 2 :])  # half a pair
+    first, bad, last = CsvSource(path, encoding="utf-16-le").records()
+    assert (first.fields, last.fields) == ({"a": "1", "b": "x"}, {"a": "3", "b": "z"})
+    assert "not UTF-16-LE" in (bad.flaw or "")
+    path.write_bytes(b"a,b\n1,\x81\n")
+    (bad,) = CsvSource(path, encoding="windows-1252").records()
+    assert "not Windows-1252 at byte 6" in (bad.flaw or "")
+
+
+def test_delimiters_and_quotes_as_they_are_given(path: Path) -> None:
+    path.write_bytes(b"a^b\n'1^2'^3\n")
+    (row,) = CsvSource(path, delimiter="^", quote="'").records()
+    assert row.fields == {"a": "1^2", "b": "3"}
+    path.write_bytes(b'a\tb\n"1\t2"\n')
+    (row,) = CsvSource(path, delimiter="tab", quote="none").records()
+    assert row.fields == {"a": '"1', "b": '2"'}
+    path.write_bytes(b"sep=|\r\na|b,c\r\n1|2\r\n")
+    source = CsvSource(path)
+    assert [(r.position.number, r.fields) for r in source.records()] == [
+        (3, {"a": "1", "b,c": "2"})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("delimiter", "ab"),
+        ("quote", "é"),
+        ("encoding", "base64"),
+        ("encoding", "x"),
+    ],
+)
+def test_what_can_not_be_is_refused(path: Path, flag: str, value: str) -> None:
+    path.write_bytes(b"a,b\n1,2\n")
+    with pytest.raises(RefusedToStart, match=f"--{flag} "):
+        open_sources([str(path)], Asked(**{flag: value}))  # type: ignore[arg-type]  # a flag of text
 
 
 def test_an_unclosed_quote_is_flawed_with_all_it_swallowed(path: Path) -> None:
@@ -114,7 +202,6 @@ def test_one_column_is_a_table_too(path: Path) -> None:
     [
         (b"a,b,a,c,b\n", "names 'a', 'b' more than once"),
         (b"a,,c,\n", "column 2, 4 has no name"),
-        (b"caf\xe9,b\n", "the header is not UTF-8 at byte 3"),
         (b"\n\r\n", "has no header row"),
         (b'"a,b\n1,2\n', "the header can't be read"),
         (b'"a"b,c\n1,2\n', "the header is no valid row"),

@@ -92,16 +92,15 @@ def test_a_tsv_is_split_at_tabs_only(tmp_path: Path) -> None:
     [
         ("a.ndjson", b"", None, "is empty: nothing to load"),
         ("a.ndjson.gz", gzip.compress(b"", mtime=0), None, "is empty: nothing to load"),
-        ("a.json", b' [{"a":1}]', None, r"arrays are not supported yet.*jq -c '\.\[\]'"),
-        ("a.json", b'\n{\r\n  "a":1\n}', None, r"over many lines.*jq -c \. a.json"),
+        ("a.json", b'\n{\r\n  "a":1\n}', None, r"over many lines.*jq -c '.results\[\]' a.json"),
+        ("a.json", b'{"a":1}', "json", r"no JSON array.*--format ndjson"),
         ("a.ndjson", b'{"a":1}\0', None, "a NUL byte at byte 7"),
         ("a.ndjson", b'{"a":"\xe9"}\n', None, "is not UTF-8 .byte 6"),
         ("a.ndjson", b"\xff\xfe{\0", None, "is UTF-16 .*iconv -f UTF-16"),
-        ("a.csv", b"\xff\xfea\0", None, "is UTF-16"),
         ("a.mbox", b"hello\n", None, "no line begins with 'From '"),
         ("a.bin", b"hello\n", None, "--format. Formats: ndjson .*csv.*mbox.*eml"),
         ("a.gz", b"\x1f\x8b\x08", None, "ends too early"),
-        ("a.ndjson", b"{}", "xml", "--format xml: unknown; one of ndjson, csv"),
+        ("a.ndjson", b"{}", "xml", "--format xml: unknown; one of ndjson, json, csv"),
     ],
 )
 def test_refusals(tmp_path: Path, name: str, content: bytes, form: str | None, words: str) -> None:
@@ -174,6 +173,8 @@ def test_reopening_sniffs_nothing_and_refuses_what_it_does_not_know(tmp_path: Pa
         "max_record_bytes": 1000,
         "extent": None,
         "delimiter": ";",
+        "encoding": "utf-8",
+        "quote": '"',
     }
     with pytest.raises(StoppedForGood, match="'floppy'"):
         reopen({**description, "format": "floppy"})
@@ -182,7 +183,8 @@ def test_reopening_sniffs_nothing_and_refuses_what_it_does_not_know(tmp_path: Pa
 def test_the_table_of_formats_is_complete() -> None:
     names = [known.name for known in FORMATS]
     assert names == [
-        "ndjson", "csv", "parquet", "mbox", "eml", "maildir", "mh", "letters", "mapped",
+        "ndjson", "json", "csv", "parquet", "arrow",
+        "mbox", "eml", "maildir", "mh", "letters", "mapped",
     ]  # fmt: skip
     assert all(known.description for known in FORMATS)
 

@@ -182,3 +182,41 @@ def test_a_missing_package_is_named(path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(RefusedToStart, match=r"pip install 'bulkload\[parquet\]'"):
         open_sources([str(path)], Asked())
+
+
+def test_folders_above_are_columns_and_excluded_ones_are_not_read(tmp_path: Path) -> None:
+    folder = tmp_path / "year=2020" / "team=North%20West" / "empty=__HIVE_DEFAULT_PARTITION__"
+    folder.mkdir(parents=True)
+    table = pa.table({"subject": ["a", "b"], "secret": ["x", "y"], "year": [None, "1999"]})
+    pq.write_table(table, folder / "part.parquet")
+    (source,) = open_sources([str(folder / "part.parquet")], Asked(exclude=("secret",)))
+    records = list(source.records())
+    assert [record.fields for record in records] == [
+        {"subject": "a", "team": "North West"},
+        {"subject": "b", "year": "1999", "team": "North West"},
+    ]
+    again = reopen(describe(source))
+    assert list(again.records(records[1].position)) == records[1:]
+    assert source.columns == ["subject", "year", "team"]  # type: ignore[attr-defined]  # of a table
+    with pytest.raises(
+        RefusedToStart, match="has no column 'secrets' to exclude; there is subject"
+    ):
+        open_sources([str(folder / "part.parquet")], Asked(exclude=("secrets",)))
+
+
+def test_arrow_files_are_read_up_to_where_they_are_torn(tmp_path: Path) -> None:
+    path = tmp_path / "t.arrow"
+    table = pa.table({"n": range(100), "when": [dt.datetime(2020, 1, 1, tzinfo=dt.UTC)] * 100})
+    with path.open("wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(table, max_chunksize=20)
+    (source,) = open_sources([str(path)], Asked())
+    assert [(r.fields or {})["n"] for r in source.records()] == [str(n) for n in range(100)]
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    *good, bad = open_sources([str(path)], Asked())[0].records()
+    assert [(r.fields or {})["n"] for r in good] == [str(n) for n in range(len(good))]
+    assert 0 < len(good) < 100
+    assert "can't be read" in (bad.flaw or "")
+    path.write_bytes(b"ARROW1 and nothing more")
+    with pytest.raises(RefusedToStart, match="is no whole Arrow file"):
+        open_sources([str(path)], Asked())

@@ -1,0 +1,123 @@
+"""What encoding a table's text is in, and text in others than UTF-8 as a stream of UTF-8.
+
+Sure is a byte order mark, or text that is UTF-8; all else is a guess of charset-normalizer's, which
+is said. Law kept here: nothing is replaced in silence: what is no text in its encoding is
+`NO_TEXT`, by which the row that it stands in is known.
+"""
+
+from __future__ import annotations
+
+import codecs
+from typing import TYPE_CHECKING, NamedTuple
+
+from bulkload.errors import RefusedToStart
+from bulkload.sources.streams import Layer
+
+if TYPE_CHECKING:
+    from bulkload.sources.streams import Stream
+
+NO_TEXT = "\ufdd0"
+"""A code point that is no character (Unicode 23.7), and so in no text."""
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins as the next one does
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_LIKELY = [
+    "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "iso8859_2",
+    "iso8859_15", "koi8_r", "mac_roman", "shift_jis", "gb18030", "big5", "euc_kr", "euc_jp",
+]  # fmt: skip
+"""Those that tables are exported in; among more the guess would be wrong more often."""
+
+_FALLBACK = "cp1252"
+"""What Excel writes in most of the world."""
+
+
+class Encoding(NamedTuple):
+    """`name` as Python has it; `sure`: it was not guessed."""
+
+    name: str
+    sure: bool
+
+
+def encoding_of(head: bytes) -> Encoding:
+    """That of a file which begins with `head`."""
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            return Encoding(name, sure=True)
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return Encoding(_guessed(head), sure=False)
+    if b"\0" in head:
+        zeros = head.find(b"\0") % 2
+        return Encoding("utf-16-le" if zeros else "utf-16-be", sure=False)
+    return Encoding("utf-8", sure=True)
+
+
+def _guessed(head: bytes) -> str:
+    from charset_normalizer import from_bytes  # noqa: PLC0415  # dear to import, seldom needed
+
+    # Up to the last line end: a character of two bytes must not be cut.
+    best = from_bytes(head[: head.rfind(b"\n") + 1] or head, cp_isolation=_LIKELY).best()
+    if best is None:
+        return _FALLBACK
+    try:  # relatives differ in letters that may not be there
+        same = head.decode(_FALLBACK) == head.decode(best.encoding)
+    except UnicodeDecodeError:
+        same = False
+    return _FALLBACK if same else best.encoding
+
+
+def known(name: str) -> str:
+    """Python's name of the encoding. Raises RefusedToStart where it is none of text."""
+    try:
+        found = codecs.lookup(name)
+        "a".encode(found.name)
+    except (LookupError, UnicodeError, ValueError):
+        raise RefusedToStart(
+            f"--encoding {name}: unknown; one as in utf-8, utf-16, windows-1252 or shift_jis."
+        ) from None
+    return found.name.removesuffix("-sig")  # a mark is looked for in any case
+
+
+def is_bytewise(name: str) -> bool:
+    """Whether text in it can be cut into rows as it stands: each byte of ASCII is itself, and no
+    part of another character.
+    """
+    if name == "utf-8":
+        return True
+    text = bytes(range(256)).decode(name, "replace")
+    return len(text) == 256 and text[:128].encode("utf-8") == bytes(range(128))
+
+
+class Recoded(Layer):
+    """`inner`, which is text in `encoding`, as UTF-8; offsets are those of the UTF-8."""
+
+    def __init__(self, inner: Stream, encoding: str) -> None:
+        super().__init__(inner)
+        self._decoder = codecs.getincrementaldecoder(encoding)(_HANDLER)
+        self._ended = False
+
+    def _next(self) -> bytes:
+        while not self._ended:
+            block = self._inner.read()
+            self._ended = not block
+            text = self._decoder.decode(block, final=self._ended)
+            if self._ended:
+                self.flaw = self._inner.flaw
+            if text:
+                return text.encode()
+        return b""
+
+
+def _marked(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)
+    return NO_TEXT, error.end
+
+
+_HANDLER = "bulkload.no-text"
+codecs.register_error(_HANDLER, _marked)
