@@ -79,6 +79,8 @@ READING: tuple[tuple[str, Any, str, str], ...] = (
                 "eml",
                 "maildir",
                 "mh",
+                "pst",
+                "msg",
                 "letters",
                 "mapped",
             ]

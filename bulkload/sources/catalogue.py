@@ -16,8 +16,10 @@ from bulkload.sources.maildir import MaildirSource
 from bulkload.sources.mapped import MappedSource
 from bulkload.sources.mbox import MboxSource
 from bulkload.sources.mh import MhSource
+from bulkload.sources.msg import MsgSource
 from bulkload.sources.ndjson import NdjsonSource
 from bulkload.sources.parquet import ParquetSource
+from bulkload.sources.pst import PstSource
 from bulkload.sources.sql import SqlSource
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ _CLASSES: dict[str, Callable[..., Source]] = {
         ArchivedSource,
         SqlSource,
         ImapSource,
+        PstSource,
+        MsgSource,
     )
 }
 

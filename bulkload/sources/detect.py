@@ -26,10 +26,12 @@ from bulkload.sources.letters import LettersSource, is_letter
 from bulkload.sources.mapped import MappedSource, is_mapped
 from bulkload.sources.mbox import MboxSource, refuse_unless_mbox
 from bulkload.sources.members import is_archive, open_stream
+from bulkload.sources.msg import MsgSource
 from bulkload.sources.ndjson import BOM, NdjsonSource
 from bulkload.sources.outlook import outlook_by_content
 from bulkload.sources.parquet import MAGIC, ParquetSource
 from bulkload.sources.places import Local, Place
+from bulkload.sources.pst import PstSource
 from bulkload.sources.spool import spool_stdin
 from bulkload.sources.streams import Reading
 from bulkload.sources.unpack import PACKED, packing_of
@@ -62,6 +64,8 @@ FORMATS = (
     Format("eml", (".eml", ".emlx"), "one message a file, or a folder of them"),
     Format("maildir", (), "a folder with cur/ and new/, and its folders"),
     Format("mh", (), "a folder of messages named by numbers, and its folders"),
+    Format("pst", (".pst", ".ost"), "Outlook's data file (needs bulkload[pst])"),
+    Format("msg", (".msg",), "Outlook's message file, or a folder of them (needs bulkload[pst])"),
     Format("letters", (), "a dead-letters.ndjson, as a run wrote it or edited"),
     Format("mapped", (), "records as bulkload check --mapped wrote them"),
 )
@@ -274,11 +278,19 @@ def open_place(
     if form == "mbox":
         refuse_unless_mbox(head, shown)
         return MboxSource(place, shown, max_record_bytes=limit)
+    if form == "pst":
+        file = PstSource(place, shown, max_record_bytes=limit)
+        if left := file.left_out():
+            listed = ", ".join(f"{count:,} {kind}" for kind, count in left.most_common())
+            say(f"{shown}: no mail, left out: {listed}")
+        return file
     if not isinstance(place, Local):
         raise RefusedToStart(
             f"{shown}: single messages are read from this machine's disk, or inside an archive: "
             "fetch them, or put them into a .zip or .tgz."
         )
+    if form == "msg":
+        return MsgSource(place.path, shown, max_record_bytes=limit)
     return EmlSource(place.path, shown, max_record_bytes=limit, all_files=True)
 
 
@@ -326,8 +338,8 @@ def _by_content(head: bytes, shown: str) -> str:
         return "arrow"
     if start.startswith((b"{", b"[")):
         return "ndjson"
-    if convert := outlook_by_content(head):
-        raise RefusedToStart(f"{shown}: is a file of Outlook's, which is not read. {convert}.")
+    if form := outlook_by_content(head):
+        return form
     listed = "; ".join(
         f"{known.name} ({' '.join(known.extensions) or 'by content'}): {known.description}"
         for known in FORMATS

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from bulkload.asked import MAX_RECORD_BYTES
 from bulkload.sources.folders import folder_above
@@ -31,6 +31,7 @@ class EmlSource(MessageFiles):
     """
 
     format = "eml"
+    extensions: ClassVar[tuple[str, ...]] = EXTENSIONS
 
     def __init__(
         self,
@@ -64,7 +65,7 @@ class EmlSource(MessageFiles):
                 yield self._shown(name), size_of(entry)
 
     def _wanted(self, entry: os.DirEntry[str]) -> bool:
-        if not self.all_files and not entry.name.lower().endswith(EXTENSIONS):
+        if not self.all_files and not entry.name.lower().endswith(self.extensions):
             return False
         return is_message(entry)
 

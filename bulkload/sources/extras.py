@@ -10,9 +10,9 @@ from typing import Any
 from bulkload.errors import RefusedToStart
 
 
-def needed(module: str, extra: str, what: str) -> Any:
+def needed(module: str, extra: str, what: str, instead: str = "") -> Any:
     """The module. Raises RefusedToStart, with the command that installs `extra`, where it is
-    missing; `what` needs it.
+    missing; `what` needs it, and `instead` is another way.
     """
     try:
         return import_module(module)
@@ -21,4 +21,5 @@ def needed(module: str, extra: str, what: str) -> Any:
             raise  # it is there, and lacks something of its own
         raise RefusedToStart(
             f"{what} needs a package that is not installed: pip install 'bulkload[{extra}]'"
+            + (f". Or: {instead}" if instead else "")
         ) from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from bulkload.sources.maildir import MaildirSource
 from bulkload.sources.mbox import MboxSource, refuse_unless_mbox
 from bulkload.sources.members import open_stream
 from bulkload.sources.mh import MhSource
+from bulkload.sources.msg import MsgSource
 from bulkload.sources.outlook import outlook
 from bulkload.sources.places import Local
 from bulkload.sources.survey import survey
@@ -37,6 +39,8 @@ MAY_HOLD = frozenset(
     (".zip", ".tgz", ".tar", *PACKED, ".csv", ".tsv", ".ndjson", ".jsonl", ".pst", ".ost", ".msg")
 )
 """Endings of files that are not read in a folder, and may hold what a user wants loaded."""
+
+MSG = ".msg"
 
 MOST_ENDINGS = 8
 
@@ -60,6 +64,8 @@ def in_folder(path: str, asked: Asked, say: Callable[[str], None]) -> list[Sourc
             named = MaildirSource(path, max_record_bytes=limit)
         case "mh":
             named = MhSource(path, max_record_bytes=limit)
+        case "msg":
+            named = MsgSource(path, max_record_bytes=limit)
         case "mbox":
             return _mboxes(path, survey(Path(path), path).mboxes, limit)
         case _:
@@ -137,6 +143,9 @@ def _surveyed(path: str, limit: int, say: Callable[[str], None]) -> list[Source]
         trees.append(("MH folders", MhSource(path, max_record_bytes=limit)))
     if found.files:
         trees.append((".eml files", EmlSource(path, max_record_bytes=limit)))
+    if found.left_out[MSG] and find_spec("olefile"):
+        del found.left_out[MSG]
+        trees.append((".msg files", MsgSource(path, max_record_bytes=limit)))
     if not trees and not found.mboxes:
         EmlSource(path, max_record_bytes=limit).names()
     if not found.mboxes and len(trees) == 1:
@@ -155,9 +164,15 @@ def _surveyed(path: str, limit: int, say: Callable[[str], None]) -> list[Source]
         f"{path}: {', '.join(said)}"
         + (f"; no mail, left out: {_endings(others)}" if others else "")
         + (f"; NOT READ, and may hold more: {_endings(held)}. Name them too" if held else "")
-        + (f"; {convert}" if (convert := outlook(held)) else "")
+        + (f"; {convert}" if (convert := outlook(_unreadable(held))) else "")
     )
     return sources
+
+
+def _unreadable(held: Counter[str]) -> set[str]:
+    """Endings of Outlook's files that nothing here reads, as a package is missing."""
+    packages = {".pst": "pypff", ".ost": "pypff", MSG: "olefile"}
+    return {each for each, package in packages.items() if held[each] and not find_spec(package)}
 
 
 def _endings(found: Counter[str]) -> str:

@@ -1,4 +1,4 @@
-"""Outlook's own files: they are not read, and whoever has them is told what turns them into mail.
+"""Outlook's own files: how they are known, and what turns them into mail where they can't be read.
 
 Source: [MS-PST] 2.2.2.6 (`!BDN` at the beginning of .pst and .ost) and [MS-CFB] 2.2 (the compound
 file that a .msg is); readpst is of libpst, msgconvert of Email::Outlook::Message.
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 _PST, _MSG = b"!BDN", bytes.fromhex("d0cf11e0a1b11ae1")
 
-_FROM_PST = "Outlook's .pst and .ost become mbox files by `readpst -r -o FOLDER FILE`"
-_FROM_MSG = "Outlook's .msg become .eml files by `msgconvert FILE`"
+FROM_PST = "Outlook's .pst and .ost become mbox files by `readpst -r -o FOLDER FILE`"
+FROM_MSG = "Outlook's .msg become .eml files by `msgconvert FILE`"
 
 
 def outlook(endings: Container[str]) -> str:
     """What to do about the files with these endings; "" where none is Outlook's."""
-    words = [_FROM_PST] if ".pst" in endings or ".ost" in endings else []
-    return "; ".join([*words, _FROM_MSG] if ".msg" in endings else words)
+    words = [FROM_PST] if ".pst" in endings or ".ost" in endings else []
+    return "; ".join([*words, FROM_MSG] if ".msg" in endings else words)
 
 
-def outlook_by_content(head: bytes) -> str:
-    """As `outlook`, of a file that begins so."""
+def outlook_by_content(head: bytes) -> str | None:
+    """The format of a file that begins so, if it is one of Outlook's."""
     if head.startswith(_PST):
-        return _FROM_PST
-    return _FROM_MSG if head.startswith(_MSG) else ""
+        return "pst"
+    return "msg" if head.startswith(_MSG) else None

@@ -14,7 +14,7 @@ import pytest
 
 from bulkload.errors import RefusedToStart, StoppedForGood
 from bulkload.mail.envelope import without_envelope
-from bulkload.sources import FORMATS, Asked, describe, open_sources, reopen
+from bulkload.sources import FORMATS, Asked, describe, holders, open_sources, reopen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -184,7 +184,7 @@ def test_the_table_of_formats_is_complete() -> None:
     names = [known.name for known in FORMATS]
     assert names == [
         "ndjson", "json", "csv", "parquet", "arrow",
-        "mbox", "eml", "maildir", "mh", "letters", "mapped",
+        "mbox", "eml", "maildir", "mh", "pst", "msg", "letters", "mapped",
     ]  # fmt: skip
     assert all(known.description for known in FORMATS)
 
@@ -232,9 +232,15 @@ def test_a_folder_of_a_mail_program_is_all_that_it_holds(
         formats("Mail", "Mail/Sent")
 
 
+@pytest.mark.parametrize("installed", [True, False])
 def test_what_a_folder_holds_beside_mail_is_said(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    installed: bool,
 ) -> None:
+    if not installed:
+        monkeypatch.setattr(holders, "find_spec", lambda _: None)
     put(tmp_path, "all/Inbox", MBOX)
     for name in ("takeout-001.zip", "a/old.pst", "a/one.MSG", "a/two.msg", "rows.csv.gz"):
         put(tmp_path, f"all/{name}", b"what is in it is no matter")
@@ -243,21 +249,23 @@ def test_what_a_folder_holds_beside_mail_is_said(
     open_sources(["all"], Asked(max_record_bytes=1000), say=print)
     said = capsys.readouterr().out
     listed = ", ".join(f"1 .{each:02}" for each in range(8))
-    assert said.startswith(f"all: 1 mbox file; no mail, left out: {listed}, 4 others; ")
-    assert "NOT READ, and may hold more: 2 .msg, 1 .gz, 1 .pst, 1 .zip. Name them too" in said
-    assert "readpst" in said
-    assert "msgconvert" in said
+    found, unread = (", 2 messages in .msg files", "") if installed else ("", "2 .msg, ")
+    assert said.startswith(f"all: 1 mbox file{found}; no mail, left out: {listed}, 4 others; ")
+    assert f"NOT READ, and may hold more: {unread}1 .gz, 1 .pst, 1 .zip. Name them too" in said
+    assert ("msgconvert" in said) == ("readpst" in said) != installed
 
 
 @pytest.mark.parametrize(
     ("begins", "converter"),
     [(b"!BDN\0\0", "readpst"), (bytes.fromhex("d0cf11e0a1b11ae1") + b"\0" * 600, "msgconvert")],
 )
-def test_outlooks_own_files_are_refused_with_what_converts_them(
-    tmp_path: Path, begins: bytes, converter: str
+def test_outlooks_own_files_are_known_by_what_they_begin_with(
+    tmp_path: Path, begins: bytes, converter: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(tmp_path, "old", begins)
-    with pytest.raises(RefusedToStart, match=rf"old: is a file of Outlook's.*`{converter} "):
+    for package in ("pypff", "olefile"):
+        monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(RefusedToStart, match=rf"old: an Outlook.*`{converter} "):
         formats("old")
 
 
