@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bulkload.options import Options
     from bulkload.replaying import replay
     from bulkload.resolving import resolve
+    from bulkload.sources.own import OwnSource
     from bulkload.summary import Summary
     from bulkload.undoing import undo
     from bulkload.undoplan import Undone
@@ -31,6 +32,7 @@ __all__ = [
     "BulkloadError",
     "Checked",
     "Options",
+    "OwnSource",
     "RefusedToStart",
     "StoppedForGood",
     "StoppedResumable",
@@ -60,6 +62,7 @@ _HOMES = {
     "undo": "undoing",
     "Undone": "undoplan",
     "Options": "options",
+    "OwnSource": "sources.own",
     "BulkloadError": "errors",
     "RefusedToStart": "errors",
     "StoppedForGood": "errors",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bulkload.options import Options
     from bulkload.protocols import Source
 
-MAIL = frozenset({"mbox", "eml", "maildir", "mh", "archived", "imap", "pst", "msg"})
+MAIL = frozenset({"mbox", "eml", "maildir", "mh", "archived", "imap", "pst", "msg", "own-mail"})
 """Formats whose records are messages."""
 
 SAMPLED = 2000

@@ -26,7 +26,8 @@ from bulkload.options import Options
 from bulkload.protocols import Growing
 from bulkload.rules import Rules
 from bulkload.sources.catalogue import Settled, describe
-from bulkload.sources.detect import kept, open_sources
+from bulkload.sources.detect import kept, opened_all
+from bulkload.sources.own import OwnSource
 from bulkload.sourcing import keep, reopened
 from bulkload.summary import Summary, standing
 
@@ -44,7 +45,7 @@ MOST_NAMED = 3
 
 async def extend(
     run: str | Path,
-    *sources: str,
+    *sources: str | OwnSource,
     changes: dict[str, Any] | None = None,
     token: str | None = None,
     token_file: Path | None = None,
@@ -71,7 +72,8 @@ async def extend(
         options = Options.from_json(facts["options"]).changed(changes or {})
         refuse_undone(directory, facts)
         _refuse(directory, facts, sources)
-        had = await asyncio.to_thread(reopened, directory, facts)
+        own = [each for each in sources if isinstance(each, OwnSource)]
+        had = await asyncio.to_thread(reopened, directory, facts, own)
         said: list[str] = []
         new = await asyncio.to_thread(_came, directory, facts, had, sources, options, said)
         if new:
@@ -84,7 +86,7 @@ async def extend(
         return await carry_on(directory, [*had, *new], options, call, tuple(said))
 
 
-def _refuse(directory: RunDir, facts: dict[str, Any], named: Sequence[str]) -> None:
+def _refuse(directory: RunDir, facts: dict[str, Any], named: Sequence[str | OwnSource]) -> None:
     where = shlex.quote(str(directory.path))
     if facts.get("replays"):
         raise RefusedToStart(
@@ -107,7 +109,7 @@ def _came(
     directory: RunDir,
     facts: dict[str, Any],
     had: Sequence[Source],
-    named: Sequence[str],
+    named: Sequence[str | OwnSource],
     options: Options,
     said: list[str],
 ) -> list[Source]:
@@ -117,7 +119,7 @@ def _came(
         known.setdefault(_lineage(description), []).append(number)
     reached = readers.reached(directory)
     new: list[Source] = []
-    for found in open_sources(named or facts["specs"], options.asked(), say=said.append):
+    for found in opened_all(named or facts["specs"], options.asked(), say=said.append):
         numbers = known.get(_lineage(describe(found)))
         if numbers is None:
             new.append(found)
@@ -166,7 +168,10 @@ def _lineage(description: dict[str, Any]) -> Hashable:
 
 
 async def _widen(
-    directory: RunDir, facts: dict[str, Any], new: Sequence[Source], named: Sequence[str]
+    directory: RunDir,
+    facts: dict[str, Any],
+    new: Sequence[Source],
+    named: Sequence[str | OwnSource],
 ) -> None:
     """Commit the run to them."""
     journal = Journal.of(directory, on_full=lambda _: None)

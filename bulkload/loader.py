@@ -25,7 +25,8 @@ from bulkload.journal import readers
 from bulkload.life import carry_on
 from bulkload.options import Options
 from bulkload.rundir import RunDir
-from bulkload.sources.detect import kept, open_sources
+from bulkload.sources.detect import kept, opened_all
+from bulkload.sources.own import OwnSource
 from bulkload.sourcing import keep, reopened
 from bulkload.summary import Summary, standing
 from bulkload.version import __version__
@@ -41,7 +42,7 @@ RUNS = Path("bulkload-runs")
 
 
 async def load(
-    *sources: str,
+    *sources: str | OwnSource,
     run: str | Path | None = None,
     options: Options | None = None,
     again: bool = False,
@@ -52,7 +53,7 @@ async def load(
     observers: Sequence[Observer] = (),
     interrupt: asyncio.Event | None = None,
 ) -> Summary:
-    """Load `sources` (paths, globs, "-" for stdin) as a new run.
+    """Load `sources` (paths, globs, addresses, "-" for stdin, sources of your own) as a new run.
 
     `run` is its directory (default: bulkload-runs/ and the source's name); a committed run
     that is there already refuses, unless `again` picks another name. `token`: the access
@@ -102,21 +103,18 @@ class _Ready(NamedTuple):
     said: tuple[str, ...]
 
 
-def _prepare(specs: Sequence[str], options: Options, spool: Path | None = None) -> _Ready:
+def _prepare(
+    given: Sequence[str | OwnSource], options: Options, spool: Path | None = None
+) -> _Ready:
     said: list[str] = []
-    opened = open_sources(
-        specs,
-        options.asked(),
-        spool_dir=spool,
-        say=said.append,
-    )
+    opened = opened_all(given, options.asked(), spool_dir=spool, say=said.append)
     decided = decide(options, opened)
     return _Ready(opened, decided.rules, (*said, *decided.said, *_warnings(opened)))
 
 
 async def resume(
     run: str | Path,
-    *,
+    *own: OwnSource,
     changes: dict[str, Any] | None = None,
     token: str | None = None,
     token_file: Path | None = None,
@@ -125,7 +123,8 @@ async def resume(
     observers: Sequence[Observer] = (),
     interrupt: asyncio.Event | None = None,
 ) -> Summary:
-    """Go on with a run. `changes`: options given again; those that may not change refuse.
+    """Go on with a run. `own`: its sources of a program's own, again. `changes`: options given
+    again; those that may not change refuse.
 
     Raises RefusedToStart, or StoppedForGood where the source, the account or the journal is
     not the one that the run is bound to.
@@ -142,7 +141,7 @@ async def resume(
         if facts.get("complete") and not (stands.in_doubt and settles):
             return stands
         access.check()
-        opened = await asyncio.to_thread(reopened, directory, facts)
+        opened = await asyncio.to_thread(reopened, directory, facts, own)
         return await carry_on(directory, opened, options, call)
 
 
@@ -171,7 +170,7 @@ def existing(run: str | Path) -> RunDir:
     return directory
 
 
-def default_run(sources: Sequence[str]) -> Path:
+def default_run(sources: Sequence[str | OwnSource]) -> Path:
     """bulkload-runs/ and a name made of the first source's."""
     if not sources:
         raise RefusedToStart("no source: name at least one file or folder, or - for stdin")
@@ -180,8 +179,10 @@ def default_run(sources: Sequence[str]) -> Path:
     return RUNS / (name if len(sources) == 1 else f"{name}-and-{len(sources) - 1}-more")
 
 
-def _named(source: str) -> str:
+def _named(source: str | OwnSource) -> str:
     """What a source is called in a file's name; of an address without who asks, and by what."""
+    if isinstance(source, OwnSource):
+        return source.name
     if source == "-":
         return "stdin"
     if "://" in source:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from bulkload.errors import StoppedForGood
 from bulkload.rundir import sync_directory, write_whole
 from bulkload.sources.catalogue import Settled, describe, reopen
+from bulkload.sources.own import OWN, OwnSource, refuse_without
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bulkload.protocols import Source
     from bulkload.rundir import RunDir
@@ -46,12 +47,18 @@ def keep(directory: RunDir, sources: Sequence[Source], first: int = 0) -> dict[s
     return {"sources": described, "fingerprints": fingerprints}
 
 
-def reopened(directory: RunDir, facts: dict[str, Any]) -> list[Source]:
-    """Blocking. Raises StoppedForGood where one is not the source that the run is bound to."""
+def reopened(
+    directory: RunDir, facts: dict[str, Any], own: Sequence[OwnSource] = ()
+) -> list[Source]:
+    """Blocking. `own`: those that a program hands in again.
+
+    Raises StoppedForGood where one is not the source that the run is bound to.
+    """
+    handed = {source.name: source for source in own}
     _, settled = facts.get("settled", (0, 0))
     opened: list[Source] = []
     for number, description in enumerate(facts["sources"]):
-        open_again = partial(_reopen, directory, number, description)
+        open_again = partial(_reopen, directory, number, description, handed)
         if number < settled:
             opened.append(Settled(description, open_again))
             continue
@@ -67,7 +74,13 @@ def reopened(directory: RunDir, facts: dict[str, Any]) -> list[Source]:
     return opened
 
 
-def _reopen(directory: RunDir, number: int, description: dict[str, Any]) -> Source:
+def _reopen(
+    directory: RunDir, number: int, description: dict[str, Any], own: Mapping[str, OwnSource]
+) -> Source:
+    if description["format"] in OWN:
+        if description["name"] not in own:
+            raise refuse_without(description["name"])
+        return own[description["name"]]
     if not description.get("listed"):
         return reopen(description)
     return reopen(description, listing=_read(directory, number))

@@ -30,6 +30,7 @@ COMMANDS = {
     "doubts": "List the records of a run whose fate is unknown.",
     "undo": "Archive what a run created, and only that.",
     "resolve": "Settle what a run holds in doubt.",
+    "sources": "List what can be loaded, and what each kind needs.",
     "sandbox": "Serve an embedded HubSpot to rehearse against.",
 }
 

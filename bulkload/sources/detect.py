@@ -12,14 +12,14 @@ import re
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from bulkload.errors import RefusedToStart
-from bulkload.sources.arrow import MAGIC as ARROW_MAGIC
 from bulkload.sources.arrow import ArrowSource
 from bulkload.sources.csvs import CsvSource
 from bulkload.sources.eml import EmlSource
 from bulkload.sources.files import FileSource
+from bulkload.sources.formats import FORMATS
 from bulkload.sources.holders import in_archive, in_folder
 from bulkload.sources.jsonarray import JsonArraySource
 from bulkload.sources.letters import LettersSource, is_letter
@@ -28,10 +28,16 @@ from bulkload.sources.mbox import MboxSource, refuse_unless_mbox
 from bulkload.sources.members import is_archive, open_stream
 from bulkload.sources.msg import MsgSource
 from bulkload.sources.ndjson import BOM, NdjsonSource
-from bulkload.sources.outlook import outlook_by_content
-from bulkload.sources.parquet import MAGIC, ParquetSource
+from bulkload.sources.parquet import ParquetSource
 from bulkload.sources.places import Local, Place
 from bulkload.sources.pst import PstSource
+from bulkload.sources.sniffing import (
+    SNIFFED_BYTES,
+    by_content,
+    by_extension,
+    refuse_unless_json_text,
+    suffix,
+)
 from bulkload.sources.spool import spool_stdin
 from bulkload.sources.streams import Reading
 from bulkload.sources.unpack import PACKED, packing_of
@@ -42,36 +48,7 @@ if TYPE_CHECKING:
     from bulkload.asked import Asked
     from bulkload.protocols import Source
     from bulkload.sources.members import Member
-
-
-class Format(NamedTuple):
-    """A format as `--format` takes it and the documentation lists it."""
-
-    name: str
-    extensions: tuple[str, ...]
-    description: str
-
-
-FORMATS = (
-    Format("ndjson", (".ndjson", ".jsonl", ".json"), "one JSON object a line"),
-    Format("json", (), "one JSON array of objects"),
-    Format("csv", (".csv", ".tsv"), "a table whose header names the properties"),
-    Format("parquet", (".parquet", ".pq"), "a table in columns (needs bulkload[parquet])"),
-    Format(
-        "arrow", (".arrow", ".arrows", ".feather"), "Arrow's own table (needs bulkload[parquet])"
-    ),
-    Format("mbox", (".mbox", ".mbx"), "many messages in one file"),
-    Format("eml", (".eml", ".emlx"), "one message a file, or a folder of them"),
-    Format("maildir", (), "a folder with cur/ and new/, and its folders"),
-    Format("mh", (), "a folder of messages named by numbers, and its folders"),
-    Format("pst", (".pst", ".ost"), "Outlook's data file (needs bulkload[pst])"),
-    Format("msg", (".msg",), "Outlook's message file, or a folder of them (needs bulkload[pst])"),
-    Format("letters", (), "a dead-letters.ndjson, as a run wrote it or edited"),
-    Format("mapped", (), "records as bulkload check --mapped wrote them"),
-)
-
-SNIFFED_BYTES = 1 << 16
-"""How much of a file's beginning decides its format, and is checked for being text."""
+    from bulkload.sources.own import OwnSource
 
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tzst", *(f".tar{each}" for each in PACKED))
@@ -130,12 +107,29 @@ def open_sources(
     return sources
 
 
-def kept(specs: Sequence[str]) -> list[str]:
+def opened_all(
+    given: Sequence[str | OwnSource],
+    asked: Asked,
+    *,
+    spool_dir: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> list[Source]:
+    """As `open_sources`; those of a program's own come behind. Raises RefusedToStart."""
+    specs = [each for each in given if isinstance(each, str)]
+    own = [each for each in given if not isinstance(each, str)]
+    names = [each.name for each in own]
+    if len({*names}) < len(names):
+        raise RefusedToStart(f"two sources are named {max(names, key=names.count)!r}: name each.")
+    found = open_sources(specs, asked, spool_dir=spool_dir, say=say) if specs or not own else []
+    return [*found, *own]
+
+
+def kept(given: Sequence[str | OwnSource]) -> list[str]:
     """What the user named, as a later life finds it from anywhere; stdin has no later."""
     return [
         _module(scheme).public(spec) if (scheme := _scheme(spec)) else str(Path(spec).absolute())
-        for spec in specs
-        if spec != "-"
+        for spec in given
+        if isinstance(spec, str) and spec != "-"
     ]
 
 
@@ -197,7 +191,7 @@ def _in_places(found: Sequence[Place], asked: Asked, say: Callable[[str], None])
     """Of several, those whose names tell a format; the others are said."""
     if len(found) == 1 or asked.format is not None:
         return [source for each in found for source in in_place(each, str(each), asked, say)]
-    known = [each for each in found if _by_extension(str(each)) or str(each).endswith(ARCHIVES)]
+    known = [each for each in found if by_extension(str(each)) or str(each).endswith(ARCHIVES)]
     if left := len(found) - len(known):
         say(f"{left:,} of {len(found):,} files there have no ending that is read, and are left out")
     return [source for each in known for source in in_place(each, str(each), asked, say)]
@@ -221,11 +215,11 @@ def in_place(place: Place, name: str, asked: Asked, say: Callable[[str], None]) 
 
         def open_table(member: Member, shown: str) -> Source | None:
             begins = _begins(place, shown, member)
-            form = asked.format or _by_extension(shown) or "ndjson"
+            form = asked.format or by_extension(shown) or "ndjson"
             return open_place(place, shown, begins, form, asked, say, member) if begins else None
 
         return in_archive(place, name, asked, say, open_table)
-    form = asked.format or _by_extension(name) or _by_content(head, name)
+    form = asked.format or by_extension(name) or by_content(head, name)
     if form in ("parquet", "arrow") and packing_of(_stored(place, name)):
         raise RefusedToStart(
             f"{name}: is a compressed {form.title()} file, which can't be read from its end: "
@@ -252,7 +246,7 @@ def open_place(
     if form == "json" or (form == "ndjson" and begins == b"[" and asked.format is None):
         return JsonArraySource(place, shown, max_record_bytes=limit, member=member)
     if form in ("ndjson", "letters", "mapped"):
-        _refuse_unless_json_text(head, shown)
+        refuse_unless_json_text(head, shown)
         if form == "letters" or is_letter(head):
             return LettersSource(place, shown, max_record_bytes=limit, member=member)
         if form == "mapped" or is_mapped(head):
@@ -267,7 +261,7 @@ def open_place(
             place,
             shown,
             max_record_bytes=limit,
-            delimiter=asked.delimiter or ("tab" if _suffix(shown) == ".tsv" else None),
+            delimiter=asked.delimiter or ("tab" if suffix(shown) == ".tsv" else None),
             encoding=asked.encoding,
             quote=asked.quote,
             member=member,
@@ -314,72 +308,3 @@ def _stored(place: Place, shown: str) -> bytes:
     """As it is stored."""
     with closing(place.open(shown)) as stream:
         return stream.head()
-
-
-def _suffix(path: str) -> str:
-    lower = path.lower()
-    for packed in PACKED:
-        lower = lower.removesuffix(packed)
-    return os.path.splitext(lower)[1]  # noqa: PTH122  # of a string that is no path any more
-
-
-def _by_extension(path: str) -> str | None:
-    suffix = _suffix(path)
-    return next((known.name for known in FORMATS if suffix in known.extensions), None)
-
-
-def _by_content(head: bytes, shown: str) -> str:
-    start = head.removeprefix(BOM).lstrip()
-    if start.startswith(b"From "):
-        return "mbox"
-    if head.startswith(MAGIC):
-        return "parquet"
-    if head.startswith(ARROW_MAGIC):
-        return "arrow"
-    if start.startswith((b"{", b"[")):
-        return "ndjson"
-    if form := outlook_by_content(head):
-        return form
-    listed = "; ".join(
-        f"{known.name} ({' '.join(known.extensions) or 'by content'}): {known.description}"
-        for known in FORMATS
-    )
-    raise RefusedToStart(
-        f"{shown}: its format can't be told from its name or its first bytes. "
-        f"Say which with --format. Formats: {listed}; and zip and tar archives of mail."
-    )
-
-
-def _refuse_unless_json_text(head: bytes, shown: str) -> None:
-    _refuse_utf16(head, shown)
-    start = head.removeprefix(BOM).lstrip()
-    if start.partition(b"\n")[0].strip() == b"{":
-        raise RefusedToStart(
-            f"{shown}: is one JSON object over many lines. Make its records one object a line: "
-            f"jq -c '.results[]' {shown} > records.ndjson, or jq -c . where it is several."
-        )
-    nul = head.find(b"\0")
-    if nul >= 0:
-        raise RefusedToStart(
-            f"{shown}: is a binary file (a NUL byte at byte {nul}), not NDJSON. "
-            "Check the path, or say what it is with --format."
-        )
-    # Only the first line: one bad line further on is that line's fault, not the file's.
-    first, newline, _ = head.partition(b"\n")
-    try:
-        first.decode()
-    except UnicodeDecodeError as error:
-        if not newline and error.reason == "unexpected end of data":
-            return
-        raise RefusedToStart(
-            f"{shown}: is not UTF-8 (byte {error.start}), so no NDJSON. "
-            "Convert it, as in `iconv -t UTF-8`, or say what it is with --format."
-        ) from None
-
-
-def _refuse_utf16(head: bytes, shown: str) -> None:
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise RefusedToStart(
-            f"{shown}: is UTF-16 (a byte order mark at byte 0). "
-            f"Convert it: iconv -f UTF-16 -t UTF-8 {shown} > utf8-{Path(shown).name}"
-        )

@@ -41,6 +41,9 @@ WINDOW = 20_000
 SIZES = 1000
 """Messages whose sizes are asked for at a time."""
 
+AT_FIRST = 2
+"""Tries before anything was read: a mistyped address is told at once."""
+
 AHEAD = MOST + 1
 """Groups that are fetched, or on their way, at a time."""
 
@@ -58,7 +61,7 @@ def opened(address: str, asked: Asked, say: Callable[[str], None]) -> list[Sourc
     account = Account(address)
     if asked.format is not None:
         raise RefusedToStart(f"{account.address}: is mail, not {asked.format}. Leave --format out.")
-    with closing(Connections(account, 1)) as connections:
+    with closing(Connections(account, 1, tries=AT_FIRST)) as connections:
         found: list[ImapSource] = connections.patiently(
             account.address, lambda client: _listed(client, account, asked, say)
         )

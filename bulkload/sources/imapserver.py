@@ -148,9 +148,15 @@ class Connections:
     """Those of one account, for several threads: at most `most`, fewer where the server wants."""
 
     def __init__(
-        self, account: Account, most: int = MOST, sleep: Callable[[float], None] = time.sleep
+        self,
+        account: Account,
+        most: int = MOST,
+        *,
+        tries: int = TRIES,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.account = account
+        self._tries = tries
         self._most = most
         self._sleep = sleep
         self._free: list[Any] = []
@@ -163,14 +169,14 @@ class Connections:
 
         Raises RefusedToStart where it never will, StoppedResumable where it stays out of reach.
         """
-        for nth in range(TRIES):
+        for nth in range(self._tries):
             try:
                 with self._borrowed() as client:
                     return ask(client)
             except Exception as error:  # noqa: BLE001  # imapclient's, imaplib's, the socket's
                 if refusal := self.account.refusal(error, name):
                     raise refusal from None
-                if nth == TRIES - 1 or self._closed:
+                if nth == self._tries - 1 or self._closed:
                     raise StoppedResumable(
                         f"{name}: the server can't be read from: {self.account.words(error)}. "
                         "Resume when it answers again."

@@ -65,6 +65,7 @@ class Remote:
         self._address = public(address)
         self._store = Store(self._address, unquote(urlsplit(address).password or "") or secret)
         self._bound: dict[str, Any] | None = None
+        self._gives_ranges = False
 
     def __str__(self) -> str:
         return self._address
@@ -164,6 +165,9 @@ class Remote:
         size, store = int(info["size"]), self._store
         reader = _Reader(self, store, size, _mark(info))
         store.asked(name, reader.open)
+        if store.web and not self._gives_ranges and size > 1:
+            store.asked(name, lambda: reader.get(size - 1, size))
+            self._gives_ranges = True
         return Ranges(name, size, reader.get, lambda error: store.final(name, error), reader.close)
 
 

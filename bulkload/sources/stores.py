@@ -152,6 +152,8 @@ class Store:
         if self.web and isinstance(error.__cause__, Exception):
             error = error.__cause__  # whatever goes wrong there is a file that is not found
         kind, status = type(error).__name__, getattr(error, "status", None)
+        if isinstance(error, ValueError) and "range" in str(error):
+            return whole_only(name)
         if isinstance(error, FileNotFoundError):
             return RefusedToStart(f"{name}: there is no such file. Check the address.")
         if isinstance(error, PermissionError) or status in (401, 403) or "Authentication" in kind:

@@ -1,13 +1,18 @@
-"""The example is run as it stands: it loads, stops in good order, and resumes."""
+"""The examples are run as they stand: they load, stop in good order, and resume."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 from tests.acceptance.harness import Sandbox, end, ndjson, until
 
@@ -50,3 +55,79 @@ def test_the_example_loads_drains_and_resumes(tmp_path: Path) -> None:
         assert second.wait(30) == 0
         assert max(remote.subjects().values()) == 1
         assert len(remote.subjects()) == RECORDS
+
+
+class Rows(BaseHTTPRequestHandler):
+    """A service of 2,000 rows, a hundred a page."""
+
+    asked: list[int] = []  # noqa: RUF012  # one server at a time
+
+    def do_GET(self) -> None:
+        first = int(parse_qs(urlsplit(self.path).query)["from"][0])
+        self.asked.append(first)
+        rows = [
+            {"id": n, "sent": "17", "about": f"s {n}"}
+            for n in range(first, min(first + 100, RECORDS))
+        ]
+        body = json.dumps({"rows": rows, "more": first + 100 < RECORDS}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def service() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Rows) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/mails"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_source_of_ones_own_is_resumed_after_a_kill(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+
+        def start(*words: str) -> subprocess.Popen[bytes]:
+            process = subprocess.Popen(
+                [sys.executable, *words],
+                cwd=tmp_path,
+                env={**os.environ, "HUBSPOT_ACCESS_TOKEN": "any", "PYTHONPATH": str(ROOT)},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+            stack.callback(end, process)
+            stack.callback(process.stderr.close)  # type: ignore[union-attr]  # a pipe
+            return process
+
+        served = start("-m", "bulkload", "sandbox", "--port", "0", "--latency", "50")
+        assert served.stdout is not None
+        address = served.stdout.readline().decode().strip().rpartition("http://")[2]
+        remote = Sandbox(f"http://{address}", served)
+        rows = stack.enter_context(service())
+        example = (str(ROOT / "examples" / "own_source.py"), rows, remote.url)
+
+        first = start(*example)
+        until(lambda: len(remote.emails()) >= 300)
+        first.kill()
+        first.wait()
+        Rows.asked.clear()
+        other = start(*example[:1], rows + "/others", remote.url)
+        assert other.wait(30) == 1
+        assert b"is not the source that this run began with" in other.communicate()[1]
+        lost = start("-m", "bulkload", "resume", "own-run")
+        assert lost.wait(30) == 2
+        assert b"only that program can read" in lost.communicate()[1]
+        assert Rows.asked == []
+
+        second = start(*example)
+        out, _ = second.communicate(timeout=60)
+        assert out.decode().strip() == f"{RECORDS} loaded, 0 dead letters"
+        assert Rows.asked[0] >= 200
+        assert remote.subjects() == dict.fromkeys((f"s {n}" for n in range(RECORDS)), 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import click
 import pytest
 
 from bulkload.cli import COMMANDS, cli
+from bulkload.sources.formats import KNOWN, markdown, missing
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS_MD = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
@@ -177,3 +179,18 @@ def test_there_are_promises_for_each_way() -> None:
 def test_the_nightly_script_stands_in_the_documentation_as_it_is() -> None:
     script = (ROOT / "examples" / "nightly.sh").read_text()
     assert f"```sh\n{script}```" in (ROOT / "docs" / "backfill.md").read_text()
+
+
+def test_the_table_of_sources_is_made_from_what_the_command_lists() -> None:
+    assert markdown() in (ROOT / "docs" / "sources.md").read_text()
+
+
+def test_each_extra_that_a_source_needs_is_one_and_its_package_is_looked_for() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    needed = {each.extra for each in KNOWN if each.extra}
+    assert needed == {*extras} - {"fast", "all"}
+    assert not any(map(missing, needed)), "the tests run with all of them"
+    (everything,) = extras["all"]
+    assert {*everything.removeprefix("bulkload[").removesuffix("]").split(",")} == needed | {"fast"}
