@@ -8,12 +8,14 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.harness import Cli, Sandbox, letters, ndjson, until
+from tests.mailserver import USABLE, mail_server
+from tests.remotes import s3_server
 
 NIGHTLY = Path(__file__).parents[2] / "examples" / "nightly.sh"
 DATE = "Mon, 6 Jan 2020 10:00:00 +0000"
@@ -21,6 +23,11 @@ DATE = "Mon, 6 Jan 2020 10:00:00 +0000"
 
 def _line(subject: str) -> str:
     return json.dumps({"hs_timestamp": "17", "hs_email_subject": subject}) + "\n"
+
+
+def _message(subject: str) -> bytes:
+    name = subject.replace(" ", ".")
+    return f"Message-ID: <{name}@x>\nDate: {DATE}\nSubject: {subject}\n\nhi\n".encode()
 
 
 def _grow(folder: Path, night: int, count: int) -> list[str]:
@@ -47,8 +54,7 @@ def _grow(folder: Path, night: int, count: int) -> list[str]:
     for place in ("cur", "new", "tmp"):
         (folder / "box" / place).mkdir(parents=True, exist_ok=True)
     for number, subject in enumerate(subjects("maildir")):
-        message = f"Message-ID: <{night}.{number}@x>\nDate: {DATE}\nSubject: {subject}\n\nhi\n"
-        (folder / "box" / "new" / f"{night}.{number}.host").write_text(message)
+        (folder / "box" / "new" / f"{night}.{number}.host").write_bytes(_message(subject))
     with closing(sqlite3.connect(folder / "base.db")) as base, base:
         base.execute(
             "CREATE TABLE IF NOT EXISTS m (id INTEGER PRIMARY KEY, hs_timestamp, hs_email_subject)"
@@ -103,11 +109,42 @@ def test_three_nights_each_record_once_though_one_is_killed_and_what_was_loaded_
     assert cli("status", "run", "--json").summary()["loaded"] == len(came)
 
 
+def test_a_bucket_and_a_mail_account_grow_too(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--rate-limit", "none")
+    came: list[str] = []
+    with ExitStack() as stack:
+        s3 = stack.enter_context(s3_server())
+        cli.environment |= s3.environment()
+        sources = ["s3://mail/export/"]
+        mail = stack.enter_context(mail_server()) if USABLE else None
+        if mail is not None:
+            cli.environment |= mail.environment
+            sources.append(mail.address())
+        for night in range(3):
+            subjects = [f"s3 {night} {number}" for number in range(20)]
+            s3.put(f"export/{night}.ndjson", "".join(map(_line, subjects)).encode())
+            came += subjects
+            if mail is not None:
+                for folder in ("", "Archive") if night else ("",):
+                    subjects = [f"imap{folder} {night} {number}" for number in range(20)]
+                    mail.deliver(list(map(_message, subjects)), folder)
+                    came += subjects
+            words = ["--extend", "run"] if night else [*sources, "--run", "run"]
+            cli("load", *words, "--base-url", remote.url, "--no-progress", code=0)
+            created = remote.subjects()
+            assert sorted(created) == sorted(came)
+            assert set(created.values()) == {1}
+        s3.put("export/0.ndjson", b"{}\n")
+        assert "did not only grow" in cli("load", "--extend", "run", code=4).err
+
+
 def test_a_file_that_grows_while_it_is_read_is_loaded_up_to_where_it_was(
     cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
 ) -> None:
     remote = sandbox("--rate-limit", "none", "--latency", "30")
-    source = ndjson(tmp_path / "in.ndjson", 2000)
+    source = ndjson(tmp_path / "in.ndjson", 600)
     words: list[object] = ["load", source, "--run", "run", "--base-url", remote.url]
     words += ["--batch-size", 20, "--max-in-flight", 2, "--no-progress", "--json"]
     with cli.start(*words) as process:
@@ -116,12 +153,12 @@ def test_a_file_that_grows_while_it_is_read_is_loaded_up_to_where_it_was(
             file.writelines(_line(f"late {number}") for number in range(50))
         process.kill()
         process.communicate()
-    assert cli("resume", "run", "--no-progress", "--json", code=0).summary()["read"] == 2000
+    assert cli("resume", "run", "--no-progress", "--json", code=0).summary()["read"] == 600
     assert not [subject for subject in remote.subjects() if subject.startswith("late")]
     ended = cli("load", "--extend", "run", "--no-progress", "--json", code=0).summary()
-    assert ended["read"] == 2050
+    assert ended["read"] == 650
     assert set(remote.subjects().values()) == {1}
-    assert len(remote.subjects()) == 2050
+    assert len(remote.subjects()) == 650
 
 
 def test_a_line_that_was_being_written_is_loaded_once_it_is_whole(

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 import pytest
 from backports import zstd
 
+from tests import database
 from tests.acceptance.harness import Cli, Sandbox, until
 from tests.mailserver import USABLE, WHY, mail_server
 from tests.remotes import S3, SSHD, s3_server, sftp_server, web_server
@@ -173,6 +174,22 @@ def _sqlite(place: Place) -> list[str]:
     return ["sqlite:///base.db", "--query", query, "--order-by", "id", "--exclude", "id"]
 
 
+def _postgres(place: Place) -> list[str]:
+    import psycopg
+
+    if not database.USABLE:
+        pytest.skip(database.WHY)
+    server = place.stack.enter_context(database.database())
+    with psycopg.connect(server.address) as connection:
+        connection.execute("CREATE TABLE mails (id bigserial PRIMARY KEY, subject text, body text)")
+        connection.cursor().executemany("INSERT INTO mails (subject, body) VALUES (%s, %s)", ROWS)
+        connection.execute(
+            "CREATE VIEW sent AS SELECT id, 17 AS hs_timestamp, subject AS hs_email_subject,"
+            " body AS hs_email_text FROM mails"
+        )
+    return [server.address, "--table", "sent", "--order-by", "id", "--exclude", "id"]
+
+
 def _s3(place: Place) -> S3:
     server = place.stack.enter_context(s3_server())
     place.environment.update(server.environment())
@@ -236,6 +253,7 @@ FORMATS: dict[str, Make] = {
     "tgz of eml": _archive("mail.tgz", _eml),
     "zip of mbox": _takeout,
     "sqlite": _sqlite,
+    "postgresql": _postgres,
     "s3 ndjson": _s3_ndjson,
     "s3 parquet": _s3_parquet,
     "web csv": _web,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import imapclient
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.sources import Asked, describe, imapserver, open_sources, reopen
@@ -69,6 +73,25 @@ def test_each_folder_is_a_source_read_byte_for_byte_and_nothing_changes(server: 
         client.select_folder("INBOX", readonly=True)
         assert client.search("UNSEEN") == client.search("ALL")
     assert PASSWORD not in json.dumps([describe(inbox), inbox.fingerprint()])
+
+
+def test_each_message_is_read_again_at_its_position(server: MailServer) -> None:
+    server.deliver([f"Subject: {n}\r\n\r\n{n}\r\n".encode() for n in range(1_200)])
+    (source,) = opened(server.address("INBOX"))
+    records = list(source.records())
+    assert len(records) == 1_200
+
+    many = 1_000 if os.environ.get("THOROUGH") else 100  # each is a login
+
+    @settings(
+        max_examples=many, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
+    @given(st.integers(0, 1_199))
+    def again(k: int) -> None:
+        with closing(source.records(records[k].position)) as found:
+            assert next(found) == records[k]
+
+    again()
 
 
 def test_flags_are_known_and_what_is_too_large_is_not_fetched(server: MailServer) -> None:

@@ -24,6 +24,7 @@ from benchmarks import (
     results,
     server,
 )
+from benchmarks.sources import MEASURED
 
 
 class FakeTransport(asyncio.Transport):
@@ -232,6 +233,12 @@ def figures() -> list[str]:
         for each in one["figures"]:
             measured = f"{each['figure']} | {each['must']}".replace("%", " %")
             said.append(f"| {one['scenario']} | {each['what']} | {measured} |")
+    mail = kept("mbox")
+    said += [f"{mail[name]:,} " for name in ("per_s", "broken", "split_per_s")]
+    for name in MEASURED:
+        of = kept("sources")[name]
+        said.append(f"| {name} | {of['count']:,} | {of['read']['per_s']:,}/s | ")
+        said.append(f" {of['load']['per_s']:,}/s | {of['load']['early_mb']:.0f} MB, ")
     spots = kept("hotspots")
     shares = sorted(spots["by_place"].values(), reverse=True)[:8]
     said += [f"{n / spots['samples']:.1%}".replace("%", " %") for n in shares]
@@ -244,7 +251,7 @@ def test_the_page_says_what_was_measured() -> None:
 
 
 def test_what_is_kept_was_measured_in_full_and_names_no_place() -> None:
-    for name in ("compare", "memory", "start", "rate", "moods", "hotspots"):
+    for name in ("compare", "memory", "start", "rate", "moods", "hotspots", "mbox", "sources"):
         assert kept(name)["quick"] is False
     text = b"".join(path.read_bytes() for path in results.PLACE.glob("*.json"))
     assert b"/tmp" not in text

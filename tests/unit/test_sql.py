@@ -216,3 +216,19 @@ def test_a_missing_package_is_named(path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
     with pytest.raises(RefusedToStart, match=r"pip install 'bulkload\[sql\]'"):
         open_sources([address], Asked(table="mails"))
+
+
+def test_each_row_is_read_again_at_its_position(path: Path) -> None:
+    source = SqlSource(made(path, rows=[(at * 7, f"x {at}") for at in range(1_200)]), table="mails")
+    records = list(source.records())
+    assert len(records) == 1_200
+
+    @settings(
+        max_examples=1_000, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
+    @given(st.integers(0, 1_199))
+    def again(k: int) -> None:
+        with closing(source.records(records[k].position)) as found:
+            assert next(found) == records[k]
+
+    again()
