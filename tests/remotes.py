@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.request import Request, urlopen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +70,8 @@ def s3_server() -> Iterator[S3]:
             aws_access_key_id="someone",
             aws_secret_access_key="s3cret-of-s3",
         )
+        # What other servers of this process were given is kept in one place.
+        urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()
         client.create_bucket(Bucket="mail")
         yield S3(url, client)
         client.close()

@@ -45,7 +45,7 @@ def make(tmp_path: Path, name: str, content: bytes) -> str:
         ("noise.dat", b"neither mail nor a table\n" * 9, "--format"),
         ("binary.ndjson", b"\x00\x01\x02\xff" * 100, "binary.ndjson"),
         ("utf16.ndjson", '{"a":"b"}\n'.encode("utf-16"), "UTF-16"),
-        ("array.json", b'[{"hs_timestamp":"1"}]', "array"),
+        ("object.json", b'{\n  "results": [{"hs_timestamp":"1"}]\n}', "jq"),
         ("twice.csv", b"hs_timestamp,a,a\n1,2,3\n", "a"),
         ("no-message.mbox", b"this is no mbox\n" * 3, "no-message.mbox"),
     ],

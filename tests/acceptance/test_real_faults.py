@@ -172,7 +172,7 @@ def test_a_disk_that_stays_full_does_not_say_that_what_was_in_flight_is_settled(
 def test_a_disk_that_is_full_while_a_resume_looks_at_doubts_stops_it(
     cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
 ) -> None:
-    remote = sandbox("--bare", "--rate-limit", "none", "--latency", "3")
+    remote = sandbox("--bare", "--rate-limit", "none", "--latency", "30")
     words = loading(remote, ndjson(tmp_path / "in.ndjson", 1_000))
     assert cli(*words, *FAST, through=failing("fdatasync:signal=KILL:when=12")).code != 0
     assert "under way" in cli("status", RUN, code=3).out
