@@ -140,14 +140,7 @@ def importable(extra: str) -> Callable[[Path], None]:
     return tried
 
 
-def fast(_: Path) -> None:
-    import uvloop
-
-    uvloop.new_event_loop().close()
-
-
 TRIED: dict[str, Callable[[Path], None]] = {
-    "fast": fast,
     "zstd": zstd,
     "parquet": parquet,
     "sql": sql,
