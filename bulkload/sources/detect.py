@@ -274,8 +274,12 @@ def open_place(
         return MboxSource(place, shown, max_record_bytes=limit)
     if form == "pst":
         file = PstSource(place, shown, max_record_bytes=limit)
-        if left := file.left_out():
-            listed = ", ".join(f"{count:,} {kind}" for kind, count in left.most_common())
+        left = file.left_out()
+        listed = ", ".join(f"{count:,} {kind}" for kind, count in left.most_common())
+        if file.items == left.total():
+            holds = f" (but {listed})" if left else ""
+            raise RefusedToStart(f"{shown}: holds no message{holds}: nothing to load.")
+        if left:
             say(f"{shown}: no mail, left out: {listed}")
         return file
     if not isinstance(place, Local):

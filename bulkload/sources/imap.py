@@ -41,12 +41,6 @@ WINDOW = 20_000
 SIZES = 1000
 """Messages whose sizes are asked for at a time."""
 
-AT_FIRST = 2
-"""Tries before anything was read: a mistyped address is told at once."""
-
-AHEAD = MOST + 1
-"""Groups that are fetched, or on their way, at a time."""
-
 _NO_FOLDER = frozenset({"\\noselect", "\\nonexistent"})
 _USES = frozenset({"\\all", "\\sent", "\\drafts", "\\trash", "\\junk"})
 _GMAIL = [b"X-GM-LABELS", b"X-GM-THRID"]
@@ -61,7 +55,7 @@ def opened(address: str, asked: Asked, say: Callable[[str], None]) -> list[Sourc
     account = Account(address)
     if asked.format is not None:
         raise RefusedToStart(f"{account.address}: is mail, not {asked.format}. Leave --format out.")
-    with closing(Connections(account, 1, tries=AT_FIRST)) as connections:
+    with closing(Connections(account, 1, at_first=True)) as connections:
         found: list[ImapSource] = connections.patiently(
             account.address, lambda client: _listed(client, account, asked, say)
         )

@@ -152,11 +152,11 @@ class Connections:
         account: Account,
         most: int = MOST,
         *,
-        tries: int = TRIES,
+        at_first: bool = False,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.account = account
-        self._tries = tries
+        self._at_first = at_first
         self._most = most
         self._sleep = sleep
         self._free: list[Any] = []
@@ -167,20 +167,22 @@ class Connections:
     def patiently(self, name: str, ask: Callable[[Any], T]) -> T:
         """What `ask(client)` returns; asked again, on another connection, where a try failed.
 
-        Raises RefusedToStart where it never will, StoppedResumable where it stays out of reach.
+        Raises RefusedToStart where it never will; where it stays out of reach StoppedResumable, or,
+        `at_first`, RefusedToStart after the second try: a mistyped address is told at once.
         """
-        for nth in range(self._tries):
+        tries = 2 if self._at_first else TRIES
+        for nth in range(tries):
             try:
                 with self._borrowed() as client:
                     return ask(client)
             except Exception as error:  # noqa: BLE001  # imapclient's, imaplib's, the socket's
                 if refusal := self.account.refusal(error, name):
                     raise refusal from None
-                if nth == self._tries - 1 or self._closed:
-                    raise StoppedResumable(
-                        f"{name}: the server can't be read from: {self.account.words(error)}. "
-                        "Resume when it answers again."
-                    ) from None
+                if nth == tries - 1 or self._closed:
+                    why = f"{name}: the server can't be read from: {self.account.words(error)}"
+                    if self._at_first:
+                        raise RefusedToStart(f"{why}. Check the address and the network.") from None
+                    raise StoppedResumable(f"{why}. Resume when it answers again.") from None
             self._sleep(WAIT_S * 2**nth * (0.5 + random.random()))  # noqa: S311  # jitter
         raise AssertionError("the last try returns or raises")
 

@@ -64,11 +64,11 @@ class PstSource(FileSource):
                 f"{self.name}: an Outlook file is read from this machine's disk. Fetch it first."
             )
         with self._file() as file:
-            self._items = sum(int(each.number_of_sub_messages) for _, each in _folders(file))
+            self.items = sum(int(each.number_of_sub_messages) for _, each in _folders(file))
         self._seen = 0
 
     def consumed(self) -> int:
-        return (self.size() or 0) * self._seen // max(1, self._items)
+        return (self.size() or 0) * self._seen // max(1, self.items)
 
     def left_out(self) -> Counter[str]:
         """What is no mail, by Outlook's name of its kind. Goes through all items."""

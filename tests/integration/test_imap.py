@@ -197,6 +197,8 @@ def test_encryption_and_what_is_refused(
         opened(f"{tls}/Inbx")
     with pytest.raises(RefusedToStart, match="holds no message"):
         opened(f"{tls}/Muell")
+    with pytest.raises(RefusedToStart, match="Check the address and the network"):
+        opened("imaps://ada@127.0.0.1:1/INBOX")
     with pytest.raises(RefusedToStart, match="is no address of a mailbox"):
         opened("imaps://127.0.0.1/INBOX")
     monkeypatch.setenv("BULKLOAD_SOURCE_PASSWORD", "wrong-one")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import gzip
 import json
 import shutil
 import sys
@@ -181,6 +182,9 @@ def test_message_files_and_folders_of_them(tmp_path: Path) -> None:
 
 def test_what_is_no_outlook_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.pst"
+    path.write_bytes(gzip.decompress((SAMPLES / "dist-list.pst.gz").read_bytes()))
+    with pytest.raises(RefusedToStart, match=r"holds no message \(but 1 IPM.Appointment, 1 IPM"):
+        open_sources([str(path)], Asked())
     path.write_bytes(b"!BDN and nothing more")
     with pytest.raises(
         RefusedToStart, match=r"a.pst: is no Outlook file that can be read.*scanpst"
