@@ -41,6 +41,9 @@ WINDOW = 20_000
 SIZES = 1000
 """Messages whose sizes are asked for at a time."""
 
+AHEAD = MOST + 1
+"""Groups that are fetched, or on their way, at a time."""
+
 _NO_FOLDER = frozenset({"\\noselect", "\\nonexistent"})
 _USES = frozenset({"\\all", "\\sent", "\\drafts", "\\trash", "\\junk"})
 _GMAIL = [b"X-GM-LABELS", b"X-GM-THRID"]
