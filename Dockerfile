@@ -6,9 +6,11 @@ COPY bulkload ./bulkload
 RUN python -m venv /opt/build \
  && /opt/build/bin/pip install -q --upgrade pip \
  && /opt/build/bin/pip wheel -q --no-deps --wheel-dir /dist .
+# What sources need beside: --build-arg EXTRAS=all, or s3,parquet.
+ARG EXTRAS=
 RUN python -m venv /opt/bulkload \
  && /opt/bulkload/bin/pip install -q --upgrade pip \
- && /opt/bulkload/bin/pip install -q /dist/*.whl
+ && /opt/bulkload/bin/pip install -q "$(ls /dist/*.whl)${EXTRAS:+[$EXTRAS]}"
 
 FROM python:3.13-slim
 # Run directories are written under /runs: mount a local disk there (SQLite's log needs one).

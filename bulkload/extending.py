@@ -12,6 +12,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+from glob import glob
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulkload.call import Access, Call
@@ -32,8 +34,7 @@ from bulkload.sourcing import keep, reopened
 from bulkload.summary import Summary, standing
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
-    from pathlib import Path
+    from collections.abc import Hashable, Iterator, Sequence
 
     from bulkload.events import Observer
     from bulkload.protocols import Source
@@ -119,7 +120,7 @@ def _came(
         known.setdefault(_lineage(description), []).append(number)
     reached = readers.reached(directory)
     new: list[Source] = []
-    for found in opened_all(named or facts["specs"], options.asked(), say=said.append):
+    for found in _found(named or facts["specs"], facts.get("specs", []), options, said):
         numbers = known.get(_lineage(describe(found)))
         if numbers is None:
             new.append(found)
@@ -144,6 +145,28 @@ def _came(
     said += fit(Rules.from_json(facts["rules"]).columns, new)
     said.append(_told(new))
     return new
+
+
+def _found(
+    named: Sequence[str | OwnSource], known: Sequence[str], options: Options, said: list[str]
+) -> Iterator[Source]:
+    """Each source once, though several names lead to it. What the run was told of (`known`) and is
+    not there any more was loaded, and is not missed.
+    """
+    looked: set[Hashable] = set()
+    for spec in named:
+        if isinstance(spec, str) and "://" not in spec:
+            path = str(Path(spec).absolute())
+            gone = not os.path.lexists(path) and not glob(path, recursive=True)  # noqa: PTH207  # a pattern as the user gave it
+            if gone and path in known:
+                said.append(f"{spec}: nothing is there any more; what was, is settled")
+                continue
+        for found in opened_all([spec], options.asked(), say=said.append):
+            description = describe(found)
+            identity = _lineage(description), tuple(description["options"].get("member") or ())
+            if identity not in looked:
+                looked.add(identity)
+                yield found
 
 
 def _told(new: Sequence[Source]) -> str:
