@@ -22,7 +22,7 @@ from bulkload.asked import MAX_RECORD_BYTES
 from bulkload.errors import RefusedToStart
 from bulkload.model import Position, Record
 from bulkload.sources.addresses import without_password
-from bulkload.sources.imapnames import Sized, grouped, headers, letters, shown
+from bulkload.sources.imapnames import GROUP_MESSAGES, Sized, grouped, headers, letters, shown
 from bulkload.sources.imapserver import MOST, Account, Connections, examined
 from bulkload.sources.lines import too_large
 
@@ -39,7 +39,8 @@ WINDOW = 20_000
 """UIDs that are searched for at a time: an answer is one line, which may not be endless."""
 
 SIZES = 1000
-"""Messages whose sizes are asked for at a time."""
+"""Messages whose sizes are asked for at a time, at most: so many as a group has are asked for
+first, so that its messages are on their way soon."""
 
 AHEAD = MOST + 1
 """Groups that are fetched, or on their way, at a time."""
@@ -231,14 +232,17 @@ class ImapSource:
         return examined(client, self.folder, self.uidvalidity, self.name)
 
     def _sized(self, connections: Connections, first: int) -> Iterator[Sized]:
+        many = GROUP_MESSAGES
         for begin in range(first, self.last + 1, WINDOW):
             end = min(begin + WINDOW - 1, self.last)
             found = connections.patiently(
                 self.name,
                 lambda client, b=begin, e=end: self._searched(client, b, e),  # type: ignore[misc]  # bound at once
             )
-            for at in range(0, len(found), SIZES):
-                some = list(found[at : at + SIZES])
+            at = 0
+            while at < len(found):
+                some = list(found[at : at + many])
+                at, many = at + many, min(2 * many, SIZES)
                 yield from connections.patiently(
                     self.name,
                     lambda client, s=some: self._measured(client, s),  # type: ignore[misc]  # as above

@@ -7,6 +7,7 @@ connections and more time.
 
 from __future__ import annotations
 
+import imaplib
 import os
 import random
 import socket
@@ -116,7 +117,7 @@ class Account:
         if isinstance(error, BulkloadError):
             return error
         why = self.words(error)
-        if isinstance(error, self._library.exceptions.LoginError) and not is_busy(error):
+        if self._said_no(error) and not is_busy(error):
             return RefusedToStart(
                 f"{name}: the server does not let {self.user} in: {why}. Check the name and "
                 f"{addresses.PASSWORD}; Gmail and others want an app password."
@@ -132,8 +133,12 @@ class Account:
 
     def enough(self, error: BaseException) -> bool:
         """Whether the server, which let us in before, wants no more connections of ours."""
-        said_no = isinstance(error, self._library.exceptions.LoginError)
-        return said_no or (isinstance(error, Exception) and is_busy(error))
+        return self._said_no(error) or (isinstance(error, Exception) and is_busy(error))
+
+    def _said_no(self, error: BaseException) -> bool:
+        """Whether the server refused a login; a line that broke meanwhile is no refusal."""
+        broke = isinstance(error.__context__, imaplib.IMAP4.abort)
+        return isinstance(error, self._library.exceptions.LoginError) and not broke
 
     def words(self, error: Exception) -> str:
         """What an error says, without a secret."""

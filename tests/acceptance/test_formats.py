@@ -27,7 +27,9 @@ from backports import zstd
 
 from tests import database
 from tests.acceptance.harness import Cli, Sandbox, until
+from tests.compound import msg
 from tests.mailserver import USABLE, WHY, mail_server
+from tests.outlook import pst
 from tests.remotes import S3, SSHD, s3_server, sftp_server, web_server
 
 RECORDS = 120
@@ -148,6 +150,14 @@ def _mh(place: Place) -> list[str]:
     return ["mh"]
 
 
+def _msg(place: Place) -> list[str]:
+    (place.folder / "messages").mkdir()
+    for number, row in enumerate(ROWS):
+        made = msg(row.subject, row.text, 132_000_000_000_000_000, f"<{number}@x>")
+        (place.folder / "messages" / f"{number:03}.msg").write_bytes(made)
+    return ["messages"]
+
+
 def _archive(name: str, fill: Make) -> Make:
     def made(place: Place) -> list[str]:
         (inside,) = fill(place)
@@ -250,6 +260,7 @@ FORMATS: dict[str, Make] = {
     "eml": _eml,
     "maildir": _maildir,
     "mh": _mh,
+    "msg": _msg,
     "tgz of eml": _archive("mail.tgz", _eml),
     "zip of mbox": _takeout,
     "sqlite": _sqlite,
@@ -299,3 +310,19 @@ def test_killed_and_resumed_what_arrives_is_what_went_in(
     arrived.sort(key=lambda row: order[row.subject])
     assert [row.subject for row in arrived] == [row.subject for row in ROWS]
     assert [row.text.strip() for row in arrived] == [row.text.strip() for row in ROWS]
+
+
+def test_an_outlook_file_is_read_on_after_a_kill(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    """Nothing here writes such a file: the one there is has two messages."""
+    (tmp_path / "a.pst").write_bytes(pst())
+    remote = sandbox("--latency", "300")
+    words: list[object] = ["load", "a.pst", "--run", "run", "--base-url", remote.url]
+    words += ["--batch-size", 1, "--max-in-flight", 1, "--leave-out", "none"]
+    with cli.start(*words, "--no-progress") as process:
+        until(lambda: int(remote.books()["creates_seen"]) == 1)
+        process.kill()
+        process.communicate()
+    cli("resume", "run", "--no-progress", code=0)
+    assert remote.subjects() == {"Test appointment": 1, "contact name 1": 1}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
-from bulkload.sources import Asked, describe, imapserver, open_sources, reopen
+from bulkload.sources import Asked, describe, imap, imapserver, open_sources, reopen
 from tests.mailserver import PASSWORD, USABLE, WHY, MailServer, mail_server
 from tests.remotes import line
 
@@ -75,16 +74,17 @@ def test_each_folder_is_a_source_read_byte_for_byte_and_nothing_changes(server: 
     assert PASSWORD not in json.dumps([describe(inbox), inbox.fingerprint()])
 
 
-def test_each_message_is_read_again_at_its_position(server: MailServer) -> None:
+def test_each_message_is_read_again_at_its_position(
+    server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imap, "AHEAD", 1)  # one record is wanted each time, and each is a login
     server.deliver([f"Subject: {n}\r\n\r\n{n}\r\n".encode() for n in range(1_200)])
     (source,) = opened(server.address("INBOX"))
     records = list(source.records())
     assert len(records) == 1_200
 
-    many = 1_000 if os.environ.get("THOROUGH") else 100  # each is a login
-
     @settings(
-        max_examples=many, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+        max_examples=1_000, deadline=None, database=None, suppress_health_check=list(HealthCheck)
     )
     @given(st.integers(0, 1_199))
     def again(k: int) -> None:
