@@ -57,13 +57,14 @@ class MsgSource(EmlSource):
             return record
         try:
             item = read_msg(self._olefile, record.raw)
+            raw = message(item) if item.is_mail else None
         except Exception as error:  # noqa: BLE001  # damaged in one of many ways
             why = str(error).partition("\n")[0] or type(error).__name__
             return record._replace(flaw=f"no Outlook message can be read in it: {why}", raw=None)
-        if not item.is_mail:
+        if raw is None:
             flaw = f"it is no message, but of Outlook's kind {item.properties[CLASS]!r}"
             return record._replace(flaw=flaw, raw=None)
-        return record._replace(raw=message(item), flags=item.flags)
+        return record._replace(raw=raw, flags=item.flags)
 
     def _nothing_found(self) -> str:
         return f"{self.name}: no *.msg file in this folder or below (hidden ones are left out)."

@@ -43,9 +43,22 @@ LONG_NAME, NAME = 0x3707, 0x3001
 _FILE_NAMES = (LONG_NAME, 0x3704, NAME)
 _MEDIA_TYPE, _CONTENT_ID = 0x370E, 0x3712
 _READ, _UNSENT = 0x01, 0x08
+_PAGES = {
+    1200: "utf-16-le", 1201: "utf-16-be", 65000: "utf-7", 65001: "utf-8",
+    20127: "ascii", 28591: "latin-1", 38598: "iso8859_8", 10000: "mac-roman",
+    20866: "koi8-r", 21866: "koi8-u",
+    50220: "iso2022_jp_ext", 50221: "iso2022_jp_ext", 50222: "iso2022_jp_ext",
+    20932: "euc_jp", 51932: "euc_jp", 20949: "cp949", 51949: "cp949", 50225: "iso2022_kr",
+    936: "gb18030", 20936: "gb18030", 51936: "gb18030", 54936: "gb18030", 52936: "hz",
+}  # fmt: skip
+"""Windows' numbers of encodings whose names in Python are others (Microsoft, "Code Page
+Identifiers"); the wider one of those that differ in what they hold.
+"""
 _EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _MAIL = ("IPM.NOTE", "REPORT.", "IPM.SCHEDULE.MEETING")
-_HEADER = re.compile(r"([!-9;-~]+)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*")
+_SMIME = "IPM.NOTE.SMIME"
+_HEADER = re.compile(r"^([!-9;-~]+)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*", re.MULTILINE)
+_SIGNED = re.compile(rb"^content-type:\s*multipart/signed\b", re.IGNORECASE | re.MULTILINE)
 _OURS = ("content-", "mime-version")
 
 
@@ -72,8 +85,8 @@ class Item:
     @property
     def flags(self) -> str:
         """The letters of a Maildir's name that its state is."""
-        flags = self.properties.get(FLAGS, 0)
-        assert isinstance(flags, int)
+        kept = self.properties.get(FLAGS)
+        flags = kept if isinstance(kept, int) else 0
         return ("D" if flags & _UNSENT else "") + ("S" if flags & _READ else "")
 
 
@@ -95,16 +108,18 @@ def value(kind: int, content: bytes, page: str) -> Value | None:
     if kind in (INTEGER, BOOLEAN):
         return int.from_bytes(content[:4], "little", signed=True)
     if kind == TIME and any(content[:8]):
-        return _EPOCH + timedelta(microseconds=int.from_bytes(content[:8], "little") // 10)
+        try:
+            return _EPOCH + timedelta(microseconds=int.from_bytes(content[:8], "little") // 10)
+        except OverflowError:
+            return None  # the last one that can be written stands for "never"
     return None
 
 
 def encoding_of_page(number: object) -> str:
     """Python's name of a Windows code page."""
-    named = {65001: "utf-8", 20127: "ascii", 1200: "utf-16-le", 28591: "latin-1", 20866: "koi8-r"}
     if not isinstance(number, int) or number <= 0:
         return "cp1252"
-    name = named.get(
+    name = _PAGES.get(
         number, f"iso8859_{number - 28590}" if 28592 <= number < 28606 else f"cp{number}"
     )
     try:
@@ -176,6 +191,8 @@ def _phrase(name: str) -> str:
 
 
 def _body(item: Item) -> bytes:
+    if signed := _signed(item):
+        return signed
     text, html = _bodies(item.properties)
     bodies = [
         _part(f'text/{kind}; charset="utf-8"', content.encode("utf-8", "replace"))
@@ -185,6 +202,20 @@ def _body(item: Item) -> bytes:
     main = bodies[0] if len(bodies) == 1 else _several("alternative", bodies)
     attached = [_attachment(each) for each in item.attached]
     return _several("mixed", [main, *attached]) if attached else main
+
+
+def _signed(item: Item) -> bytes:
+    """All that a clear-signed message holds, with its own Content-Type: it is kept as the one
+    thing attached to it, and its bodies beside it are a copy or are none [MS-OXOSMIME 2.1]. b""
+    where the item is none.
+    """
+    if len(item.attached) != 1 or not _text(item.properties, CLASS).upper().startswith(_SMIME):
+        return b""
+    content = item.attached[0].properties.get(CONTENT)
+    if not isinstance(content, bytes):
+        return b""
+    entity = content.replace(b"\r\n", b"\n")
+    return entity if _SIGNED.search(entity.partition(b"\n\n")[0]) else b""
 
 
 def _bodies(properties: Mapping[int, Value]) -> tuple[str, str]:
@@ -205,7 +236,8 @@ def _attachment(attached: Attached) -> bytes:
     if attached.item is not None:
         return b"Content-Type: message/rfc822\n" + named.encode() + b"\n" + message(attached.item)
     kind = _text(properties, _MEDIA_TYPE)
-    kind = kind if re.fullmatch(r"[\w.+-]+/[\w.+-]+", kind) else "application/octet-stream"
+    if not re.fullmatch(r"(?!multipart/)[\w.+-]+/[\w.+-]+", kind, re.ASCII | re.IGNORECASE):
+        kind = "application/octet-stream"  # so is a multipart whose boundary is not known
     content = properties.get(CONTENT, b"")
     if cid := " ".join(_text(properties, _CONTENT_ID).split()):
         named += f"Content-ID: <{cid.strip('<>')}>\n"

@@ -5,7 +5,8 @@ Folder by folder, in the order in which they are kept, each before those in it. 
 are in no folder any more (libpff's orphans and recovered ones) are not looked for. Of a message
 that is attached to another only the name is known: libpff's Python binding does not open it.
 
-Law kept here: nothing lost in silence: an item that can't be read is a record that says so.
+Law kept here: nothing lost in silence: an item that can't be read is a record that says so, where
+it is the file that is damaged; where it is the disk that fails, the run stops and can be resumed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from bulkload.errors import RefusedToStart
+from bulkload.errors import RefusedToStart, StoppedResumable
 from bulkload.model import Position, Record
 from bulkload.sources.extras import needed
 from bulkload.sources.files import FileSource
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 _TOP = 0x35E0  # the entry id of the folder that the user sees as the top [MS-PST 2.4.3.1]
 _EMBEDDED = 5  # how it is attached [MS-OXCMSG 2.2.2.9]
+_REFUSED_BY_SYSTEM = "unable to read from file with error: "  # libcfile's, with the system's words
+_UNNAMED = "unnamed"
 _NOT_READ = (
     b"Here an item of Outlook's is attached, such as a message, which can't be read out of its "
     b"file by the library that reads the rest. readpst of libpst can.\n"
@@ -114,8 +117,11 @@ class PstSource(FileSource):
                 return Record(position, "mail", None, None, flaw, path)
             item = _item(found, file.ascii_codepage or "cp1252")
             raw = message(item)
-        except (OSError, RuntimeError, ValueError, MemoryError, AttributeError) as error:
-            why = str(error).partition("\n")[0] or type(error).__name__
+        except StoppedResumable:
+            raise
+        except Exception as error:  # noqa: BLE001  # damaged in one of many ways
+            self._stop_where_the_disk_fails(error)
+            why = str(error).partition(". ")[0] or type(error).__name__
             flaw = f"this item can't be read: {why}. Let Outlook's scanpst mend the file"
             return Record(position, "mail", None, None, flaw, path)
         if len(raw) > self.max_record_bytes:
@@ -131,8 +137,18 @@ class PstSource(FileSource):
                 (str(_value(entry, "cp1252")) for each in sets for entry in each.entries
                  if entry.entry_type == CLASS), ""
             )  # fmt: skip
-        except (OSError, RuntimeError, ValueError):
+        except (OSError, RuntimeError, ValueError) as error:
+            self._stop_where_the_disk_fails(error)
             return ""
+
+    def _stop_where_the_disk_fails(self, error: Exception) -> None:
+        """Raises StoppedResumable where the system refused to read, as libpff's words tell."""
+        _, failed, why = str(error).partition(_REFUSED_BY_SYSTEM)
+        if failed:
+            raise StoppedResumable(
+                f"{self.name}: can't be read: {why.partition(' lib')[0].rstrip('.')}. Resume when "
+                "the disk answers again."
+            ) from error
 
     @contextmanager
     def _file(self) -> Iterator[Any]:
@@ -146,6 +162,7 @@ class PstSource(FileSource):
             finally:
                 file.close()
         except (OSError, RuntimeError) as error:
+            self._stop_where_the_disk_fails(error)
             why = str(error).partition(".")[0]
             raise RefusedToStart(
                 f"{self.name}: is no Outlook file that can be read: {why}. Close Outlook, or let "
@@ -154,20 +171,25 @@ class PstSource(FileSource):
 
 
 def _folders(file: Any) -> Iterator[tuple[str, Any]]:
-    """Each folder below what the user sees as the top, by its path, itself before those in it."""
+    """What the user sees as the top, by its name, and each folder below it, by its path from
+    there; each before those in it.
+    """
     root = file.root_folder
     top = _top(file)
     stack: list[tuple[str, Any, bool]] = [("", root, top is None)]
     while stack:
         path, folder, inside = stack.pop()
-        if inside and path:
-            yield path, folder
+        if inside:
+            yield path or _name(folder), folder
         for number in reversed(range(folder.number_of_sub_folders)):
             below = folder.get_sub_folder(number)
-            name = str(below.name or "").replace("/", "_")
-            own = f"{path}/{name}" if path and inside else name
+            own = f"{path}/{_name(below)}" if path and inside else _name(below)
             found = not inside and below.identifier == top
             stack.append(("" if found else own, below, inside or found))
+
+
+def _name(folder: Any) -> str:
+    return str(folder.name or "").replace("/", "_") or _UNNAMED
 
 
 def _top(file: Any) -> int | None:

@@ -25,9 +25,8 @@ import pyarrow.parquet as pq
 import pytest
 from backports import zstd
 
-from tests import database
+from tests import compound, database
 from tests.acceptance.harness import Cli, Sandbox, until
-from tests.compound import msg
 from tests.mailserver import USABLE, WHY, mail_server
 from tests.outlook import pst
 from tests.remotes import S3, SSHD, s3_server, sftp_server, web_server
@@ -153,7 +152,9 @@ def _mh(place: Place) -> list[str]:
 def _msg(place: Place) -> list[str]:
     (place.folder / "messages").mkdir()
     for number, row in enumerate(ROWS):
-        made = msg(row.subject, row.text, 132_000_000_000_000_000, f"<{number}@x>")
+        more = {0x37: row.subject, 0x1035: f"<{number}@x>"}
+        held = compound.message(row.text, header=32, more=more, sent=132_000_000_000_000_000)
+        made = compound.compound(held)
         (place.folder / "messages" / f"{number:03}.msg").write_bytes(made)
     return ["messages"]
 

@@ -42,9 +42,11 @@ from bulkload.sources.maildir import MaildirSource
 from bulkload.sources.mapped import MappedSource
 from bulkload.sources.mbox import MboxSource
 from bulkload.sources.mh import MhSource
+from bulkload.sources.msg import MsgSource
 from bulkload.sources.ndjson import NdjsonSource
 from bulkload.sources.parquet import ParquetSource
 from bulkload.sources.places import Local
+from tests.compound import msg
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,6 +180,13 @@ def _mh(path: Path, texts: list[str]) -> None:
         (folder / str(at + 1)).write_bytes(f"Subject: {at}\n\n{text}".encode())
 
 
+def _msg(path: Path, texts: list[str]) -> None:
+    for at, text in enumerate(texts):
+        folder = path / f"folder {at % 3}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{at}.msg").write_bytes(msg(text))
+
+
 def _emls(texts: list[str]) -> dict[str, bytes]:
     return {
         f"mail/folder {at % 3}/{at}.eml": f"Subject: {at}\n\n{text}".encode()
@@ -243,6 +252,7 @@ FORMATS: dict[str, tuple[Callable[..., Source], Callable[[Path, list[str]], None
     "eml in a tgz": (ArchivedSource, lambda p, t: _tar(p, _emls(t), "w:gz")),
     "maildir": (MaildirSource, _maildir),
     "mh": (MhSource, _mh),
+    "msg": (MsgSource, _msg),
 }
 
 

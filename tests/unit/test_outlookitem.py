@@ -6,20 +6,24 @@ import email
 import email.policy
 import gzip
 import json
+import os
 import shutil
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Never
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.errors import RefusedToStart
+from bulkload.errors import RefusedToStart, StoppedResumable
 from bulkload.mail.read import read_email
 from bulkload.sources import Asked, describe, open_sources, reopen
 from bulkload.sources.outlookitem import Attached, Item, Value, encoding_of_page, message, value
+from tests import compound
 from tests.outlook import SAMPLES, pst
 
 if TYPE_CHECKING:
@@ -193,6 +197,123 @@ def test_what_is_no_outlook_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(pst()[:100_000])
     with pytest.raises(RefusedToStart, match="scanpst"):
         open_sources([str(path)], Asked())
+
+
+def test_a_time_that_stands_for_never_is_none() -> None:
+    never = (2**63 - 1).to_bytes(8, "little")
+    assert value(0x40, never, "cp1252") is None
+
+
+@pytest.mark.parametrize(
+    ("page", "charset"),
+    [(50220, "iso2022_jp"), (51932, "euc_jp"), (54936, "gb18030"), (51949, "euc_kr"),
+     (21866, "koi8-u"), (10000, "mac-roman")],
+)  # fmt: skip
+def test_html_is_read_in_the_encoding_whose_number_is_kept(page: int, charset: str) -> None:
+    text = {"koi8-u": "Ґанок", "mac-roman": "Größe", "euc_kr": "한국"}.get(charset, "日本")
+    html = f"<p>{text}</p>".encode(charset)
+    assert read(Item({0x1013: html, 0x3FDE: page})).get_content() == f"<p>{text}</p>"
+
+
+def test_headers_that_are_none_do_not_take_for_ever() -> None:
+    assert b"a" * 100 not in message(Item({0x7D: "a" * 300_000}))
+
+
+def test_a_clear_signed_message_is_what_was_signed_and_by_whom() -> None:
+    entity = (
+        b'Content-Type: multipart/signed; protocol="application/pkcs7-signature";\r\n'
+        b'\tmicalg=sha-256; boundary="b"\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nsigned\r\n'
+        b"--b\r\nContent-Type: application/pkcs7-signature; name=smime.p7s\r\n\r\nx\r\n--b--\r\n"
+    )
+    kept: dict[int, Value] = {0x3707: "smime.p7m", 0x370E: "multipart/signed", 0x3701: entity}
+    properties: dict[int, Value] = {0x1A: "IPM.Note.SMIME.MultipartSigned", 0x37: "about"}
+    found = read_email(message(Item(properties, [], [Attached(kept)])))
+    assert (found.subject, found.text.strip()) == ("about", "signed")
+    broken = Attached({**kept, 0x3701: b"no such entity"})
+    (left,) = read(Item({**properties, 0x1000: "copy"}, [], [broken])).iter_attachments()
+    assert left.get_content() == b"no such entity"
+
+
+def test_what_is_too_deep_to_be_read_is_a_record_that_says_so(tmp_path: Path) -> None:
+    held = compound.message("innermost")
+    for _ in range(230):
+        held = compound.message("between", inside=held)
+    (tmp_path / "deep.msg").write_bytes(compound.msg("outer", inside=held))
+    (tmp_path / "well.msg").write_bytes(compound.msg("fine"))
+    deep, well = opened(tmp_path)
+    assert "no Outlook message can be read in it" in (deep.flaw or "")
+    assert read_email(well.raw or b"").text.strip() == "fine"
+
+
+def test_a_message_file_of_another_kind_says_which(tmp_path: Path) -> None:
+    (tmp_path / "a.msg").write_bytes(compound.msg("Ada", "IPM.Contact"))
+    (record,) = opened(tmp_path / "a.msg")
+    assert "'IPM.Contact'" in (record.flaw or "")
+
+
+def test_a_disk_that_fails_stops_the_run_and_makes_no_dead_letter(tmp_path: Path) -> None:
+    path = tmp_path / "mail.pst"
+    path.write_bytes(pst())
+    (source,) = open_sources([str(path)], Asked())
+    records = source.records()
+    next(records)
+    fail(path, tmp_path)
+    with pytest.raises(StoppedResumable, match=r"mail.pst: can't be read: Is a directory. Resume"):
+        next(records)
+
+
+def fail(path: Path, folder: Path) -> None:
+    """Whoever has the file open gets an error from the system when it is read."""
+    there = os.open(folder, os.O_RDONLY)
+    for each in Path("/proc/self/fd").iterdir():
+        if each.is_symlink() and os.path.realpath(each) == str(path):
+            os.dup2(there, int(each.name))
+    os.close(there)
+
+
+@dataclass
+class FakeFolder:
+    """A folder as pypff shows it; its messages are none that can be read."""
+
+    identifier: int
+    name: str | None
+    number_of_sub_messages: int = 0
+    below: tuple[FakeFolder, ...] = ()
+
+    @property
+    def number_of_sub_folders(self) -> int:
+        return len(self.below)
+
+    def get_sub_folder(self, number: int) -> FakeFolder:
+        return self.below[number]
+
+    def get_sub_message(self, number: int) -> Never:
+        raise OSError(f"no message {number}. And where in libpff that was.")
+
+
+def test_what_lies_at_the_top_or_in_a_folder_without_a_name_is_not_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nameless = FakeFolder(4, None, 1, (FakeFolder(5, "a/b", 2),))
+    hidden = FakeFolder(9, "Search Root", 7)
+    top = FakeFolder(3, "Top of Personal Folders", 1, (nameless,))
+    entry = SimpleNamespace(entry_type=0x35E0, data=bytes(20) + (3).to_bytes(4, "little"))
+    file = SimpleNamespace(
+        root_folder=FakeFolder(1, None, 0, (hidden, top)),
+        message_store=SimpleNamespace(record_sets=[SimpleNamespace(entries=[entry])]),
+        open=lambda _: None,
+        close=lambda: None,
+    )
+    monkeypatch.setitem(sys.modules, "pypff", SimpleNamespace(file=lambda: file))
+    (tmp_path / "a.pst").write_bytes(pst())
+    records = opened(tmp_path / "a.pst")
+    assert [each.folder for each in records] == [
+        "Top of Personal Folders", "unnamed", "unnamed/a_b", "unnamed/a_b",
+    ]  # fmt: skip
+    assert {each.flaw for each in records} == {
+        "this item can't be read: no message 0. Let Outlook's scanpst mend the file",
+        "this item can't be read: no message 1. Let Outlook's scanpst mend the file",
+    }
 
 
 def test_without_the_packages_both_ways_are_named(
