@@ -97,7 +97,7 @@ def test_killed_at_any_sync_of_the_disk(
         if words == load and cli("status", RUN).code != 2:
             words = ["resume", RUN]
     assert words != load
-    assert remote.books()["creates_seen"] > 20, "no kill was in the midst of it"
+    assert remote.books()["creates_seen"] >= 10, "no kill was in the midst of it"
     summary = cli(*words, *FAST).summary()
     assert summary["read"] == 3_000
     check_books(cli, remote, summary, keyed=not portal, cuts=len(whens))
@@ -124,7 +124,7 @@ def test_a_disk_that_breaks_in_mid_run_stops_it_resumable(
         assert "the journal can't be written" in stopped.err, fault
         assert f"Go on with it: bulkload resume {RUN}" in stopped.err
         words = ["resume", RUN]
-    assert remote.books()["creates_seen"] > 20, "no fault was in the midst of it"
+    assert remote.books()["creates_seen"] >= 10, "no fault was in the midst of it"
     summary = cli(*words, *FAST).summary()
     assert summary["read"] == 3_000
     check_books(cli, remote, summary, keyed=not portal, cuts=len(BROKEN))
