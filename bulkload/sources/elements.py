@@ -90,7 +90,7 @@ def read_elements(stream: Stream, number: int, limit: int) -> Iterator[Line]:
                     size, begun = 0, at
             elif depth:
                 depth -= 1
-            else:
+            elif sign == 0x5D:  # a brace too many is part of the element
                 take(block[begun : at - 1])
                 if size > limit or b"".join(held).strip(BLANKS):
                     yield element()

@@ -91,6 +91,8 @@ def test_whatever_the_bytes_nothing_is_lost(content: bytes, size: int) -> None:
         (b"", [(0, b"", "does not end")]),
         (b"1] x", [(0, b"1", None), (3, b"x", "more behind the array's end")]),
         (b"{} {}]", [(0, b"{} {}", None)]),
+        (b"1}, 2]", [(0, b"1}", None), (4, b"2", None)]),
+        (b"}", [(0, b"}", "does not end")]),
     ],
 )
 def test_arrays_that_are_none(
