@@ -61,9 +61,6 @@ class ArchivedSource(MessageFiles):
     def listing(self) -> None:
         """What binds it is the archive."""
 
-    def extended(self, *_: object) -> None:
-        """Archives are made whole."""
-
     def still(self, bound: dict[str, Any]) -> bool:
         return self.fingerprint() == bound
 

@@ -75,18 +75,20 @@ class MessageFiles:
 
     def listing(self) -> Sequence[str] | None:
         """What a later life needs to know the source by; None: its fingerprint is enough."""
-        return self.names()
+        return self.names() if self._kept is None else self._kept
 
     def extended(
         self,
         earlier: Iterable[Source],
         last: Position | None,  # noqa: ARG002  # names are all that is needed
     ) -> Self | None:
-        """The messages that came since; see `protocols.Growing`."""
+        """The messages that came since; see `protocols.Growing`. What is one file has none."""
+        if self.listing() is None:
+            return None
         known: set[str] = set()
         for each in earlier:
-            if isinstance(each, MessageFiles) and each._kept is not None:  # noqa: SLF001  # one class
-                known.update(each._kept)  # noqa: SLF001  # as above
+            if isinstance(each, MessageFiles):
+                known.update(each.listing() or ())
         now = type(self)(self.path, self.name, **self.options())
         came = [name for name in now.found() if name not in known]
         return type(self)(self.path, self.name, **self.options(), listing=came) if came else None

@@ -46,6 +46,18 @@ def test_a_single_file_is_a_source_of_one(tmp_path: Path) -> None:
     assert record.raw == b"Subject: a.eml\n\n"
 
 
+def test_a_single_file_has_nothing_that_came_since(tmp_path: Path) -> None:
+    (tmp_path / "one.eml").write_bytes(b"Subject: one\n\n")
+    source = EmlSource(tmp_path / "one.eml")
+    assert source.extended([source], None) is None
+    whole = EmlSource(tmp_path)
+    earlier = EmlSource(tmp_path, listing=whole.listing())
+    (tmp_path / "two.eml").write_bytes(b"Subject: two\n\n")
+    came = EmlSource(tmp_path).extended([earlier], None)
+    assert came is not None
+    assert came.names() == ["two.eml"]
+
+
 def test_a_resume_opens_nothing_before_its_position(tmp_path: Path) -> None:
     write(tmp_path, "a.eml", "b.eml", "c.eml")
     source = EmlSource(tmp_path)
