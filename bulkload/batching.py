@@ -142,27 +142,32 @@ class _Open:
     def empty(self) -> bool:
         return not (self.entries or self.letters or self.skips)
 
-    def full_for(self, each: Entry | Letter | Skip) -> bool:
-        if self.held + _weight(each) > HELD_BYTES:
+    def takes(self, each: Entry | Letter | Skip) -> bool:
+        """Add it, unless there is no room for it: an empty one has room for anything."""
+        if isinstance(each, Entry):
+            size, held = self.size + each.weight, self.held + len(each.record.raw or b"")
+            full = (
+                len(self.entries) >= self.max_records
+                or size > self.max_bytes
+                or held > HELD_BYTES
+                or each.trace_id in self.traces
+            )
+            if full and not self.empty:
+                return False
+            self.entries.append(each)
+            self.traces.add(each.trace_id)
+            self.size, self.held = size, held
             return True
-        if not isinstance(each, Entry):
-            return len(self.letters) + len(self.skips) >= self.max_records
-        return (
-            len(self.entries) >= self.max_records
-            or self.size + each.weight > self.max_bytes
-            or each.trace_id in self.traces
-        )
-
-    def add(self, each: Entry | Letter | Skip) -> None:
+        held = self.held + (len(each.line) if isinstance(each, Letter) else 0)
+        full = len(self.letters) + len(self.skips) >= self.max_records or held > HELD_BYTES
+        if full and not self.empty:
+            return False
         if isinstance(each, Letter):
             self.letters.append(each)
-        elif isinstance(each, Skip):
-            self.skips.append(each)
         else:
-            self.entries.append(each)
-            self.size += each.weight
-            self.traces.add(each.trace_id)
-        self.held += _weight(each)
+            self.skips.append(each)
+        self.held = held
+        return True
 
     def batch(self, asks: Iterable[Address] = ()) -> Batch:
         return Batch(
@@ -193,16 +198,16 @@ class _Waiting:
         return (
             len(self.asks) + more > MOST_ASKED
             or len(self.entries) >= self.most
-            or self.held + _weight(each) > HELD_BYTES
+            or self.held + len(each.record.raw or b"") > HELD_BYTES
         )
 
     def overtaken(self, ordinal: int) -> bool:
-        return bool(self.entries) and ordinal - self.entries[0].ordinal > LONGEST_WAIT
+        return ordinal - self.entries[0].ordinal > LONGEST_WAIT
 
     def add(self, each: Entry, new: Sequence[Address]) -> None:
         self.entries.append(each)
         self.asks.update({who.email: who for who in new})
-        self.held += _weight(each)
+        self.held += len(each.record.raw or b"")
 
     def leave(self, start: Callable[[], _Open]) -> Iterator[Batch]:
         """All that wait, in batches: the first of them asks for all their people."""
@@ -213,10 +218,10 @@ class _Waiting:
         self.entries, self.asks, self.held = [], {}, 0
         now = start()
         for each in entries:
-            if not now.empty and now.full_for(each):
+            if not now.takes(each):
                 yield now.batch(asks)
                 now, asks = start(), ()
-            now.add(each)
+                now.takes(each)
         if not now.empty:
             yield now.batch(asks)
 
@@ -247,7 +252,7 @@ def batches(
         if relabel is not None and isinstance(each, Skip) and each.labels:
             for entries in (now.entries, waiting.entries):
                 _relabel(entries, each, relabel)
-        if waiting.overtaken(each.ordinal):
+        if waiting.entries and waiting.overtaken(each.ordinal):
             yield from waiting.leave(start)
         if isinstance(each, Entry) and each.people and (new := waiting.new(each)):
             if waiting.full_for(each, new):
@@ -256,10 +261,13 @@ def batches(
             if new:
                 waiting.add(each, new)
                 continue
-        if not now.empty and (gap or now.full_for(each)):
+        if gap and not now.empty:
             yield now.batch()
             now = start()
-        now.add(each)
+        if not now.takes(each):
+            yield now.batch()
+            now = start()
+            now.takes(each)
     if not now.empty:
         yield now.batch()
     yield from waiting.leave(start)
@@ -271,9 +279,3 @@ def _relabel(
     for at, entry in enumerate(entries):
         if entry.ordinal == skip.first:
             entries[at] = relabel(entry, skip.labels)
-
-
-def _weight(each: Entry | Letter | Skip) -> int:
-    if isinstance(each, Entry):
-        return len(each.record.raw or b"")
-    return len(each.line) if isinstance(each, Letter) else 0

@@ -98,7 +98,7 @@ class Intake:
         if batch.letters or batch.skips:
             await self._parts.journal.bury(batch.letters, batch.skips)
             self._ledger.count(dead=len(batch.letters), skipped=len(batch.skips))
-        self._ledger.leave_out(sum(entry.files for entry in batch.entries))
+        self._ledger.leave_out(sum([entry.files for entry in batch.entries]))
         if not batch.entries:
             return Pulled(())
         load = Load(Batch(batch.entries))

@@ -24,6 +24,8 @@ from bulkload.sources.ndjson import BOM
 from bulkload.written import member
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bulkload.model import Record
 
 _NAMED_BY = ("message-id", "date", "from")
@@ -45,6 +47,16 @@ def key_of(record: Record, field: str | None = None) -> str:
     if record.kind == "row":
         return _of_row(record.fields if record.flaw is None else None, record.raw, field)
     return _of_bytes(record.kind, record.raw, field)
+
+
+def key_of_line(raw: bytes, properties: Mapping[str, str], field: str | None) -> str:
+    """The key of an NDJSON line whose properties are read already, and are text; "" where `field`
+    holds none.
+    """
+    if field is None:
+        return _hashed(_trimmed(raw))
+    text = properties.get(field, "").strip()
+    return _hashed(text.encode()) if text else ""
 
 
 def _of_bytes(kind: str, raw: bytes, field: str | None) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import orjson
 
+from bulkload import passthrough
 from bulkload.batching import LINK_BYTES, Entry, Letter, Skip
 from bulkload.errors import RecordError
 from bulkload.hubspot.wire import ENVELOPE_BYTES
@@ -65,7 +66,28 @@ class Maker:
 
     def make(self, ordinal: int, source: int, record: Record) -> Entry | Letter | Skip:
         """What becomes of one record."""
+        if record.kind == "json" and self.rules.columns is None:
+            passed = self._passed(ordinal, source, record)
+            if passed is not None:
+                return passed
         return self.look(ordinal, source, record)[0]
+
+    def _passed(self, ordinal: int, source: int, record: Record) -> Entry | None:
+        """The entry of a line that needs no mapping; None where it takes a closer look."""
+        raw = record.raw
+        if raw is None or record.flaw is not None:
+            return None
+        properties = passthrough.properties_of(raw)
+        if properties is None:
+            return None
+        key = passthrough.marked(properties, raw, self.run, self.marks, self.key_field)
+        if key is None:
+            return None
+        trace = f"{self.run}-{ordinal}"
+        body = passthrough.body(properties, trace)
+        if len(body) + ENVELOPE_BYTES > self.max_bytes:
+            return None
+        return Entry(ordinal, source, record.position, trace, body, record, key)
 
     def look(
         self, ordinal: int, source: int, record: Record

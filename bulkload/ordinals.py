@@ -69,6 +69,11 @@ class Covered:
         return at >= 0 and ordinal <= self._lasts[at]
 
     @property
+    def end(self) -> int:
+        """Nothing from here on is covered."""
+        return self._lasts[-1] + 1 if self._lasts else 0
+
+    @property
     def low_water(self) -> int:
         return self._lasts[0] + 1 if self._firsts and self._firsts[0] == 0 else 0
 

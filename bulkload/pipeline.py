@@ -201,7 +201,8 @@ class Pipeline:
         try:
             if attempt is None:
                 load = replace(load, since=self._parts.traffic.remote.at_least())
-                attempt = await journal.intend(load.batch, wire.digest(load.batch), load.since)
+                digest = wire.digest(load.batch, request)
+                attempt = await journal.intend(load.batch, digest, load.since)
             if self._gate.withdrawn(falls) if trial else self._gate.closed:
                 self._parts.traffic.give_back()
                 if trial and self._gate.tries(falls):

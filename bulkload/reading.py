@@ -75,20 +75,21 @@ class Reader:
         `settled`: so many records, of so many sources, which need not be opened for that. Where
         the index of keys was lost, it is filled again from the first record on.
         """
-        through = self._seen.through
+        through, end = self._seen.through, covered.end
         if through < seek[0]:
             seek = (0, 0, None)
         elif seek[1] < settled[1]:
             seek = (settled[0], settled[1], None)
-        records = (
-            each for each in self.numbered(*seek) if each[0] not in covered or each[0] >= through
-        )
+        records: Iterator[Numbered] = self.numbered(*seek)
+        if seek[0] < end:
+            records = (
+                each for each in records if each[0] >= min(end, through) or each[0] not in covered
+            )
         for (ordinal, source, record), made in self._made(records):
-            known = ordinal in covered
             first = None
             if isinstance(made, Entry) and made.key:
                 first = self._seen.first(made.key, ordinal)
-            if known:
+            if ordinal < end and ordinal in covered:
                 continue
             if isinstance(made, Entry) and first is not None:
                 yield Skip(ordinal, source, record.position, first, labels=made.labels)

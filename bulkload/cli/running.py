@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from contextlib import suppress
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from bulkload.summary import Summary
 
     Work = Callable[[asyncio.Event, Progress], Awaitable["E"]]
+
+
+GARBAGE = 20_000
+"""Objects that may be made before cycles among them are looked for: thousands are in flight at a
+time, hardly any in a cycle, and each look goes through them all."""
 
 
 class Ended(Protocol):
@@ -48,6 +54,7 @@ def attend(work: Work[E], params: dict[str, Any]) -> E:
     The first Ctrl-C or SIGTERM drains, the second aborts: what was in flight is then in
     doubt, and the next resume looks at it first.
     """
+    gc.set_threshold(GARBAGE)
     show = not (params["quiet"] or params["no_progress"])
     in_flight = params.get("max_in_flight") or 20
     with Progress(in_flight, show=show, verbose=params["verbose"]) as progress:

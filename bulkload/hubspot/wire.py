@@ -17,6 +17,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -39,12 +40,15 @@ def body(batch: Batch) -> bytes:
     return PREFIX + b",".join([entry.sent or entry.body for entry in batch.entries]) + SUFFIX
 
 
-def digest(batch: Batch) -> bytes:
+def digest(batch: Batch, request: bytes = b"") -> bytes:
     """What an attempt is recognised by when its batch is read again: the inputs as their records
     alone make them, since what is added may be another by then (a contact made meanwhile).
+
+    `request`: its body, where it is made already. Most have nothing added, and are that.
     """
-    inputs = PREFIX + b",".join([entry.body for entry in batch.entries]) + SUFFIX
-    return hashlib.sha256(inputs).digest()[:16]
+    if not request or any(map(attrgetter("sent"), batch.entries)):
+        request = PREFIX + b",".join([entry.body for entry in batch.entries]) + SUFFIX
+    return hashlib.sha256(request).digest()[:16]
 
 
 class Reply(NamedTuple):
@@ -151,6 +155,7 @@ _REFUSALS = frozenset({400, 401, 403, 409, 422, 451, 511})
 
 _FINE = re.compile(r"\.\d{3}")
 _ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
+_IDS = re.compile(r"\d{1,64}(?:,\d{1,64})*+", re.ASCII)
 
 
 def judge(batch: Batch, reply: Reply, key_property: str = "") -> Verdict:
@@ -283,16 +288,19 @@ def _judge_results(batch: Batch, reply: Reply, key_property: str) -> Verdict:
     results, errors = answer.get("results"), answer.get("errors") or []
     if not isinstance(results, list) or not isinstance(errors, list):
         return Doubtful(unreadable(reply, "list of results"))
+    completed = answer.get("completedAt")
+    completed = completed if isinstance(completed, str) else ""
+    if not errors and (everyone := _all_made(batch, results)):
+        return Outcomes(everyone, (), worked_s=_worked(answer), completed=completed)
     listed = [r for r in results if isinstance(r, dict) and record_id(r.get("id"))]
     made = list({str(r["id"]): r for r in listed}.values())  # a record listed twice is one
     if answer.get("status", "COMPLETE") != "COMPLETE":
         errors = []  # the remote is not done: what it has not made yet is not refused
     tied, loose = tie(batch, made)
-    completed = answer.get("completedAt")
     rest = [e for e in batch.entries if e.ordinal not in tied]
     if loose and not errors and len(made) == len(batch.entries):
-        everyone = tuple((e.ordinal, "") for e in batch.entries)
-        return Outcomes(everyone, (), (), tuple(str(r["id"]) for r in made), _worked(answer))
+        nameless = tuple((e.ordinal, "") for e in batch.entries)
+        return Outcomes(nameless, (), (), tuple(str(r["id"]) for r in made), _worked(answer))
     refused = _refused(rest, errors, loose)
     taken = {
         entry.ordinal: refused[entry.ordinal]
@@ -307,8 +315,26 @@ def _judge_results(batch: Batch, reply: Reply, key_property: str) -> Verdict:
         tuple(loose),
         _worked(answer),
         tuple(taken.items()),
-        completed if isinstance(completed, str) else "",
+        completed,
     )
+
+
+def _all_made(batch: Batch, results: list[Any]) -> tuple[tuple[int, str], ...]:
+    """(ordinal, id) of each entry, where each has a result of its own by its trace id: the usual
+    answer, said at a glance. Empty where it takes a closer look.
+    """
+    if len(results) != len(batch.entries):
+        return ()
+    try:
+        made = {result["objectWriteTraceId"]: result["id"] for result in results}
+        pairs = [(entry.ordinal, made[entry.trace_id]) for entry in batch.entries]
+        ids = ",".join(made.values())
+    except (KeyError, TypeError):
+        return ()
+    several = len(set(made.values())) == len(pairs) == ids.count(",") + 1
+    if not (several and _IDS.fullmatch(ids)):
+        return ()
+    return tuple(sorted(pairs))
 
 
 def _refused(rest: Sequence[Entry], errors: list[Any], loose: list[str]) -> dict[int, Refusal]:

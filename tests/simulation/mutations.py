@@ -35,7 +35,7 @@ def _m(name: str, modes: str, file: str, *changes: tuple[str, str]) -> Mutation:
     return Mutation(name, modes, file, changes)
 
 
-INTEND = "attempt = await journal.intend(load.batch, wire.digest(load.batch), load.since)"
+INTEND = "attempt = await journal.intend(load.batch, digest, load.since)"
 SETTLE = "opened = await self._parts.journal.settle(at, step.settlement)"
 WRITE = "return await self._writer.write(lambda connection: _settle(connection, attempt, outcome))"
 APART = "await self._writer.write(lambda connection: _bury(connection, outcome.letters))"
