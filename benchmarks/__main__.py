@@ -1,4 +1,4 @@
-"""`python -m benchmarks [compare|memory|start|rate|moods|outages|hotspots|mbox|sources] [--quick]`.
+"""`python -m benchmarks [NAME] [--quick]`.
 
 Without a name: compare, start and rate. Exit code 1 where a promise is not kept.
 """
@@ -7,12 +7,24 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import compare, hotspots, mbox, memory, moods, outages, rate, sources, start
+from benchmarks import (
+    compare,
+    hotspots,
+    mbox,
+    memory,
+    millions,
+    moods,
+    outages,
+    rate,
+    sources,
+    start,
+)
 
 NAMED = {
     "compare": compare.main,
     "mbox": mbox.main,
     "memory": memory.main,
+    "millions": millions.main,
     "start": start.main,
     "rate": rate.main,
     "moods": moods.main,

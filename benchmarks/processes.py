@@ -50,11 +50,15 @@ def server_core() -> int | None:
 
 
 def environment() -> dict[str, str]:
-    """Ours without proxies and settings of bulkload, with a token that opens nothing."""
+    """Ours without proxies and settings of bulkload, with a token that opens nothing. Modules are
+    compiled once, as they are where somebody installs them, whatever is set here.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.lower().endswith("_proxy") and not name.startswith("BULKLOAD_")
+        if not name.lower().endswith("_proxy")
+        and not name.startswith("BULKLOAD_")
+        and name != "PYTHONDONTWRITEBYTECODE"
     }
     return {**kept, "HUBSPOT_ACCESS_TOKEN": "x"}
 

@@ -23,7 +23,8 @@ ARRIVALS = b"GET /benchmark/arrivals"
 
 TRACE = b'"objectWriteTraceId":'
 IDS = [b'{"id":"1%02d' % n for n in range(100)]
-"""How the results of a batch begin; the batch's own number follows and makes the id unique."""
+"""How the results of a batch begin; the batch's own number follows and makes the id unique, and
+as long as HubSpot's are."""
 
 WHEN = b"2024-01-01T00:00:00.000Z"
 AFTER_ID = (
@@ -58,7 +59,7 @@ def answer(status: bytes, body: bytes) -> bytes:
 def created(books: Books, body: bytes, began: bytes) -> bytes:
     """The answer to a batch create: one result for each trace id in `body`."""
     traces = [part.split(b'"', 2)[1] for part in body.split(TRACE)[1:]]
-    number = b"%d" % next(books.batches)
+    number = b"%09d" % next(books.batches)
     results = [
         b"%b%b%b%b%b" % (head, number, AFTER_ID, trace, AFTER_TRACE)
         for head, trace in zip(IDS, traces, strict=False)

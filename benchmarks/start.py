@@ -8,7 +8,8 @@ import sys
 from benchmarks import processes, records, results
 
 ROUNDS = 15
-HELP_MS = 200.0
+HELP_MS = 150.0
+FIRST_MS = 400.0
 
 
 def wall_ms(command: list[str]) -> float:
@@ -43,7 +44,8 @@ def main(*, quick: bool) -> int:
         bare.append(wall_ms(python("pass")))
         http.append(wall_ms(python("import aiohttp")))
         firsts.append(first_ms())
-    passed = statistics.median(helps) <= HELP_MS
+    first = statistics.median(first for first, _ in firsts)
+    passed = statistics.median(helps) <= HELP_MS and first <= FIRST_MS
     rows = [
         ["bulkload --help", results.spread(helps, ".0f")],
         ["python, nothing", results.spread(bare, ".0f")],
@@ -52,7 +54,10 @@ def main(*, quick: bool) -> int:
         ["load: first create", results.spread([create for _, create in firsts], ".0f")],
     ]
     print(results.table(("start", f"ms, median of {rounds} (least to most)"), rows))
-    print(f"{'PASS' if passed else 'FAIL'}: --help in at most {HELP_MS:.0f} ms")
+    print(
+        f"{'PASS' if passed else 'FAIL'}: --help in at most {HELP_MS:.0f} ms, a load's first "
+        f"request in {FIRST_MS:.0f}"
+    )
     measured = {
         "passed": passed,
         "help_ms": helps,

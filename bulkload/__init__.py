@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from bulkload.checking.checked import Checked
     from bulkload.errors import BulkloadError, RefusedToStart, StoppedForGood, StoppedResumable
     from bulkload.extending import extend
-    from bulkload.loader import load, resume, status
+    from bulkload.inquiry import status
+    from bulkload.loader import load, resume
     from bulkload.options import Options
     from bulkload.replaying import replay
     from bulkload.resolving import resolve
@@ -57,7 +58,7 @@ _HOMES = {
     "load": "loader",
     "resolve": "resolving",
     "resume": "loader",
-    "status": "loader",
+    "status": "inquiry",
     "replay": "replaying",
     "undo": "undoing",
     "Undone": "undoplan",

@@ -20,10 +20,11 @@ from bulkload.call import Access, Call
 from bulkload.deciding import fit, has_mail
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.events import Announcer, Said
+from bulkload.inquiry import existing
 from bulkload.journal import readers
 from bulkload.journal.journal import Journal
 from bulkload.life import carry_on
-from bulkload.loader import existing, refuse_undone
+from bulkload.loader import refuse_undone
 from bulkload.options import Options
 from bulkload.protocols import Growing
 from bulkload.rules import Rules

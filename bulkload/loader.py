@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from bulkload.call import Access, Call
 from bulkload.deciding import decide
 from bulkload.errors import RefusedToStart, StoppedResumable
+from bulkload.inquiry import existing
 from bulkload.journal import journal as journals
 from bulkload.journal import readers
 from bulkload.life import carry_on
@@ -155,21 +156,6 @@ def refuse_undone(directory: RunDir, facts: dict[str, Any]) -> None:
         )
 
 
-def existing(run: str | Path) -> RunDir:
-    """The directory of a committed run. Raises RefusedToStart where there is none."""
-    directory = RunDir(Path(run))
-    if directory.path.is_file():
-        directory = RunDir(directory.path.parent)
-    if not directory.path.is_dir():
-        raise RefusedToStart(f"{run}: there is no such run directory")
-    if not readers.is_committed(directory):
-        raise RefusedToStart(
-            f"{run}: no run was begun here (no journal.db with a run in it); start one with "
-            "bulkload load"
-        )
-    return directory
-
-
 def default_run(sources: Sequence[str | OwnSource]) -> Path:
     """bulkload-runs/ and a name made of the first source's."""
     if not sources:
@@ -253,26 +239,3 @@ async def start(
             f"{directory.path}: the run can't be begun ({why}); nothing was sent. "
             "Make room, or give another place with --run DIR"
         ) from None
-
-
-def status(run: str | Path) -> Summary:
-    """How a run stands, from its journal alone: live, or after the fact. Changes nothing.
-
-    `exit_code` 3 where it has not ended. Raises RefusedToStart or StoppedForGood.
-    """
-    directory = existing(run)
-    return standing(directory, readers.facts(directory))
-
-
-def under_way(run: str | Path) -> int:
-    """Records whose call has no recorded answer: sent now, or when the run was cut."""
-    return readers.under_way(existing(run))
-
-
-def doubts(run: str | Path) -> Iterator[dict[str, Any]]:
-    """The records in doubt, each with its place and when its batch was sent."""
-    directory = existing(run)
-    facts = readers.facts(directory)
-    names = [source["name"] for source in facts["sources"]]
-    for doubt in readers.doubts(directory):
-        yield {**doubt, "source": names[doubt["source"]], "run": facts["run_id"]}

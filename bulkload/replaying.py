@@ -19,10 +19,11 @@ import orjson
 from bulkload.call import Access, Call
 from bulkload.deciding import decide
 from bulkload.errors import RefusedToStart
+from bulkload.inquiry import existing
 from bulkload.journal import journal as journals
 from bulkload.journal import readers
 from bulkload.life import carry_on
-from bulkload.loader import existing, refuse_undone, start, uncommitted
+from bulkload.loader import refuse_undone, start, uncommitted
 from bulkload.options import DECIDE, Options
 from bulkload.rundir import RunDir, private
 from bulkload.sources.letters import LettersSource

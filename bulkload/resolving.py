@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from bulkload.call import Access, Call
 from bulkload.errors import RefusedToStart
+from bulkload.inquiry import existing
 from bulkload.journal import readers
 from bulkload.life import Word, believe, carry_on
-from bulkload.loader import existing, refuse_undone
+from bulkload.loader import refuse_undone
 from bulkload.options import Options
 from bulkload.ordinals import Covered
 from bulkload.sourcing import reopened

@@ -22,9 +22,9 @@ from bulkload.connecting import connected
 from bulkload.errors import StoppedForGood, StoppedResumable
 from bulkload.hubspot import account, archive, contacts, paths, wire
 from bulkload.hubspot.sink import Sink
+from bulkload.inquiry import existing
 from bulkload.journal import removals
 from bulkload.journal import undo as journals
-from bulkload.loader import existing
 from bulkload.proving import prove
 from bulkload.runlog import RunLog
 from bulkload.undoplan import Keep, Plan, Undone, plan

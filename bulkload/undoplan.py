@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkload.errors import BulkloadError, RefusedToStart, StoppedResumable
 from bulkload.hubspot import files
+from bulkload.inquiry import existing
 from bulkload.journal import readers, removals, undo
-from bulkload.loader import existing
 from bulkload.options import Options
 from bulkload.rundir import RunDir
 

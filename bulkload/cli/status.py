@@ -16,7 +16,7 @@ def command(run: Path, *, as_json: bool) -> int:
 
     The exit code is the run's: 0 all loaded, 1 with dead letters or doubts, 3 not finished.
     """
-    from bulkload.loader import status
+    from bulkload.inquiry import status
     from bulkload.report import words
 
     found = status(run)

@@ -262,6 +262,6 @@ def _letters(run_dir: Path) -> list[dict[str, Any]]:
 
 
 def _doubts(run_dir: Path) -> list[dict[str, Any]]:
-    from bulkload.loader import doubts
+    from bulkload.inquiry import doubts
 
     return list(doubts(run_dir))

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERSION = 3
-PAGE_BYTES = 4096
+PAGE_BYTES = 8192
+"""A hundred records' row takes 1.5 KB: of pages half as large every other one is half empty."""
 
 _DISK = frozenset(
     {
@@ -138,6 +139,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """A connection that may move to the writer's thread. Raises StoppedForGood if damaged."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
     try:
+        connection.execute(f"PRAGMA page_size={PAGE_BYTES}")  # of a file that is new
         for pragma, wanted in (("journal_mode=WAL", "wal"), ("synchronous=FULL", None)):
             (got,) = connection.execute(f"PRAGMA {pragma}").fetchone() or (None,)
             if wanted and got != wanted:

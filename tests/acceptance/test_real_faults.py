@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from bulkload.journal.schema import PAGE_BYTES
 from tests.acceptance.harness import Cli, Ended, Sandbox, ndjson, until
 
 FAST = ("--rate-limit", "100000/1s", "--no-progress", "--json")
@@ -365,10 +366,10 @@ def damage(run: Path, kind: str) -> None:
     content = bytearray(journal.read_bytes())
     match kind:
         case "page":
-            at = content.index(ids[len(ids) // 2][:500]) // 4096 * 4096
-            content[at : at + 4096] = bytes(range(256)) * 16
+            at = content.index(ids[len(ids) // 2][:500]) // PAGE_BYTES * PAGE_BYTES
+            content[at : at + PAGE_BYTES] = bytes(range(256)) * (PAGE_BYTES // 256)
         case "half":
-            del content[len(content) // 8192 * 4096 :]
+            del content[len(content) // PAGE_BYTES // 2 * PAGE_BYTES :]
         case "header":
             content[:100] = bytes(100)
     journal.write_bytes(content)

@@ -391,8 +391,8 @@ def test_a_damaged_page_stops_for_good(run: RunDir) -> None:
     asyncio.run(fills())
     size = run.journal.stat().st_size
     with run.journal.open("r+b") as file:
-        for page in range(3, size // 4096):
-            file.seek(page * 4096)
+        for page in range(3, size // schema.PAGE_BYTES):
+            file.seek(page * schema.PAGE_BYTES)
             file.write(os.urandom(64))
     with pytest.raises(StoppedForGood, match="damaged"):
         restored(run)

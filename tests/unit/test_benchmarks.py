@@ -17,6 +17,7 @@ from benchmarks import (
     compare,
     hotspots,
     memory,
+    millions,
     moods,
     processes,
     rate,
@@ -141,6 +142,12 @@ def test_growth_leaves_the_first_fifth_out() -> None:
     assert memory.growth(rising, 100) == pytest.approx(60.5)
 
 
+def test_a_pace_is_that_of_the_records_between() -> None:
+    seen = [millions.Seen(s, answered, 50.0) for s, answered in ((0, 0), (1, 10), (3, 20), (4, 40))]
+    assert millions.pace(seen, 10, 20) == 5.0
+    assert millions.pace(seen, 15, 40) == 20.0
+
+
 def test_a_ratio_is_formed_within_its_round() -> None:
     def loaded(client: str, number: int, wall_s: float) -> compare.Loaded:
         return compare.Loaded(client, number, 1100, wall_s + 1, 2.0, 1.0, 1.0, 50.0, 0.0)
@@ -233,6 +240,11 @@ def figures() -> list[str]:
         for each in one["figures"]:
             measured = f"{each['figure']} | {each['must']}".replace("%", " %")
             said.append(f"| {one['scenario']} | {each['what']} | {measured} |")
+    many = kept("millions")
+    most = (millions.MOST_MB, millions.JOURNAL_BYTES, millions.RESUME_S, millions.STATUS_S)
+    for (what, figure), bound in zip(many["figures"].items(), most, strict=True):
+        said.append(f"| {what} | {figure:.1f} | ≤ {bound:g} |")
+    said.append(f"beside the second | {many['last_tenth_to_second']:.2f} | ≥ 0.9 |")
     mail = kept("mbox")
     said += [f"{mail[name]:,} " for name in ("per_s", "broken", "split_per_s")]
     for name in MEASURED:
@@ -251,7 +263,17 @@ def test_the_page_says_what_was_measured() -> None:
 
 
 def test_what_is_kept_was_measured_in_full_and_names_no_place() -> None:
-    for name in ("compare", "memory", "start", "rate", "moods", "hotspots", "mbox", "sources"):
+    for name in (
+        "compare",
+        "memory",
+        "millions",
+        "start",
+        "rate",
+        "moods",
+        "hotspots",
+        "mbox",
+        "sources",
+    ):
         assert kept(name)["quick"] is False
     text = b"".join(path.read_bytes() for path in results.PLACE.glob("*.json"))
     assert b"/tmp" not in text
