@@ -126,7 +126,7 @@ class Remote:
     def opened(self, size: int, mark: dict[str, str]) -> Any:
         """A file of fsspec's. Raises what that does; StoppedForGood where it is another by now."""
         if self._store.scheme == "sftp":
-            return self._store.system.open(self._path, "rb")
+            return _quiet(self._store.system.open(self._path, "rb"))
         more: dict[str, Any] = {}
         if self._store.web:
             more["size"] = size
@@ -201,6 +201,20 @@ class _Reader:
         if file is not None:
             with suppress(Exception):  # it was only read from
                 file.close()
+
+
+def _quiet(file: Any) -> Any:
+    """Paramiko asks ahead in a thread, which has nobody to raise to: where the line breaks
+    meanwhile, a traceback would be shown of what the reader sees anyway, who tries again.
+    """
+    asks = file._prefetch_thread  # noqa: SLF001  # paramiko gives no other way to it
+
+    def ask(*what: Any) -> None:
+        with suppress(OSError, EOFError):
+            asks(*what)
+
+    file._prefetch_thread = ask  # noqa: SLF001  # as above
+    return file
 
 
 def _mark(info: dict[str, Any]) -> dict[str, str]:

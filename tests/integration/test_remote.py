@@ -16,6 +16,8 @@ from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.sources import Asked, describe, open_sources, reopen
 from bulkload.sources import ranges as ranges_module
 from bulkload.sources.detect import kept
+from bulkload.sources.ndjson import NdjsonSource
+from bulkload.sources.remote import Remote
 from tests.remotes import S3, SSHD, Sftp, Web, line, s3_server, sftp_server, web_server
 
 if TYPE_CHECKING:
@@ -242,6 +244,21 @@ def test_sftp_reads_by_key_from_a_server_that_is_known(sftp: Sftp, tmp_path: Pat
     assert lines(more) == [b'{"n": 3000}']
     with pytest.raises(RefusedToStart, match="there is no such file"):
         opened(f"{address}/3.ndjson")
+
+
+def test_sftps_thread_that_asks_ahead_shows_no_traceback_where_the_line_broke(
+    sftp: Sftp, tmp_path: Path
+) -> None:
+    (tmp_path / "1.ndjson").write_bytes(NDJSON)
+    sftp.believe()
+    (source,) = opened(sftp.address(tmp_path / "1.ndjson"))
+    assert isinstance(source, NdjsonSource)
+    assert isinstance(source.place, Remote)
+    file = source.place.opened(0, {})
+    file.sftp.sock.close()
+    with pytest.raises(OSError, match="closed"):
+        type(file)._prefetch_thread(file, [(0, 10)], None)
+    file._prefetch_thread([(0, 10)], None)
 
 
 def test_sftp_goes_on_after_its_line_broke(
