@@ -105,7 +105,8 @@ class Associating:
         asking = tuple(dict.fromkeys(self._asked.values()))
         for each in asking:
             each.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
+        if asking:  # of nothing, gather looks for a loop, and makes one where none runs any more
+            await asyncio.gather(*asking, return_exceptions=True)
 
     def _letter(self, entry: Entry, found: Sequence[str]) -> Letter:
         pairs = zip(entry.people, found, strict=True)

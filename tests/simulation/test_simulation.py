@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
 from itertools import product
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.simulation.world import MODES, PEOPLED, World
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 PORTION = 50
+
+
+@pytest.fixture(autouse=True)
+def _no_loop_but_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A life that is buried asks for no loop: asyncio would make one, and nobody would close it."""
+    asked = []
+
+    def ask(policy: object) -> None:
+        asked.append(policy)
+
+    monkeypatch.setattr(type(asyncio.get_event_loop_policy()), "get_event_loop", ask)
+    yield
+    assert not asked, "a loop was looked for where none runs"
 
 
 @pytest.mark.parametrize(
