@@ -151,9 +151,11 @@ class Server:
 
 
 @contextmanager
-def answer_server(delay_s: float = 0.0) -> Iterator[Server]:
-    """An answer server on the core that the clients don't use."""
+def answer_server(delay_s: float = 0.0, *, marked: bool = False) -> Iterator[Server]:
+    """An answer server on the core that the clients don't use. `marked`: see `server.Books`."""
     command = [sys.executable, "-m", "benchmarks.server", "--delay", str(delay_s)]
+    if marked:
+        command.append("--marked")
     process = spawn(command, server_core(), stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""What is loaded: NDJSON lines in HubSpot's input shape, about 1 KB each, none like another."""
+"""What is loaded: NDJSON lines in HubSpot's input shape, or flat, none like another."""
 
 from __future__ import annotations
 
@@ -9,17 +9,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import orjson
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LINE_BYTES = 1024
+MAIL_BYTES = 4096
 WORDS = ("order", "invoice", "meeting", "notes", "shipment", "price", "offer", "thanks", "review")
+BEYOND_ASCII = ("Grüße", "déjà", "naïve", "Straße", "señor", "Zürich", "—", "“offer”", "東京", "😀")
+KINDS = 64
 
 
 def lines(count: int, size: int = LINE_BYTES) -> Iterator[bytes]:
-    """`count` lines of exactly `size` bytes with their line feed, the same at every call."""
+    """`count` lines of exactly `size` bytes with their line feed, the same at every call: plain
+    text, the cheapest that a line can be.
+    """
     rng = random.Random(1)
-    texts = [" ".join(rng.choices(WORDS, k=size // 4)).encode() for _ in range(64)]
+    texts = [" ".join(rng.choices(WORDS, k=size // 4)).encode() for _ in range(KINDS)]
     for number in range(count):
         head = (
             b'{"properties":{"hs_timestamp":"%d","hs_email_direction":"EMAIL",'
@@ -27,7 +34,46 @@ def lines(count: int, size: int = LINE_BYTES) -> Iterator[bytes]:
             % (1_700_000_000_000 + number * 1000, number)
         )
         room = size - len(head) - len(b'"}}\n')
-        yield b'%b%b"}}\n' % (head, texts[number % 64][:room])
+        yield b'%b%b"}}\n' % (head, texts[number % KINDS][:room])
+
+
+def mail_lines(count: int, *, flat: bool = False) -> Iterator[bytes]:
+    """`count` lines of about `MAIL_BYTES` as an export of mail has them: text in lines, HTML with
+    quotes, headers as JSON in a string; every other one is not ASCII. `flat`: columns of the
+    user's own names, which are mapped.
+    """
+    rng = random.Random(2)
+    ends = [_ending(rng, WORDS if n % 2 else WORDS + BEYOND_ASCII) for n in range(KINDS)]
+    head = b"{" if flat else b'{"properties":{'
+    tail = b"\n" if flat else b"}\n"
+    for number in range(count):
+        yield (
+            b'%b"hs_timestamp":"%d","hs_email_subject":"Re: order no. %d",'
+            b'"hs_email_message_id":"<%d.order@mail.example.org>",%b%b'
+            % (
+                head,
+                1_700_000_000_000 + number * 1000,
+                number,
+                number,
+                ends[number % KINDS],
+                tail,
+            )
+        )
+
+
+def _ending(rng: random.Random, words: tuple[str, ...]) -> bytes:
+    text = "\r\n".join(" ".join(rng.choices(words, k=10)) for _ in range(22))
+    rows = (" ".join(rng.choices(words, k=10)) for _ in range(17))
+    markup = "".join(f'<p style="margin:0" class="x">{row}</p>\n' for row in rows)
+    people = {"from": {"email": "ann@example.org"}, "to": [{"email": "bob@example.org"}]}
+    rest = {
+        "hs_email_direction": "EMAIL",
+        "hs_email_status": "SENT",
+        "hs_email_headers": orjson.dumps(people).decode(),
+        "hs_email_text": text,
+        "hs_email_html": markup,
+    }
+    return orjson.dumps(rest)[1:]
 
 
 @contextmanager
@@ -43,4 +89,10 @@ def scratch() -> Iterator[Path]:
 def write(path: Path, count: int, size: int = LINE_BYTES) -> Path:
     with path.open("wb") as file:
         file.writelines(lines(count, size))
+    return path
+
+
+def write_mail(path: Path, count: int, *, flat: bool = False) -> Path:
+    with path.open("wb") as file:
+        file.writelines(mail_lines(count, flat=flat))
     return path

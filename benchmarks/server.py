@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 CREATE = b"POST /crm/v3/objects/emails/batch/create"
 ACCOUNT = b"GET /account-info/v3/details"
 EMAILS = b"GET /crm/v3/objects/emails"
+PROPERTY = b"GET /crm/v3/properties/emails/"
 COUNTS = b"GET /benchmark/counts"
 ARRIVALS = b"GET /benchmark/arrivals"
 
@@ -35,10 +36,14 @@ AFTER_TRACE = b'"}'
 
 
 class Books:
-    """What arrived: (monotonic time, whether it was a batch create), and records answered."""
+    """What arrived: (monotonic time, whether it was a batch create), and records answered.
 
-    def __init__(self, delay_s: float) -> None:
+    `marked`: the portal has the properties that hold a record's key and run.
+    """
+
+    def __init__(self, delay_s: float, *, marked: bool = False) -> None:
         self.delay_s = delay_s
+        self.marked = marked
         self.arrivals: list[tuple[float, bool]] = []
         self.records = 0
         self.batches = itertools.count(1)
@@ -78,6 +83,9 @@ def read(books: Books, head: bytes) -> bytes:
         return answer(b"200 OK", b'{"portalId":1,"accountType":"STANDARD","timeZone":"UTC"}')
     if head.startswith(EMAILS):
         return answer(b"200 OK", b'{"results":[]}')
+    if books.marked and head.startswith(PROPERTY):
+        unique = b"true" if head.startswith(PROPERTY + b"bulkload_key") else b"false"
+        return answer(b"200 OK", b'{"type":"string","hasUniqueValue":%b}' % unique)
     if head.startswith(COUNTS):
         return answer(b"200 OK", b'{"records":%d}' % books.records)
     if head.startswith(ARRIVALS):
@@ -157,7 +165,9 @@ async def serve(books: Books) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="The answer server, on a free loopback port.")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds each create takes")
-    asyncio.run(serve(Books(parser.parse_args().delay)))
+    parser.add_argument("--marked", action="store_true", help="the portal has a key property")
+    given = parser.parse_args()
+    asyncio.run(serve(Books(given.delay, marked=given.marked)))
 
 
 if __name__ == "__main__":
