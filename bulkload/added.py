@@ -16,7 +16,7 @@ from bulkload.mail.cut import LONGEST
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from bulkload.batching import Entry
+    from bulkload.batch import Entry
 
 TEXT, HTML = "hs_email_text", "hs_email_html"
 TO_CONTACT = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 198}

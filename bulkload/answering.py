@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from bulkload import verdict
-from bulkload.batching import Skip
+from bulkload.batch import Skip
 from bulkload.hubspot.refusals import Refusal
 from bulkload.journal.settlement import Settlement
 from bulkload.settling import Step, halves, letters_of, refusal
@@ -20,7 +20,7 @@ from bulkload.settling import Step, halves, letters_of, refusal
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from bulkload.batching import Entry
+    from bulkload.batch import Entry
     from bulkload.hubspot.lookup import Found
     from bulkload.settling import Load, Question, Rules
     from bulkload.verifying import Sighting

@@ -21,7 +21,7 @@ from bulkload.model import MAX_INPUTS
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from bulkload.batching import Batch, Entry, Letter
+    from bulkload.batch import Batch, Entry, Letter
     from bulkload.hubspot.wire import Reply
     from bulkload.model import Address
     from bulkload.options import UnknownContacts
@@ -66,6 +66,8 @@ class Associating:
 
     async def tie(self, batch: Batch) -> Tied:
         """The batch with links to its contacts, as soon as they are known. Raises Drained."""
+        if batch.plain:
+            return Tied(batch)
         open_ = [entry for entry in batch.entries if entry.people and not entry.tied]
         if not open_:
             return Tied(batch)

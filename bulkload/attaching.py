@@ -20,7 +20,7 @@ from bulkload.journal.files import File
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bulkload.batching import Batch, Entry, Letter
+    from bulkload.batch import Batch, Entry, Letter
     from bulkload.hubspot.archive import Trouble
     from bulkload.hubspot.wire import Reply
     from bulkload.model import Attachment
@@ -49,7 +49,7 @@ class Attaching:
 
     async def attach(self, batch: Batch) -> Attached:
         """The batch with the ids of its files. Raises Drained."""
-        if not (self._policy.uploads and any(entry.files for entry in batch.entries)):
+        if batch.plain or not self._policy.uploads or not any(e.files for e in batch.entries):
             return Attached(batch)
         entries: list[Entry] = []
         letters: list[Letter] = []

@@ -11,24 +11,19 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from bulkload import ordinals
+from bulkload.batch import Batch, Entry, Letter, Passed, Skip
 from bulkload.model import MAX_INPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from bulkload.model import Address, Position, Record
-
+    from bulkload.model import Address
 
 HELD_BYTES = 32 << 20
 """Most that a batch's records weigh as they were read: a message with its attachments may be
 a thousand times its body, and is kept for its dead letter. A larger one travels alone."""
-
-
-LINK_BYTES = 110
-"""What the association with one contact takes of a body, with room to spare."""
 
 MOST_ASKED = MAX_INPUTS
 """Addresses that one call asks for."""
@@ -43,94 +38,13 @@ REMEMBERED = 20_000
 """Addresses that are taken to be asked for already, in case no answer to them is seen yet."""
 
 
-class Entry(NamedTuple):
-    """One record of a batch: who it is, how to read it again, what is sent for it.
-
-    `body` is its input as JSON, the trace id included: what its record alone makes. `key` is its
-    key property's value, "" where the run has no such property. `people`: addresses whose contacts
-    it is to be tied to; `files`: how many attachments are to be uploaded with it, or are left out;
-    `labels`: those that it carries. `sent` is what is sent in place of `body` once something is
-    added; `tied`: its contacts are.
-    """
-
-    ordinal: int
-    source: int
-    position: Position
-    trace_id: str
-    body: bytes
-    record: Record
-    key: str = ""
-    people: tuple[Address, ...] = ()
-    files: int = 0
-    labels: tuple[str, ...] = ()
-    sent: bytes = b""
-    tied: bool = False
-
-    @property
-    def weight(self) -> int:
-        """Bytes of a request that it may take, with the links to its people."""
-        return len(self.sent or self.body) + 1 + LINK_BYTES * len(self.people)
-
-
-class Letter(NamedTuple):
-    """A dead letter, ready to be settled: its ordinal and its line of JSON."""
-
-    ordinal: int
-    source: int
-    position: Position
-    line: bytes
-
-
-class Skip(NamedTuple):
-    """A record that is left out: `first`, or the record `id` of the remote, has its key; or the
-    filter that `reason` names does not let it through. `labels`: of a duplicate, what the first
-    may not have.
-    """
-
-    ordinal: int
-    source: int
-    position: Position
-    first: int | None = None
-    id: str = ""
-    reason: str = ""
-    labels: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Records that travel together, with the letters and skips of those that fell out before.
-
-    `attempt` counts the times it was sent (0: never). `asks`: addresses that are to be asked for
-    before it, and those after it, are sent.
-    """
-
-    entries: tuple[Entry, ...]
-    letters: tuple[Letter, ...] = ()
-    attempt: int = 0
-    skips: tuple[Skip, ...] = ()
-    asks: tuple[Address, ...] = ()
-
-    @property
-    def covers(self) -> str:
-        return ordinals.pack(e.ordinal for e in self.entries)
-
-    def of(self, entries: Iterable[Entry]) -> Batch:
-        """These entries in place of its own, without letters."""
-        return Batch(tuple(entries), (), self.attempt)
-
-    def only(self, keep: set[int]) -> Batch:
-        """The entries whose ordinals are in `keep`, without letters."""
-        return self.of(e for e in self.entries if e.ordinal in keep)
-
-    def split(self, at: int) -> tuple[Batch, Batch]:
-        """The first `at` entries, and the others."""
-        return self.of(self.entries[:at]), self.of(self.entries[at:])
-
-
 @dataclass(slots=True)
 class _Open:
+    """A batch that is being filled. `passed` or `entries`, never both."""
+
     max_records: int
     max_bytes: int
+    passed: Passed | None = None
     entries: list[Entry] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
@@ -140,12 +54,13 @@ class _Open:
 
     @property
     def empty(self) -> bool:
-        return not (self.entries or self.letters or self.skips)
+        return not (self.passed or self.entries or self.letters or self.skips)
 
     def takes(self, each: Entry | Letter | Skip) -> bool:
         """Add it, unless there is no room for it: an empty one has room for anything."""
         if isinstance(each, Entry):
-            size, held = self.size + each.weight, self.held + len(each.record.raw or b"")
+            self._one_by_one()
+            size, held = self.size + each.weight, self.held + each.held
             full = (
                 len(self.entries) >= self.max_records
                 or size > self.max_bytes
@@ -169,9 +84,50 @@ class _Open:
         self.held = held
         return True
 
+    def takes_of(self, lines: Passed) -> int:
+        """Add as many of them as there is room for, from the first on; says how many."""
+        if not self.entries:
+            part, size, held = lines, self.size + lines.weight, self.held + lines.held
+            if self._overfull(len(lines), size, held):
+                part, _ = lines.split(self._fitting(lines))
+                size, held = self.size + part.weight, self.held + part.held
+            if not part:
+                return 0
+            if self.passed is None or self.passed.takes(part):
+                self.passed = self.passed or part
+                self.size, self.held = size, held
+                return len(part)
+        for taken, each in enumerate(lines):
+            if not self.takes(each):
+                return taken
+        return len(lines)
+
+    def _overfull(self, more: int, size: int, held: int) -> bool:
+        there = len(self.passed or ())
+        return there + more > self.max_records or size > self.max_bytes or held > HELD_BYTES
+
+    def _fitting(self, lines: Passed) -> int:
+        size, held = self.size, self.held
+        for at, (body, raw) in enumerate(zip(lines.bodies, lines.raws, strict=True)):
+            size += len(body) + 1
+            held += len(raw)
+            if self._overfull(at + 1, size, held):
+                return at or int(self.empty)
+        return len(lines)
+
+    def _one_by_one(self) -> None:
+        """What is open takes entries of another kind beside the lines."""
+        if self.passed is not None:
+            self.entries.extend(self.passed)
+            self.traces.update(each.trace_id for each in self.entries)
+            self.passed = None
+
     def batch(self, asks: Iterable[Address] = ()) -> Batch:
         return Batch(
-            tuple(self.entries), tuple(self.letters), skips=tuple(self.skips), asks=tuple(asks)
+            tuple(self.entries) if self.passed is None else self.passed,
+            tuple(self.letters),
+            skips=tuple(self.skips),
+            asks=tuple(asks),
         )
 
 
@@ -198,7 +154,7 @@ class _Waiting:
         return (
             len(self.asks) + more > MOST_ASKED
             or len(self.entries) >= self.most
-            or self.held + len(each.record.raw or b"") > HELD_BYTES
+            or self.held + each.held > HELD_BYTES
         )
 
     def overtaken(self, ordinal: int) -> bool:
@@ -207,7 +163,7 @@ class _Waiting:
     def add(self, each: Entry, new: Sequence[Address]) -> None:
         self.entries.append(each)
         self.asks.update({who.email: who for who in new})
-        self.held += len(each.record.raw or b"")
+        self.held += each.held
 
     def leave(self, start: Callable[[], _Open]) -> Iterator[Batch]:
         """All that wait, in batches: the first of them asks for all their people."""
@@ -227,7 +183,7 @@ class _Waiting:
 
 
 def batches(
-    read: Iterable[Entry | Letter | Skip],
+    read: Iterable[Passed | Entry | Letter | Skip],
     *,
     max_records: int,
     max_bytes: int,
@@ -248,7 +204,8 @@ def batches(
 
     now, waiting, end = start(), _Waiting(known, WAITING_BATCHES * max_records), -1
     for each in read:
-        gap, end = end >= 0 and each.ordinal != end + 1, each.ordinal
+        gap = end >= 0 and each.ordinal != end + 1
+        end = each.ordinals[-1] if isinstance(each, Passed) else each.ordinal
         if relabel is not None and isinstance(each, Skip) and each.labels:
             for entries in (now.entries, waiting.entries):
                 _relabel(entries, each, relabel)
@@ -264,7 +221,12 @@ def batches(
         if gap and not now.empty:
             yield now.batch()
             now = start()
-        if not now.takes(each):
+        if isinstance(each, Passed):
+            left = each
+            while (taken := now.takes_of(left)) < len(left):
+                yield now.batch()
+                now, (_, left) = start(), left.split(taken)
+        elif not now.takes(each):
             yield now.batch()
             now = start()
             now.takes(each)

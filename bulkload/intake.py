@@ -12,7 +12,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from bulkload.batching import Batch
+from bulkload.batch import Batch
 from bulkload.settling import Load
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ class Intake:
         if batch.letters or batch.skips:
             await self._parts.journal.bury(batch.letters, batch.skips)
             self._ledger.count(dead=len(batch.letters), skipped=len(batch.skips))
-        self._ledger.leave_out(sum([entry.files for entry in batch.entries]))
+        if not batch.plain:
+            self._ledger.leave_out(sum([entry.files for entry in batch.entries]))
         if not batch.entries:
             return Pulled(())
         load = Load(Batch(batch.entries))

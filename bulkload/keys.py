@@ -24,8 +24,6 @@ from bulkload.sources.ndjson import BOM
 from bulkload.written import member
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from bulkload.model import Record
 
 _NAMED_BY = ("message-id", "date", "from")
@@ -49,13 +47,14 @@ def key_of(record: Record, field: str | None = None) -> str:
     return _of_bytes(record.kind, record.raw, field)
 
 
-def key_of_line(raw: bytes, properties: Mapping[str, str], field: str | None) -> str:
-    """The key of an NDJSON line whose properties are read already, and are text; "" where `field`
-    holds none.
-    """
-    if field is None:
-        return _hashed(_trimmed(raw))
-    text = properties.get(field, "").strip()
+def key_of_line(raw: bytes) -> str:
+    """The key of an NDJSON line where no field holds one."""
+    return _hashed(_trimmed(raw))
+
+
+def key_of_text(text: str) -> str:
+    """The key that a field's text makes; "" where that is blank."""
+    text = text.strip()
     return _hashed(text.encode()) if text else ""
 
 
@@ -64,7 +63,7 @@ def _of_bytes(kind: str, raw: bytes, field: str | None) -> str:
         return _of_mail(raw)
     if kind == "row":
         return _of_row(None, raw, field)
-    return _hashed(_trimmed(raw)) if field is None else _of_value(_object(raw, field), raw, field)
+    return key_of_line(raw) if field is None else _of_value(_object(raw, field), raw, field)
 
 
 def _of_mail(raw: bytes) -> str:
@@ -102,10 +101,11 @@ def _of_value(obj: dict[str, Any], raw: bytes, field: str) -> str:
     elif isinstance(value, int | float):
         text = reduce(member, path, raw).decode()  # as written: a parsed number forgets 1.10
     else:
-        text = value.strip() if value else ""
-    if not text:
+        text = value or ""
+    key = key_of_text(text)
+    if not key:
         raise UnmappableRecord(f"it has no value in {field!r}, which its key is made of")
-    return _hashed(text.encode())
+    return key
 
 
 def _of_letter(record: Record, raw: bytes, field: str | None) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
-from bulkload.batching import Letter
+from bulkload.batch import Letter
 from bulkload.content import letter_fields
 from bulkload.errors import RecordError
 from bulkload.keys import key_of
@@ -20,7 +20,7 @@ from bulkload.model import Input
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from bulkload.batching import Entry
+    from bulkload.batch import Entry
     from bulkload.model import Address, Position, Record
 
 FORM = "dead-letter/1"

@@ -6,23 +6,25 @@ holds, it ends as one of the three; a record makes the same entry in each life o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import orjson
 
-from bulkload import passthrough
-from bulkload.batching import LINK_BYTES, Entry, Letter, Skip
+from bulkload.batch import LINK_BYTES, Entry, Letter, Passed, Skip
 from bulkload.errors import RecordError
 from bulkload.hubspot.wire import ENVELOPE_BYTES
 from bulkload.keys import key_of
 from bulkload.mapping import map_record
 from bulkload.model import LeftOut, Position, Record
+from bulkload.passthrough import Splicer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bulkload.hubspot.lookup import Marks
     from bulkload.letters import Reason
-    from bulkload.model import Mapped
+    from bulkload.model import Mapped, Stretch
     from bulkload.rules import Rules
 
 
@@ -47,7 +49,7 @@ class Writer(Protocol):
     ) -> Letter: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Maker:
     """For one run. `nouns`: what a record of each source is called.
 
@@ -63,31 +65,53 @@ class Maker:
     max_bytes: int
     marks: Marks | None = None
     key_field: str | None = None
+    _splicer: Splicer = field(init=False)
+
+    def __post_init__(self) -> None:
+        most = self.max_bytes - ENVELOPE_BYTES
+        self._splicer = Splicer(self.run, most, self.marks, self.key_field)
 
     def make(self, ordinal: int, source: int, record: Record) -> Entry | Letter | Skip:
         """What becomes of one record."""
-        if record.kind == "json" and self.rules.columns is None:
-            passed = self._passed(ordinal, source, record)
-            if passed is not None:
-                return passed
+        raw = record.raw
+        if record.kind == "json" and self.rules.columns is None and raw and record.flaw is None:
+            spliced = self._splicer.input(raw, ordinal)
+            if spliced is not None:
+                trace, (body, key) = f"{self.run}-{ordinal}", spliced
+                return Entry(ordinal, source, record.position, trace, body, record, key)
         return self.look(ordinal, source, record)[0]
 
-    def _passed(self, ordinal: int, source: int, record: Record) -> Entry | None:
-        """The entry of a line that needs no mapping; None where it takes a closer look."""
-        raw = record.raw
-        if raw is None or record.flaw is not None:
-            return None
-        properties = passthrough.properties_of(raw)
-        if properties is None:
-            return None
-        key = passthrough.marked(properties, raw, self.run, self.marks, self.key_field)
-        if key is None:
-            return None
-        trace = f"{self.run}-{ordinal}"
-        body = passthrough.body(properties, trace)
-        if len(body) + ENVELOPE_BYTES > self.max_bytes:
-            return None
-        return Entry(ordinal, source, record.position, trace, body, record, key)
+    def lines(
+        self, ordinal: int, source: int, stretch: Stretch
+    ) -> Iterator[Passed | Entry | Letter | Skip]:
+        """What `make` says of each line, the first of which has `ordinal`: those that pass through
+        together.
+        """
+        if self.rules.columns is not None:
+            for at, record in enumerate(stretch.records(), ordinal):
+                yield self.look(at, source, record)[0]
+            return
+        splice, offset, passed = self._splicer.input, stretch.offset, None
+        for at, raw in enumerate(stretch.raws):
+            spliced = splice(raw, ordinal + at)
+            if spliced is not None:
+                if passed is None:
+                    first = ordinal + at, source, offset, stretch.number + at
+                    passed = Passed(self.run, *first, [], [], [])
+                body, key = spliced
+                passed.raws.append(raw)
+                passed.bodies.append(body)
+                if key:
+                    passed.keys.append(key)
+            else:
+                if passed is not None:
+                    yield passed
+                    passed = None
+                record = Record(Position(offset, stretch.number + at), "json", raw)
+                yield self.look(ordinal + at, source, record)[0]
+            offset += len(raw) + 1
+        if passed is not None:
+            yield passed
 
     def look(
         self, ordinal: int, source: int, record: Record

@@ -7,7 +7,10 @@ millions of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Kind = Literal["json", "row", "mail", "letter"]
 """How a record's bytes are to be understood: an NDJSON line, a table's row, a message,
@@ -48,6 +51,23 @@ class Record(NamedTuple):
     flaw: str | None = None
     folder: str = ""
     flags: str = ""
+
+
+class Stretch(NamedTuple):
+    """JSON lines that follow one another, each a record, without their line feeds: the first one's
+    offset in bytes and its number, and all of them.
+    """
+
+    offset: int
+    number: int
+    raws: list[bytes]
+
+    def records(self) -> Iterator[Record]:
+        """Each of them by itself."""
+        offset = self.offset
+        for number, raw in enumerate(self.raws, self.number):
+            yield Record(Position(offset, number), "json", raw)
+            offset += len(raw) + 1
 
 
 class Input(NamedTuple):

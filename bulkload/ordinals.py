@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 def spans(ordinals: Iterable[int]) -> Iterator[Span]:
     """Ascending ordinals → inclusive (first, last) spans."""
+    if isinstance(ordinals, range) and ordinals.step == 1:
+        if ordinals:
+            yield ordinals[0], ordinals[-1]
+        return
     first = last = -1
     for ordinal in ordinals:
         if ordinal == last + 1 and first >= 0:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from bulkload import events, verdict
-    from bulkload.batching import Batch
+    from bulkload.batch import Batch
     from bulkload.hubspot.lookup import Marks
     from bulkload.hubspot.sink import Sink
     from bulkload.journal.journal import Journal

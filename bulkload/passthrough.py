@@ -1,64 +1,69 @@
-"""Pure: the NDJSON lines that need no mapping, straight to their inputs.
+"""Pure: the NDJSON lines that need no mapping, their bytes straight into their inputs.
 
-Most lines are text throughout, in HubSpot's own shape or flat: what mapping would make of one is
-said at a glance, and made here without its steps. Law kept here: one outcome. What is made is byte
-for byte what `mapping.py` and `making.py` make; of any other line nothing is said, and it goes
-their way, where it is judged.
+Most lines are text throughout, in HubSpot's own shape or flat, and are compact: the input is the
+line with an end written to it. Law kept here: one outcome. What is made says the same as what
+`mapping.py` and `making.py` make; of any other line nothing is said, and it goes their way, where
+it is judged.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import orjson
 
-from bulkload.keys import key_of_line
+from bulkload.compact import SHAPED, Looking, looking
+from bulkload.keys import key_of_line, key_of_text
 
 if TYPE_CHECKING:
     from bulkload.hubspot.lookup import Marks
 
-_TEXT = {str}
-_HEAD, _MIDDLE, _TAIL = b'{"properties":', b',"associations":[],"objectWriteTraceId":"', b'"}'
+_HEAD, _TRACE = b'{"properties":', b',"associations":[],"objectWriteTraceId":"%b-%d"}'
 
 
-def properties_of(raw: bytes) -> dict[str, str] | None:
-    """What a line says, where all of it is properties whose values are text; else None."""
-    try:
-        said = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return None
-    if type(said) is not dict:
-        return None
-    inner = said.get("properties")
-    if type(inner) is dict:
-        if len(said) != 1 and not (len(said) == 2 and said.get("associations") == []):
-            return None
-        said = inner
-    if "" in said or set(map(type, said.values())) != _TEXT:
-        return None
-    return said
+@dataclass(slots=True)
+class Splicer:
+    """For one run. `most`: bytes that an input may have; `marks`, `key_field`: as `Maker` has them.
 
-
-def marked(
-    properties: dict[str, str], raw: bytes, run: str, marks: Marks | None, field: str | None
-) -> str | None:
-    """The record's key ("" where it needs none), which is put among its properties with the run's
-    id where they are marked. None where that takes a closer look: it has them already, or has no
-    key.
+    `run` is an id of ours: nothing in it needs escaping.
     """
-    if marks is None:
-        return "" if field is None else key_of_line(raw, properties, field) or None
-    if marks.key in properties or marks.run in properties:
-        return None
-    key = key_of_line(raw, properties, field)
-    if not key:
-        return None
-    properties[marks.key] = key
-    if marks.run:
-        properties[marks.run] = run
-    return key
 
+    run: str
+    most: int
+    marks: Marks | None = None
+    key_field: str | None = None
+    looking: Looking = field(default_factory=looking)
+    _run: bytes = field(init=False)
+    _before_key: bytes = field(init=False, default=b"")
+    _after_key: bytes = field(init=False, default=b"")
 
-def body(properties: dict[str, str], trace_id: str) -> bytes:
-    """Its input. `trace_id` is one of ours: nothing in it needs escaping."""
-    return b"".join((_HEAD, orjson.dumps(properties), _MIDDLE, trace_id.encode(), _TAIL))
+    def __post_init__(self) -> None:
+        self._run = self.run.encode()
+        if self.marks is not None:
+            self._before_key = b',%b:"' % orjson.dumps(self.marks.key)
+            run = {self.marks.run: self.run} if self.marks.run else {}
+            self._after_key = b'"%b' % orjson.dumps(run).replace(b"{", b"," if run else b"")
+
+    def input(self, raw: bytes, ordinal: int) -> tuple[bytes, str] | None:
+        """A line's input and its key, "" where it needs none; None where it takes a closer look."""
+        members = self.looking.members(raw)
+        if members is None or "" in members:
+            return None
+        key, marks = "", self.marks
+        if marks is not None and (marks.key in members or marks.run in members):
+            return None
+        if self.key_field is not None:
+            held = members.get(self.key_field)
+            key = "" if held is None else key_of_text(self.looking.text(held))
+            if not key:
+                return None
+        elif marks is not None:
+            key = key_of_line(raw)
+        shaped, end = raw.startswith(SHAPED), _TRACE % (self._run, ordinal)
+        at = len(raw) - shaped
+        if marks is not None:
+            at -= 1
+            end = b"".join((self._before_key, key.encode(), self._after_key, end))
+        body = b"".join((b"" if shaped else _HEAD, memoryview(raw)[:at], end))
+        return (body, key) if len(body) <= self.most else None

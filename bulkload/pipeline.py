@@ -36,7 +36,7 @@ from bulkload.verification import Aside
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from bulkload.batching import Batch
+    from bulkload.batch import Batch
     from bulkload.hubspot.client import Sent
     from bulkload.parts import Parts, Policy, Tally
 

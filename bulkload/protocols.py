@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator, Iterable, Sequence
 
-    from bulkload.model import Position, Record
+    from bulkload.model import Position, Record, Stretch
 
 
 class KeysSeen(Protocol):
@@ -20,6 +20,12 @@ class KeysSeen(Protocol):
         """The record that had this key before `ordinal`; None: none had, and it is remembered now.
 
         The same ordinal asked again is None again.
+        """
+        ...
+
+    def first_of(self, keys: Sequence[str], ordinal: int) -> bool:
+        """Whether none had any of these keys before, nor two of them the same: they are those of
+        the records from `ordinal` on, and are remembered now. False: ask for each.
         """
         ...
 
@@ -79,6 +85,17 @@ class Source(Protocol):
 
     def consumed(self) -> int:
         """Bytes read so far by the latest `records()`, in the unit of `size()`."""
+        ...
+
+
+@runtime_checkable
+class Lined(Protocol):
+    """A source of lines, which can be had many at a time."""
+
+    def stretches(self, start: Position | None = None) -> Generator[Stretch | Record]:
+        """What `records` yields, in the same order: lines that follow one another, and need nothing
+        taken off, together.
+        """
         ...
 
 

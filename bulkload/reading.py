@@ -8,19 +8,22 @@ that an earlier life settled is read past, never yielded again.
 from __future__ import annotations
 
 from contextlib import closing
+from itertools import count, repeat
 from typing import TYPE_CHECKING
 
 from bulkload import ordinals
-from bulkload.batching import Batch, Entry, Letter, Skip
+from bulkload.batch import Batch, Entry, Letter, Passed, Skip
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.making import weight
+from bulkload.model import Record
 from bulkload.parallel import grouped
+from bulkload.protocols import Lined
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from bulkload.making import Numbered
-    from bulkload.model import Position, Record
+    from bulkload.model import Position, Stretch
     from bulkload.parallel import Pool
     from bulkload.protocols import KeysSeen, Source
 
@@ -34,9 +37,9 @@ def total_size(sources: Sequence[Source]) -> int | None:
 class Reader:
     """Reads a run's sources in order. Blocking; used by one thread at a time.
 
-    `make`: what becomes of one record. `limit`: only the first so many records of the run.
-    `seen`: knows which record had a key before. `pool`: processes whose work is `Making`, for all
-    but a rebuilt batch.
+    `make`: what becomes of one record; `lines`: of many that are lines. `limit`: only the first so
+    many records of the run. `seen`: knows which record had a key before. `pool`: processes whose
+    work is `Making`, for all but a rebuilt batch.
     """
 
     def __init__(
@@ -45,11 +48,14 @@ class Reader:
         make: Callable[[int, int, Record], Entry | Letter | Skip],
         seen: KeysSeen,
         *,
+        lines: Callable[[int, int, Stretch], Iterator[Passed | Entry | Letter | Skip]]
+        | None = None,
         limit: int | None = None,
         pool: Pool[Numbered, Entry | Letter | Skip] | None = None,
     ) -> None:
         self._sources = sources
         self._make = make
+        self._lines = lines
         self._seen = seen
         self._limit = limit
         self._pool = pool
@@ -69,43 +75,64 @@ class Reader:
         seek: tuple[int, int, Position | None],
         covered: ordinals.Covered,
         settled: tuple[int, int] = (0, 0),
-    ) -> Iterator[Entry | Letter | Skip]:
+    ) -> Iterator[Passed | Entry | Letter | Skip]:
         """Everything from `seek` (ordinal, source, position) on that is not `covered`.
 
         `settled`: so many records, of so many sources, which need not be opened for that. Where
         the index of keys was lost, it is filled again from the first record on.
         """
-        through, end = self._seen.through, covered.end
+        through = self._seen.through
         if through < seek[0]:
             seek = (0, 0, None)
         elif seek[1] < settled[1]:
             seek = (settled[0], settled[1], None)
-        records: Iterator[Numbered] = self.numbered(*seek)
-        if seek[0] < end:
-            records = (
-                each for each in records if each[0] >= min(end, through) or each[0] not in covered
-            )
-        for (ordinal, source, record), made in self._made(records):
-            first = None
-            if isinstance(made, Entry) and made.key:
-                first = self._seen.first(made.key, ordinal)
-            if ordinal < end and ordinal in covered:
-                continue
-            if isinstance(made, Entry) and first is not None:
-                yield Skip(ordinal, source, record.position, first, labels=made.labels)
+        for made in self._made(seek, covered):
+            if isinstance(made, Passed):
+                if not made.keys or self._seen.first_of(made.keys, made.ordinal):
+                    yield made
+                    continue
+                several: Iterable[Entry | Letter | Skip] = made
             else:
-                yield made
+                several = (made,)
+            for each in several:
+                first = None
+                if isinstance(each, Entry) and each.key:
+                    first = self._seen.first(each.key, each.ordinal)
+                if each.ordinal < covered.end and each.ordinal in covered:
+                    continue
+                if isinstance(each, Entry) and first is not None:
+                    yield Skip(each.ordinal, each.source, each.position, first, labels=each.labels)
+                else:
+                    yield each
 
     def _made(
-        self, records: Iterator[Numbered]
-    ) -> Iterator[tuple[Numbered, Entry | Letter | Skip]]:
+        self, seek: tuple[int, int, Position | None], covered: ordinals.Covered
+    ) -> Iterator[Passed | Entry | Letter | Skip]:
+        """What is settled is read past, unless the index of keys has to be filled with it. Lines
+        stay together behind it.
+        """
+        end = covered.end
+        asked = min(end, self._seen.through)
+
+        def wanted(each: Numbered) -> bool:
+            return each[0] >= asked or each[0] not in covered
+
         if self._pool is None:
-            for each in records:
-                yield each, self._make(*each)
+            for ordinal, source, found in self._runs(*seek):
+                if isinstance(found, Record):
+                    several: Iterable[Numbered] = ((ordinal, source, found),)
+                elif self._lines is not None and ordinal >= end:
+                    yield from self._lines(ordinal, source, found)
+                    continue
+                else:
+                    several = zip(count(ordinal), repeat(source), found.records())
+                for each in filter(wanted, several):
+                    yield self._make(*each)
             return
-        for group, several in self._pool.map(grouped(records, weight)):
-            for each, made in zip(group, several, strict=True):
-                yield each, made._replace(record=each[2]) if isinstance(made, Entry) else made
+        records = filter(wanted, self.numbered(*seek))
+        for group, several_made in self._pool.map(grouped(records, weight)):
+            for (_, _, record), made in zip(group, several_made, strict=True):
+                yield made._replace(record=record) if isinstance(made, Entry) else made
 
     def rebuild(self, covers: str, source: int, position: Position) -> Batch:
         """The entries of an earlier attempt, read again from its sources.
@@ -134,20 +161,37 @@ class Reader:
             )
         return Batch(tuple(entries))
 
-    def numbered(
-        self, ordinal: int, first: int, position: Position | None
-    ) -> Generator[tuple[int, int, Record]]:
+    def numbered(self, ordinal: int, first: int, position: Position | None) -> Generator[Numbered]:
         """Each record with its ordinal and its source's number, as they stand, from a place on."""
+        with closing(self._runs(ordinal, first, position)) as runs:
+            for at, source, found in runs:
+                if isinstance(found, Record):
+                    yield at, source, found
+                else:
+                    yield from zip(count(at), repeat(source), found.records())
+
+    def _runs(
+        self, ordinal: int, first: int, position: Position | None
+    ) -> Generator[tuple[int, int, Record | Stretch]]:
+        """The same, whole lines together, where a source has them so."""
         self._done = sum(source.size() or 0 for source in self._sources[:first])
         for index in range(first, len(self._sources)):
             source = self._now = self._sources[index]
+            read = source.stretches if isinstance(source, Lined) else source.records
             try:
-                with closing(source.records(position)) as records:
-                    for record in records:
+                with closing(read(position)) as runs:
+                    for found in runs:
+                        run = found
                         if self._limit is not None and ordinal >= self._limit:
                             return
-                        yield ordinal, index, record
-                        ordinal += 1
+                        if isinstance(run, Record):
+                            yield ordinal, index, run
+                            ordinal += 1
+                            continue
+                        if self._limit is not None:
+                            run = run._replace(raws=run.raws[: self._limit - ordinal])
+                        yield ordinal, index, run
+                        ordinal += len(run.raws)
             except RefusedToStart as error:  # it was there when the run began
                 raise StoppedResumable(f"{error} Put it back, then resume") from None
             self._done += source.size() or 0

@@ -8,6 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
+from itertools import count
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Recent:
@@ -27,6 +32,15 @@ class Recent:
         if len(self._recent) > self._most:
             self._recent.popitem(last=False)
         return None
+
+    def first_of(self, keys: Sequence[str], ordinal: int) -> bool:
+        fresh = dict(zip(keys, count(ordinal), strict=False))
+        if len(fresh) != len(keys) or not self._recent.keys().isdisjoint(fresh):
+            return False
+        self._recent.update(fresh)
+        while len(self._recent) > self._most:
+            self._recent.popitem(last=False)
+        return True
 
     def commit(self) -> None:
         """Nothing is kept."""

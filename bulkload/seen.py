@@ -26,7 +26,7 @@ from bulkload.hashtable import DIGEST, SLOT, Damaged, HashTable
 from bulkload.rundir import private, sync_directory, write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 LOGGED = 1 << 17
 """Most keys in the log: what an opening puts again, in about a second."""
@@ -92,6 +92,10 @@ class Seen:
         if found is None:
             self._pending[digest] = ordinal
         return None if found == ordinal else found
+
+    def first_of(self, keys: Sequence[str], ordinal: int) -> bool:
+        """Whether each of these keys is first in its own record, of those from `ordinal` on."""
+        return all(self.first(key, at) is None for at, key in enumerate(keys, ordinal))
 
     def commit(self) -> None:
         """Make durable what was asked. To be called before any of it is handed on."""

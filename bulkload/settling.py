@@ -18,7 +18,7 @@ from bulkload.journal.settlement import Resend, Settlement
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bulkload.batching import Batch, Letter
+    from bulkload.batch import Batch, Letter
     from bulkload.hubspot.lookup import Marks
     from bulkload.hubspot.refusals import Refusal
     from bulkload.letters import LetterWriter
@@ -280,6 +280,8 @@ def letters_of(
     rules: Rules,
     reason: Literal["rejected", "undeliverable"] = "rejected",
 ) -> tuple[Letter, ...]:
+    if not refused:
+        return ()
     return tuple(
         rules.letters.of_entry(
             entry,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from bulkload.batching import Batch, Entry, Letter, Skip
+    from bulkload.batch import Batch, Entry, Letter, Skip
     from bulkload.hubspot.lookup import Marks
     from bulkload.journal.settlement import State
     from bulkload.letters import LetterWriter
@@ -100,7 +100,12 @@ class Supply:
                 opening.enter_context(pool)
             self._kept = opening.pop_all()
         self.reader = Reader(
-            self._sources, self._maker.make, self._seen, limit=self._options.limit, pool=pool
+            self._sources,
+            self._maker.make,
+            self._seen,
+            lines=self._maker.lines,
+            limit=self._options.limit,
+            pool=pool,
         )
         return self
 

@@ -16,7 +16,7 @@ from bulkload.hubspot import wire
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bulkload.batching import Batch, Entry
+    from bulkload.batch import Batch, Entry
     from bulkload.hubspot.refusals import Refusal
 
 _ABOUT = re.compile(r"associat|contact", re.IGNORECASE)

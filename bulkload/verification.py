@@ -28,7 +28,7 @@ from bulkload.verifying import weigh
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from bulkload.batching import Batch, Entry
+    from bulkload.batch import Batch, Entry
     from bulkload.hubspot.searching import Result
     from bulkload.outage import Outage
     from bulkload.parts import Parts

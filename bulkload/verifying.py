@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from decimal import Decimal
 
-    from bulkload.batching import Entry
+    from bulkload.batch import Entry
     from bulkload.hubspot.searching import Result
 
     Plain = dict[str, Decimal | str]

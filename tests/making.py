@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from bulkload import events
-from bulkload.batching import Batch, Entry, Letter
+from bulkload.batch import Batch, Entry, Letter
 from bulkload.hubspot.auth import Token
 from bulkload.hubspot.wire import Reply
 from bulkload.mapping import map_record

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import orjson
 
 from bulkload import events
-from bulkload.batching import Batch, batches
+from bulkload.batching import batches
 from bulkload.hubspot.client import Sent
 from bulkload.hubspot.lookup import Marks
 from bulkload.hubspot.remoteclock import RemoteClock
@@ -37,6 +37,8 @@ from tests.making import entry, keyed, open_traffic, reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from bulkload.batch import Batch
 
 EPOCH = 1_767_225_600.0
 MARKS = Marks("bulkload_key", "bulkload_run")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import orjson
 
-from bulkload.batching import Entry, Letter, Skip
+from bulkload.batch import Entry, Letter, Skip
 from bulkload.errors import RecordError
 from bulkload.hubspot.properties import as_json
 from bulkload.keys import key_of

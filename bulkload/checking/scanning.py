@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
 
-from bulkload.batching import Entry, Skip, batches
+from bulkload.batch import Entry, Skip
+from bulkload.batching import batches
 from bulkload.checking.judging import Judge, Reasons, Verdict
 from bulkload.checking.sampling import Sampler
 from bulkload.checking.tally import Tally

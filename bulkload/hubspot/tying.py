@@ -14,7 +14,7 @@ import orjson
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bulkload.batching import Batch
+    from bulkload.batch import Batch
 
 
 def tie(batch: Batch, made: list[dict[str, Any]]) -> tuple[dict[int, str], list[str]]:

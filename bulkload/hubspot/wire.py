@@ -13,8 +13,8 @@ multi-status"), results in any order (hubspot-api-nodejs #190), 201 or 200 alike
 from __future__ import annotations
 
 import email.utils
-import hashlib
 import re
+import zlib
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
@@ -28,7 +28,7 @@ from bulkload.hubspot.tying import tie
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bulkload.batching import Batch, Entry
+    from bulkload.batch import Batch, Entry
     from bulkload.hubspot.refusals import Refusal
 
 PREFIX, SUFFIX = b'{"inputs":[', b"]}"
@@ -37,18 +37,20 @@ ENVELOPE_BYTES = len(PREFIX) + len(SUFFIX)
 
 def body(batch: Batch) -> bytes:
     """The request's body: the entries' inputs, with what was added to them."""
-    return PREFIX + b",".join([entry.sent or entry.body for entry in batch.entries]) + SUFFIX
+    inputs = batch.bodies if batch.plain else [e.sent or e.body for e in batch.entries]
+    return b"".join((PREFIX, b",".join(inputs), SUFFIX))
 
 
 def digest(batch: Batch, request: bytes = b"") -> bytes:
     """What an attempt is recognised by when its batch is read again: the inputs as their records
-    alone make them, since what is added may be another by then (a contact made meanwhile).
+    alone make them, since what is added may be another by then (a contact made meanwhile). CRC-32
+    and length: a source that somebody changed is found, and nobody has a reason to forge one.
 
     `request`: its body, where it is made already. Most have nothing added, and are that.
     """
-    if not request or any(map(attrgetter("sent"), batch.entries)):
-        request = PREFIX + b",".join([entry.body for entry in batch.entries]) + SUFFIX
-    return hashlib.sha256(request).digest()[:16]
+    if not request or not (batch.plain or not any(map(attrgetter("sent"), batch.entries))):
+        request = b"".join((PREFIX, b",".join(batch.bodies), SUFFIX))
+    return zlib.crc32(request).to_bytes(4, "big") + len(request).to_bytes(4, "big")
 
 
 class Reply(NamedTuple):
@@ -327,7 +329,7 @@ def _all_made(batch: Batch, results: list[Any]) -> tuple[tuple[int, str], ...]:
         return ()
     try:
         made = {result["objectWriteTraceId"]: result["id"] for result in results}
-        pairs = [(entry.ordinal, made[entry.trace_id]) for entry in batch.entries]
+        pairs = list(zip(batch.ordinals, map(made.__getitem__, batch.traces), strict=True))
         ids = ",".join(made.values())
     except (KeyError, TypeError):
         return ()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from bulkload.batching import Batch, Letter, Skip
+    from bulkload.batch import Batch, Letter, Skip
     from bulkload.journal.readers import Counts
     from bulkload.journal.settlement import Settlement
     from bulkload.journal.writer import Writes

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-VERSION = 3
+VERSION = 4
 PAGE_BYTES = 8192
 """A hundred records' row takes 1.5 KB: of pages half as large every other one is half empty."""
 
@@ -44,7 +44,7 @@ CREATE TABLE attempt (
     at       NOT NULL,            -- position of the first
     number   INTEGER NOT NULL,
     nth      INTEGER NOT NULL,    -- how many times these records were tried, this one included
-    digest   BLOB NOT NULL,       -- of the request's body
+    digest   BLOB NOT NULL,       -- CRC-32 and length of the body that the records alone make
     sent_at  REAL NOT NULL,       -- our clock, seconds since the epoch
     doubtful_since REAL,          -- when the first doubtful attempt for them was made
     remote_since REAL,            -- the remote's clock then, as a lower bound

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bulkload import ordinals
-    from bulkload.batching import Batch, Entry, Letter, Skip
+    from bulkload.batch import Batch, Entry, Letter, Skip
     from bulkload.model import Position
 
 
@@ -33,7 +35,7 @@ class Settlement:
     loaded: tuple[tuple[int, str], ...] = ()
     loose_ids: tuple[str, ...] = ()
     letters: tuple[Letter, ...] = ()
-    doubtful: tuple[Entry, ...] = ()
+    doubtful: Sequence[Entry] = ()
     resend: tuple[Resend, ...] = ()
     existing: tuple[tuple[int, str], ...] = ()
     skipped: tuple[Skip, ...] = ()

@@ -84,13 +84,14 @@ class GrowingFile(FileSource):
         return consumed if self.begin is None else max(0, consumed - self.begin.stored)
 
     def records(self, start: Position | None = None) -> Generator[Record, None, None]:
-        begin = self.begin
-        if begin is None:
-            return self._records(start)
-        start = start or Position(begin.at, begin.number)
-        if begin.torn and start.at == begin.at:
+        begin, start = self.begin, self._from_begin(start)
+        if begin is not None and begin.torn and start is not None and start.at == begin.at:
             return self._after_torn(start)
         return self._records(start)
+
+    def _from_begin(self, start: Position | None) -> Position | None:
+        begin = self.begin
+        return start if begin is None else start or Position(begin.at, begin.number)
 
     def extended(
         self,

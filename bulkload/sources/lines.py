@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from bulkload.model import Stretch
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -39,26 +41,48 @@ def read_lines(stream: Stream, number: int, limit: int, noun: str = "line") -> I
 
     `limit` is in bytes. The caller closes the stream.
     """
+    for found in read_stretches(stream, number, limit, noun):
+        if isinstance(found, Line):
+            yield found
+            continue
+        offset = found.offset
+        for at, raw in enumerate(found.raws, found.number):
+            yield Line(offset, at, raw)
+            offset += len(raw) + 1
+
+
+def read_stretches(
+    stream: Stream, number: int, limit: int, noun: str = "line"
+) -> Iterator[Stretch | Line]:
+    """Every line likewise: those that end within a block together, but one by itself that is over
+    the limit, or that nothing ends.
+    """
     start = stream.offset
     held: list[bytes] = []
     held_bytes = 0
     while block := stream.read():
-        parts = block.split(b"\n")
-        last = parts.pop()
-        for part in parts:
-            size = held_bytes + len(part)
+        raws = block.split(b"\n")
+        last = raws.pop()
+        if raws and held_bytes:
+            size = held_bytes + len(raws[0])
             if size > limit:
                 yield Line(start, number, None, too_large(noun, size, limit))
-            elif held:
-                held.append(part)
-                yield Line(start, number, b"".join(held))
+                del raws[0]
+                start += size + 1
+                number += 1
             else:
-                yield Line(start, number, part)
-            if held_bytes:
-                held.clear()
-                held_bytes = 0
-            start += size + 1
-            number += 1
+                raws[0] = b"".join((*held, raws[0]))
+            held.clear()
+            held_bytes = 0
+        # One by one where a block is larger than a line may be.
+        for part in [raws] if len(block) <= limit else [[raw] for raw in raws]:
+            size = sum(map(len, part))
+            if size > limit and len(part) == 1:
+                yield Line(start, number, None, too_large(noun, size, limit))
+            elif part:
+                yield Stretch(start, number, part)
+            start += size + len(part)
+            number += len(part)
         if last:
             held_bytes += len(last)
             if held_bytes > limit:

@@ -29,7 +29,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkload.errors import RefusedToStart
-from bulkload.model import Position
+from bulkload.model import Position, Record
+from bulkload.protocols import Lined
 from bulkload.sources import describe, reopen
 from bulkload.sources.archived import ArchivedSource
 from bulkload.sources.archives import held_in
@@ -288,6 +289,11 @@ def test_a_position_reads_the_same_record_and_all_after_it(
     records = list(source.records())
     through_json = Position(**json.loads(json.dumps(records[k].position.as_json())))
     assert list(source.records(through_json)) == records[k:]
+    if isinstance(source, Lined):
+        together: list[Record] = []
+        for found in source.stretches(through_json):
+            together.extend((found,) if isinstance(found, Record) else found.records())
+        assert together == records[k:]
 
 
 def test_a_record_over_the_limit_is_left_unread_and_the_next_one_follows(

@@ -19,7 +19,7 @@ import orjson
 import pytest
 
 from bulkload import events
-from bulkload.batching import Batch, batches
+from bulkload.batching import batches
 from bulkload.errors import StoppedResumable
 from bulkload.hubspot.client import Sent
 from bulkload.hubspot.remoteclock import RemoteClock
@@ -39,6 +39,7 @@ from tests.making import entry, open_traffic, reply
 from tests.moods import Inline
 
 if TYPE_CHECKING:
+    from bulkload.batch import Batch
     from bulkload.hubspot.sink import Sink
     from bulkload.hubspot.wire import Reply
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from bulkload.attaching import Attaching
-from bulkload.batching import Batch
+from bulkload.batch import Batch
 from bulkload.hubspot.client import Sent
 from bulkload.journal import journal as journals
 from bulkload.journal.files import FilesBook
@@ -21,7 +21,7 @@ from tests.moods import Inline
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from bulkload.batching import Entry
+    from bulkload.batch import Entry
     from bulkload.hubspot.wire import Reply
 
 MESSAGE = (

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bulkload.batching import Letter, Skip
+from bulkload.batch import Letter, Skip
 from bulkload.errors import BulkloadError, StoppedForGood, StoppedResumable
 from bulkload.journal import journal as journals
 from bulkload.journal import projection, readers, schema

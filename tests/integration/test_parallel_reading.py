@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from bulkload import ordinals
-from bulkload.batching import Entry, Letter
+from bulkload.batch import Entry, Letter
 from bulkload.demo import mailbox
 from bulkload.letters import LetterWriter
 from bulkload.mail.mine import Mine
@@ -25,7 +25,7 @@ from bulkload.sources.mbox import MboxSource
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bulkload.batching import Skip
+    from bulkload.batch import Passed, Skip
     from bulkload.making import Numbered
 
     Made = Entry | Letter | Skip
@@ -49,7 +49,7 @@ def maker(path: Path) -> Maker:
     return Maker("run", LetterWriter("run", [str(path)]), ("message",), RULES, 8 << 20)
 
 
-def plain(made: Iterator[Made]) -> list[object]:
+def plain(made: Iterator[Passed | Made]) -> list[object]:
     """Without the times of letters."""
     found: list[object] = []
     for each in made:
@@ -71,7 +71,7 @@ def test_other_processes_make_the_same_of_each_record(mail: Path) -> None:
 
 
 def test_a_process_that_is_killed_costs_no_record(mail: Path) -> None:
-    found: list[Made] = []
+    found: list[Passed | Made] = []
     with Pool(Making(maker(mail)), lost, processes=2) as pool:
         for each in reader(mail, pool).read((0, 0, None), ordinals.Covered()):
             found.append(each)

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from bulkload import asking, events, ordinals, outage, pipeline, quarantine, retry
 from bulkload.answering import ASKS
-from bulkload.batching import Batch, Entry, batches
+from bulkload.batch import Batch, Entry
+from bulkload.batching import batches
 from bulkload.errors import StoppedForGood, StoppedResumable
 from bulkload.hubspot import wire
 from bulkload.hubspot.client import Sent

@@ -25,7 +25,7 @@ from bulkload.untying import gone, without
 from tests.making import batch, entry
 
 if TYPE_CHECKING:
-    from bulkload.batching import Entry
+    from bulkload.batch import Entry
 
 _ids = st.lists(st.integers(1, 30).map(str), max_size=8)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bulkload import settling
 from bulkload.answering import ASKS, answered, sighted
-from bulkload.batching import Batch
+from bulkload.batch import Batch
 from bulkload.hubspot import wire
 from bulkload.hubspot.lookup import Found, Marks
 from bulkload.hubspot.refusals import Refusal

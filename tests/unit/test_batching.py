@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from bulkload import batching
 from bulkload.added import relabelled
-from bulkload.batching import Batch, Entry, Letter, Skip, batches
+from bulkload.batch import Batch, Entry, Letter, Passed, Skip
+from bulkload.batching import batches
 from bulkload.hubspot import wire
 from bulkload.model import Address, Position
 from tests.making import batch, entry, letter
@@ -60,6 +61,69 @@ def test_a_batch_is_bounded_and_its_traces_are_unique(
     assert all(len(b.entries) <= most and len(b.letters) <= most for b in made)
     assert all(len(body) <= MAX_BYTES for body in bodies(made))
     assert all(len({e.trace_id for e in b.entries}) == len(b.entries) for b in made)
+
+
+def passed(ordinal: int, offset: int, sizes: list[int], source: int = 0) -> Passed:
+    bodies = [b'{"x":"%b"}' % (b"y" * size) for size in sizes]
+    raws = [b"r" * (1 + size % 7) for size in sizes]
+    return Passed("run", ordinal, source, offset, ordinal + 1, raws, bodies, [])
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> list[Passed | Entry | Letter]:
+    """Lines that follow one another or do not, entries that have one's trace id, gaps."""
+    found: list[Passed | Entry | Letter] = []
+    ordinal = offset = 0
+    for _ in range(draw(st.integers(0, 12))):
+        ordinal += draw(st.sampled_from([0, 0, 0, 1]))
+        match draw(st.sampled_from(["lines", "lines", "lines", "elsewhere", "entry", "letter"])):
+            case "entry":
+                trace = draw(st.sampled_from([f"run-{ordinal - 1}", ""]))
+                found.append(entry(ordinal, {"x": "y" * draw(st.integers(0, 400))}, trace))
+                ordinal += 1
+            case "letter":
+                found.append(letter(ordinal))
+                ordinal += 1
+            case kind:
+                sizes = draw(st.lists(st.integers(0, 400), min_size=1, max_size=9))
+                several = passed(ordinal, offset, sizes, int(kind == "elsewhere"))
+                found.append(several)
+                ordinal += len(sizes)
+                offset += several.held + len(sizes)
+    return found
+
+
+def one_by_one(listed: list[Passed | Entry | Letter]) -> list[Entry | Letter]:
+    found: list[Entry | Letter] = []
+    for each in listed:
+        found.extend(each if isinstance(each, Passed) else (each,))
+    return found
+
+
+@given(lines(), st.integers(1, 7))
+def test_lines_that_stay_together_are_batched_as_if_they_came_one_by_one(
+    listed: list[Passed | Entry | Letter], most: int
+) -> None:
+    singly = cut(one_by_one(listed), most)
+    made = list(batches(listed, max_records=most, max_bytes=MAX_BYTES, overhead=13))
+    assert [tuple(b.entries) for b in made] == [b.entries for b in singly]
+    assert [b.letters for b in made] == [b.letters for b in singly]
+    assert [(b.covers, wire.body(b), wire.digest(b)) for b in made if b.entries] == [
+        (b.covers, wire.body(b), wire.digest(b)) for b in singly if b.entries
+    ]
+    assert [[*b.traces] for b in made] == [b.traces for b in singly]
+
+
+def test_lines_are_entries_in_any_way_they_are_asked_for() -> None:
+    several = passed(7, 100, [1, 20, 3, 4])
+    entries = tuple(several)
+    assert [each.position.at for each in entries] == [100, 103, 111, 116]
+    assert [several[n] for n in range(-4, 4)] == [*entries, *entries]
+    assert several[1:3] == entries[1:3]
+    first, rest = several.split(2)
+    assert (*first, *rest) == entries
+    with pytest.raises(IndexError):
+        several[4]
 
 
 @given(read(), st.integers(1, 7))

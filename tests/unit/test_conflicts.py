@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.batching import Batch, Entry
+from bulkload.batch import Batch, Entry
 from bulkload.hubspot import refusals, wire
 from bulkload.hubspot.refusals import Refusal, holders, is_conflict, names_key
 from bulkload.hubspot.wire import Outcomes, Refused, judge

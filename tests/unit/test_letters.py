@@ -18,7 +18,7 @@ from tests.making import entry, mapped
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bulkload.batching import Letter
+    from bulkload.batch import Letter
 
 WRITER = LetterWriter("run1", ["a.ndjson", "b.ndjson"])
 

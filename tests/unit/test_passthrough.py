@@ -1,7 +1,9 @@
-"""One outcome: a line that passes through is sent byte for byte as if it had been mapped."""
+"""One outcome: a line that passes through says what it would have said if it had been mapped."""
 
 from __future__ import annotations
 
+import pickle
+import sys
 from typing import TYPE_CHECKING
 
 import orjson
@@ -9,20 +11,22 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bulkload import passthrough
-from bulkload.batching import Entry
+from bulkload.batch import Entry, Passed
 from bulkload.checking.judging import Reasons
+from bulkload.compact import ByMsgspec, ByOrjson, Looking, looking
 from bulkload.hubspot.lookup import Marks
 from bulkload.making import Maker
-from bulkload.model import Position, Record
+from bulkload.model import Position, Record, Stretch
+from bulkload.passthrough import Splicer
 from bulkload.rules import Rules
 
 if TYPE_CHECKING:
-    from bulkload.batching import Letter, Skip
+    from bulkload.batch import Letter, Skip
 
 RUN = "20240101-000000-abc123"
 MARKS = (None, Marks("bulkload_key"), Marks("bulkload_key", "bulkload_run"))
 PLACE = Position(7, 3)
+BOTH: list[Looking] = [ByOrjson(), ByMsgspec()]
 
 
 def maker(marks: Marks | None = None, field: str | None = None, most: int = 8 << 20) -> Maker:
@@ -30,11 +34,25 @@ def maker(marks: Marks | None = None, field: str | None = None, most: int = 8 <<
 
 
 def both(
-    raw: bytes | None, by: Maker, flaw: str | None = None
-) -> tuple[Entry | Letter | Skip, Entry | Letter | Skip]:
-    """What becomes of a line, and what becomes of it by the long way."""
-    record = Record(PLACE, "json", raw, None, flaw)
-    return by.make(41, 0, record), by.look(41, 0, record)[0]
+    raw: bytes, by: Maker
+) -> tuple[Entry | Letter | Skip, Entry | Letter | Skip, Entry | Letter | Skip]:
+    """What becomes of a line among others, by itself, and by the long way."""
+    plain = b'{"properties":{"a":"1"}}'
+    stretch = Stretch(7, 3, [plain, plain, raw, plain])
+    several: list[Entry | Letter | Skip] = []
+    for made in by.lines(39, 0, stretch):
+        several.extend(made if isinstance(made, Passed) else (made,))
+    assert [each.ordinal for each in several] == [39, 40, 41, 42]
+    record = list(stretch.records())[2]
+    assert several[2].position == record.position
+    return several[2], by.make(41, 0, record), by.look(41, 0, record)[0]
+
+
+def said(made: Entry | Letter | Skip) -> object:
+    """What the remote is told: how a text is escaped tells it nothing."""
+    if not isinstance(made, Entry):
+        return made
+    return made._replace(body=b""), orjson.loads(made.body), made.body.count(b"objectWriteTraceId")
 
 
 NAMES = st.sampled_from(
@@ -82,16 +100,17 @@ LINES = st.builds(
 @example(b'{"properties":{"id":" "}}', MARKS[2], "id")
 @example(b'{"properties":{"bulkload_key":"mine"}}', MARKS[1], None)
 @example(b'{"id":"7","objectWriteTraceId":"t"}', MARKS[0], None)
-def test_both_ways_have_one_outcome(raw: bytes, marks: Marks | None, field: str | None) -> None:
-    made, slowly = both(raw, maker(marks, field))
-    assert made == slowly
+def test_all_ways_have_one_outcome(raw: bytes, marks: Marks | None, field: str | None) -> None:
+    together, alone, slowly = both(raw, maker(marks, field))
+    assert together == alone
+    assert said(alone) == said(slowly)
 
 
 @given(members(TEXTS.map(orjson.dumps)), st.sampled_from(MARKS))
 def test_what_passes_through_is_one_input_with_the_lines_text(
     raw: bytes, marks: Marks | None
 ) -> None:
-    made, _ = both(raw, maker(marks))
+    made = both(raw, maker(marks))[0]
     if not isinstance(made, Entry):
         return
     sent = orjson.loads(made.body)
@@ -101,24 +120,83 @@ def test_what_passes_through_is_one_input_with_the_lines_text(
     assert {n: t for n, t in sent["properties"].items() if n not in own} == wanted
 
 
+ESCAPED = b'{"a":"\\u0041\\/\\n","b":"\\ud83d\\ude00"}'
+USUAL = [
+    b'{"properties":{"hs_timestamp":"1","hs_email_text":"a\\u2028b"}}',
+    b'{"hs_timestamp":"1","properties":"p"}',
+    ESCAPED,
+]
+
+
+@pytest.mark.parametrize("by", BOTH)
+@pytest.mark.parametrize("raw", USUAL)
+def test_the_usual_lines_are_sent_as_they_are_written(raw: bytes, by: Looking) -> None:
+    for marks in MARKS:
+        spliced = Splicer(RUN, 1000, marks, looking=by).input(raw, 1)
+        assert spliced is not None
+        assert raw.rstrip(b"}") in spliced[0]
+
+
+@pytest.mark.parametrize("by", BOTH)
 @pytest.mark.parametrize(
     "raw",
     [
-        b'{"properties":{"hs_timestamp":"1","hs_email_text":"a\\u2028b"}}',
-        b'{"properties":{"hs_timestamp":"1"},"associations":[]}',
-        b'{"hs_timestamp":"1","properties":"p"}',
+        b'{"properties":{"a": "1"}}',
+        b'{"properties":{"a":"1"}} ',
+        b'{"properties":{"a":"1"},"associations":[]}',
+        b'{"properties":{"a":"1","a":"2"}}',
+        b'{"properties":{"a":"1"},"properties":{"b":"2"}}',
+        b'{"properties":{"\\u0061":"1"}}',
+        b'{"properties":{"\xc3\xa9":"1"}}',
+        b'{"properties":{"a":1}}',
+        b'{"properties":{"a":"\xff"}}',
+        b'{"properties":{}}',
+        b"{}",
+        b'{"a":"1"},{"a":"2"}',
+        b"",
     ],
 )
-def test_the_usual_lines_do_pass_through(raw: bytes) -> None:
-    assert passthrough.properties_of(raw)
+def test_a_line_that_is_written_otherwise_is_not(raw: bytes, by: Looking) -> None:
+    assert by.members(raw) is None
+
+
+@given(LINES)
+@example(ESCAPED)
+@example(b'{"properties":{"a":"\\ud800"}}')
+def test_msgspec_and_orjson_have_one_verdict(raw: bytes) -> None:
+    by_orjson, by_msgspec = ByOrjson(), ByMsgspec()
+    one, other = by_orjson.members(raw), by_msgspec.members(raw)
+    if one is None or other is None:
+        assert one == other
+        return
+    texts = {name: by_msgspec.text(value) for name, value in other.items()}
+    assert texts == {name: by_orjson.text(value) for name, value in one.items()}
+
+
+def test_without_msgspec_orjson_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "msgspec", None)
+    looking.cache_clear()
+    try:
+        assert isinstance(looking(), ByOrjson)
+    finally:
+        looking.cache_clear()
+
+
+def test_what_splices_goes_to_other_processes() -> None:
+    for by in BOTH:
+        splicer = Splicer(RUN, 1000, MARKS[2], looking=by)
+        again = pickle.loads(pickle.dumps(splicer))  # our own
+        assert again.input(ESCAPED, 1) == splicer.input(ESCAPED, 1)
 
 
 def test_a_line_that_is_too_large_or_flawed_or_unread_is_a_letter_both_ways() -> None:
     raw = b'{"properties":{"a":"%b"}}' % (b"x" * 200)
-    for made, slowly in (
-        both(raw, maker(most=100)),
-        both(raw, maker(), "the file ends in it"),
-        both(None, maker(), "it was left unread"),
+    whole, unread = Record(PLACE, "json", raw), Record(PLACE, "json", None, None, "left unread")
+    for record, by in (
+        (whole, maker(most=100)),
+        (whole._replace(flaw="the file ends in it"), maker()),
+        (unread, maker()),
     ):
-        assert made == slowly
+        made = by.make(41, 0, record)
+        assert made == by.look(41, 0, record)[0]
         assert not isinstance(made, Entry)

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bulkload.batching import Batch
+from bulkload.batch import Batch
 from bulkload.hubspot import account, archive, lookup, ratelimits, refusals, searching, wire
 from bulkload.hubspot.remoteclock import RemoteClock
 from bulkload.hubspot.wire import Doubtful, Outcomes, Refused, Reply, TryLater, Verdict
