@@ -179,7 +179,7 @@ class Pipeline:
         if letters := (*tied.letters, *attached.letters):
             await self._parts.journal.bury(letters)
             self._ledger.count(dead=len(letters))
-        return replace(load, batch=attached.batch)
+        return load if attached.batch is load.batch else replace(load, batch=attached.batch)
 
     async def _enter(self) -> hold.Pass:
         """One turnstile: gate, slot, pace, gate again. Without it workers would take pace and
@@ -197,12 +197,12 @@ class Pipeline:
     async def _try(self, load: Load, *, trial: bool) -> list[Load]:
         request, falls = wire.body(load.batch), self._gate.falls
         journal = self._parts.journal
-        attempt = load.attempt
+        attempt, since = load.attempt, load.since
         try:
             if attempt is None:
-                load = replace(load, since=self._parts.traffic.remote.at_least())
+                since = self._parts.traffic.remote.at_least()
                 digest = wire.digest(load.batch, request)
-                attempt = await journal.intend(load.batch, digest, load.since)
+                attempt = await journal.intend(load.batch, digest, since)
             if self._gate.withdrawn(falls) if trial else self._gate.closed:
                 self._parts.traffic.give_back()
                 if trial and self._gate.tries(falls):
@@ -223,7 +223,8 @@ class Pipeline:
         # Where the gate fell meanwhile, another one tries: this one's answer opens nothing.
         trial = trial and self._gate.tries(falls)
         times = load.batch.attempt + (not isinstance(judged, wire.NotSent))
-        load = replace(load, batch=replace(load.batch, attempt=times), tries=load.tries + 1)
+        batch = replace(load.batch, attempt=times)
+        load = replace(load, batch=batch, tries=load.tries + 1, since=since)
         try:
             return await self._settle(load, attempt, judged, sent, falls, trial=trial)
         finally:

@@ -23,12 +23,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from bulkload.hubspot import refusals
+from bulkload.hubspot.glance import glance
 from bulkload.hubspot.tying import tie
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bulkload.batch import Batch, Entry
+    from bulkload.hubspot.glance import Made
     from bulkload.hubspot.refusals import Refusal
 
 PREFIX, SUFFIX = b'{"inputs":[', b"]}"
@@ -37,8 +39,9 @@ ENVELOPE_BYTES = len(PREFIX) + len(SUFFIX)
 
 def body(batch: Batch) -> bytes:
     """The request's body: the entries' inputs, with what was added to them."""
-    inputs = batch.bodies if batch.plain else [e.sent or e.body for e in batch.entries]
-    return b"".join((PREFIX, b",".join(inputs), SUFFIX))
+    if batch.plain:
+        return _enclosed(batch.bodies)
+    return _enclosed([entry.sent or entry.body for entry in batch.entries])
 
 
 def digest(batch: Batch, request: bytes = b"") -> bytes:
@@ -49,8 +52,18 @@ def digest(batch: Batch, request: bytes = b"") -> bytes:
     `request`: its body, where it is made already. Most have nothing added, and are that.
     """
     if not request or not (batch.plain or not any(map(attrgetter("sent"), batch.entries))):
-        request = b"".join((PREFIX, b",".join(batch.bodies), SUFFIX))
+        request = _enclosed(batch.bodies)
     return zlib.crc32(request).to_bytes(4, "big") + len(request).to_bytes(4, "big")
+
+
+def _enclosed(inputs: list[bytes]) -> bytes:
+    """The inputs as a body, which is copied once: it may be megabytes."""
+    if not inputs:
+        return PREFIX + SUFFIX
+    parts = inputs.copy()
+    parts[0] = PREFIX + parts[0]
+    parts[-1] += SUFFIX
+    return b",".join(parts)
 
 
 class Reply(NamedTuple):
@@ -262,14 +275,14 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return seconds if 0 <= seconds < 864_000 else None
 
 
-def _worked(answer: dict[str, Any]) -> float:
+def _worked(*written: Any) -> float:
+    """Seconds between two moments as they are written."""
     try:
-        written = answer["startedAt"], answer["completedAt"]
         if not all(_FINE.search(moment) for moment in written):
             return 0.0  # whole seconds would say that it arrived up to one earlier than it did
         began, ended = map(datetime.fromisoformat, written)
         seconds = (ended - began).total_seconds()
-    except (KeyError, TypeError, ValueError):
+    except (TypeError, ValueError):
         return 0.0
     return seconds if 0 < seconds < 3600 else 0.0
 
@@ -286,14 +299,17 @@ def parsed(reply: Reply) -> dict[str, Any]:
 
 
 def _judge_results(batch: Batch, reply: Reply, key_property: str) -> Verdict:
+    usual = glance()(reply.body)
+    if usual is not None and (everyone := _all_made(batch, usual)):
+        worked_s = _worked(usual.started, usual.completed)
+        return Outcomes(everyone, (), worked_s=worked_s, completed=usual.completed)
     answer = parsed(reply)
     results, errors = answer.get("results"), answer.get("errors") or []
     if not isinstance(results, list) or not isinstance(errors, list):
         return Doubtful(unreadable(reply, "list of results"))
     completed = answer.get("completedAt")
+    worked_s = _worked(answer.get("startedAt"), completed)
     completed = completed if isinstance(completed, str) else ""
-    if not errors and (everyone := _all_made(batch, results)):
-        return Outcomes(everyone, (), worked_s=_worked(answer), completed=completed)
     listed = [r for r in results if isinstance(r, dict) and record_id(r.get("id"))]
     made = list({str(r["id"]): r for r in listed}.values())  # a record listed twice is one
     if answer.get("status", "COMPLETE") != "COMPLETE":
@@ -302,7 +318,7 @@ def _judge_results(batch: Batch, reply: Reply, key_property: str) -> Verdict:
     rest = [e for e in batch.entries if e.ordinal not in tied]
     if loose and not errors and len(made) == len(batch.entries):
         nameless = tuple((e.ordinal, "") for e in batch.entries)
-        return Outcomes(nameless, (), (), tuple(str(r["id"]) for r in made), _worked(answer))
+        return Outcomes(nameless, (), (), tuple(str(r["id"]) for r in made), worked_s)
     refused = _refused(rest, errors, loose)
     taken = {
         entry.ordinal: refused[entry.ordinal]
@@ -315,28 +331,26 @@ def _judge_results(batch: Batch, reply: Reply, key_property: str) -> Verdict:
         tuple(pair for pair in refused.items() if pair[0] not in taken),
         tuple(e.ordinal for e in rest if e.ordinal not in refused),
         tuple(loose),
-        _worked(answer),
+        worked_s,
         tuple(taken.items()),
         completed,
     )
 
 
-def _all_made(batch: Batch, results: list[Any]) -> tuple[tuple[int, str], ...]:
+def _all_made(batch: Batch, usual: Made) -> tuple[tuple[int, str], ...]:
     """(ordinal, id) of each entry, where each has a result of its own by its trace id: the usual
     answer, said at a glance. Empty where it takes a closer look.
     """
-    if len(results) != len(batch.entries):
+    made = usual.ids
+    if not usual.results == len(made) == len(batch.entries):
         return ()
     try:
-        made = {result["objectWriteTraceId"]: result["id"] for result in results}
-        pairs = list(zip(batch.ordinals, map(made.__getitem__, batch.traces), strict=True))
-        ids = ",".join(made.values())
-    except (KeyError, TypeError):
+        pairs = sorted(zip(batch.ordinals, map(made.__getitem__, batch.traces), strict=True))
+    except KeyError:
         return ()
+    ids = ",".join(made.values())
     several = len(set(made.values())) == len(pairs) == ids.count(",") + 1
-    if not (several and _IDS.fullmatch(ids)):
-        return ()
-    return tuple(sorted(pairs))
+    return tuple(pairs) if several and _IDS.fullmatch(ids) else ()
 
 
 def _refused(rest: Sequence[Entry], errors: list[Any], loose: list[str]) -> dict[int, Refusal]:

@@ -72,7 +72,7 @@ class Writer:
             raise self._failure
         done: asyncio.Future[T] = self._loop.create_future()
         self._asked.put(_Asked(write, done))
-        return await asyncio.shield(done)
+        return await done
 
     async def stop(self) -> None:
         self._asked.put(None)

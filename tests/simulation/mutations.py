@@ -35,7 +35,7 @@ def _m(name: str, modes: str, file: str, *changes: tuple[str, str]) -> Mutation:
     return Mutation(name, modes, file, changes)
 
 
-INTEND = "attempt = await journal.intend(load.batch, digest, load.since)"
+INTEND = "attempt = await journal.intend(load.batch, digest, since)"
 SETTLE = "opened = await self._parts.journal.settle(at, step.settlement)"
 WRITE = "return await self._writer.write(lambda connection: _settle(connection, attempt, outcome))"
 APART = "await self._writer.write(lambda connection: _bury(connection, outcome.letters))"
@@ -172,8 +172,8 @@ MUTATIONS = (
     _m("an earlier life's look-ups are forgotten", PEOPLED, "people.py",
        ("found = self._look(address)", "found = None")),
     _m("an attempt is known by its people too", PEOPLED, "hubspot/wire.py",
-       ('b"".join((PREFIX, b",".join(batch.bodies), SUFFIX))',
-        'b"".join((PREFIX, b",".join([e.sent or e.body for e in batch.entries]), SUFFIX))')),
+       ("request = _enclosed(batch.bodies)",
+        "request = _enclosed([e.sent or e.body for e in batch.entries])")),
     _m("an address in conflict has no contact", PEOPLED, "hubspot/contacts.py",
        ("contacts[each] = Contact(said[1], made=False)", "pass")),
     _m("a refusal that was cut off blames an address", PEOPLED, "hubspot/contacts.py",
