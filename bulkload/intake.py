@@ -1,14 +1,15 @@
 """What a worker carries next: what is open since an earlier life of the run, what was struck, what
 was set aside, else a batch as it is read.
 
-Laws kept here: memory is bounded: nothing is read before someone can carry it; what may be poison
-holds up nobody: it goes behind the rest, and is not what tries the remote after an outage unless
-there is nothing else.
+Laws kept here: memory is bounded: nothing is read before someone waits to carry it; what may be
+poison holds up nobody: it goes behind the rest, and is not what tries the remote after an outage
+unless there is nothing else.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,11 +27,42 @@ if TYPE_CHECKING:
     from bulkload.verification import Aside
 
 
+MOMENT_S = 0.01
+"""A source that is slower is waited for by one, while others send what came before."""
+
+
 class Pulled(NamedTuple):
     """`struck`: the one load is out of the quarantine, whose `done` is called after it."""
 
     loads: Sequence[Load]
     struck: bool = False
+
+
+class Batches:
+    """What is read, several at a time. For one thread at a time."""
+
+    def __init__(self, batches: Iterator[Batch]) -> None:
+        self._batches = batches
+        self._failure: Exception | None = None
+
+    def several(self, wanted: int) -> list[Batch]:
+        """Up to `wanted`, as many as come in a moment, and one at least; none at the end. What
+        fails is raised once all that came before it was given out.
+        """
+        if self._failure is not None:
+            raise self._failure
+        found: list[Batch] = []
+        until = time.monotonic() + MOMENT_S
+        try:
+            for batch in self._batches:
+                found.append(batch)
+                if len(found) >= wanted or time.monotonic() > until:
+                    break
+        except Exception as error:
+            if not found:
+                raise
+            self._failure = error
+        return found
 
 
 class Intake:
@@ -48,7 +80,9 @@ class Intake:
         associating: Associating,
     ) -> None:
         self._parts = parts
-        self._batches = batches
+        self._batches = Batches(batches)
+        self._read: deque[Batch] = deque()
+        self._waiting = 0
         self._doubted = deque(doubted)
         self._gate = gate
         self._ledger = ledger
@@ -87,11 +121,21 @@ class Intake:
 
     async def _fresh(self) -> Pulled | None:
         """A batch as it was read; None where there is none left."""
-        async with self._reading:
-            self._gate.go_on()
-            batch = await self._parts.offload(lambda: next(self._batches, None))
-            if batch is not None:
-                self._associating.expect(batch.asks)
+        self._waiting += 1
+        try:
+            async with self._reading:
+                self._gate.go_on()
+                if not self._read:
+                    # One hop to the reading thread for all who wait: each costs two switches.
+                    wanted = self._waiting
+                    self._read.extend(
+                        await self._parts.offload(lambda: self._batches.several(wanted))
+                    )
+                batch = self._read.popleft() if self._read else None
+                if batch is not None:
+                    self._associating.expect(batch.asks)
+        finally:
+            self._waiting -= 1
         if batch is None:
             self._all_read = True
             return None

@@ -71,4 +71,4 @@ class Parts:
     random: Random
     tell: events.Announcer
     consumed: Callable[[], int]
-    offload: Callable[[Callable[[], Batch | None]], Awaitable[Batch | None]]
+    offload: Callable[[Callable[[], list[Batch]]], Awaitable[list[Batch]]]

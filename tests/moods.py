@@ -258,7 +258,7 @@ def run(
     follows = given or policy()
     make = (lambda n: keyed(n, "r")) if follows.means == "key" else entry
 
-    async def offload(pull: Callable[[], Batch | None]) -> Batch | None:
+    async def offload(pull: Callable[[], list[Batch]]) -> list[Batch]:
         return pull()
 
     async def runs() -> Ran:

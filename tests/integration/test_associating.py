@@ -126,7 +126,7 @@ def load(
             journal = Journal(writer, readers.facts_of(database), readers.counts_of(database))
             tally, tell = Tally(), events.Announcer(())
 
-            async def offload(pull: Callable[[], Batch | None]) -> Batch | None:
+            async def offload(pull: Callable[[], list[Batch]]) -> list[Batch]:
                 return pull()
 
             limiter = Limiter(RateLimit(1_000_000, 1))

@@ -177,7 +177,7 @@ def load(
         told: list[events.Event] = []
         tally = Tally()
 
-        async def offload(pull: Callable[[], Batch | None]) -> Batch | None:
+        async def offload(pull: Callable[[], list[Batch]]) -> list[Batch]:
             return pull()
 
         parts = Parts(
@@ -1274,7 +1274,7 @@ def test_an_outage_of_ten_minutes_puts_in_doubt_what_was_in_flight(
     moments: list[float] = []
 
     async def runs() -> Pipeline:
-        async def offload(pull: Callable[[], Batch | None]) -> Batch | None:
+        async def offload(pull: Callable[[], list[Batch]]) -> list[Batch]:
             return pull()
 
         loop = asyncio.get_running_loop()
