@@ -1,6 +1,6 @@
 """`python -m benchmarks [NAME] [--quick]`.
 
-Without a name: compare, start and rate. Exit code 1 where a promise is not kept.
+Without a name: compare, settings, start, rate and steady. Exit code 1 where a promise is not kept.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from benchmarks import (
     moods,
     outages,
     rate,
+    settings,
     sources,
     start,
+    steady,
 )
 
 NAMED = {
@@ -30,7 +32,9 @@ NAMED = {
     "moods": moods.main,
     "outages": outages.main,
     "hotspots": hotspots.main,
+    "settings": settings.main,
     "sources": sources.main,
+    "steady": steady.main,
 }
 
 
@@ -39,7 +43,7 @@ def main() -> int:
     parser.add_argument("name", nargs="?", choices=NAMED)
     parser.add_argument("--quick", action="store_true", help="smaller; everything in 2 minutes")
     given = parser.parse_args()
-    chosen = [given.name] if given.name else ["compare", "start", "rate"]
+    chosen = [given.name] if given.name else ["compare", "settings", "start", "rate", "steady"]
     return max(NAMED[name](quick=given.quick) for name in chosen)
 
 

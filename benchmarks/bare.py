@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import time
 from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,10 +25,14 @@ PATH = "/crm/v3/objects/emails/batch/create"
 
 
 async def work(
-    session: aiohttp.ClientSession, url: str, lines: Iterable[bytes], numbers: count[int]
+    session: aiohttp.ClientSession,
+    url: str,
+    lines: Iterable[bytes],
+    numbers: count[int],
+    size: int,
 ) -> int:
     loaded = 0
-    while batch := list(islice(lines, BATCH)):
+    while batch := list(islice(lines, size)):
         inputs = [
             {
                 "properties": orjson.loads(line)["properties"],
@@ -47,17 +50,16 @@ async def work(
     return loaded
 
 
-async def load(source: Path, base_url: str) -> None:
-    began = time.monotonic()
+async def load(source: Path, base_url: str, size: int) -> None:
     with source.open("rb") as file:
         lines, numbers = iter(file), count()
         async with aiohttp.ClientSession() as session:
             loaded = await asyncio.gather(
-                *(work(session, base_url + PATH, lines, numbers) for _ in range(IN_FLIGHT))
+                *(work(session, base_url + PATH, lines, numbers, size) for _ in range(IN_FLIGHT))
             )
-    rate = sum(loaded) / (time.monotonic() - began)
-    print(json.dumps({"loaded": sum(loaded), "records_per_s": rate}))
+    print(json.dumps({"loaded": sum(loaded)}))
 
 
 if __name__ == "__main__":
-    asyncio.run(load(Path(sys.argv[1]), sys.argv[2]))
+    size = int(sys.argv[3]) if len(sys.argv) > 3 else BATCH
+    asyncio.run(load(Path(sys.argv[1]), sys.argv[2], size))

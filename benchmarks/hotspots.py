@@ -67,7 +67,7 @@ def read(raw: str) -> Counter[str]:
 def main(*, quick: bool) -> int:
     count = 50_000 if quick else 200_000
     with records.scratch() as here, processes.answer_server() as server:
-        source = records.write(here / "many.ndjson", count)
+        source = records.write_mail(here / "many.ndjson", count)
         out = here / "stacks.txt"
         command = [
             *(spy(), "record", "--format", "raw", "--rate", str(RATE), "--gil", "--nolineno"),

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -90,11 +90,19 @@ def spawn(command: Sequence[str], core: int | None, **streams: Any) -> subproces
             os.sched_setaffinity(0, free)
 
 
-def run(command: Sequence[str], *, timeout_s: float, core: int | None = None) -> Ended:
-    """Run `command` to its end. One that takes longer than `timeout_s` is killed."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+def run(
+    command: Sequence[str], *, timeout_s: float, core: int | None = None, terminal: bool = False
+) -> Ended:
+    """Run `command` to its end. One that takes longer than `timeout_s` is killed. `terminal`: its
+    standard error is one, which somebody reads.
+    """
+    with (
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+        _terminal() if terminal else nullcontext(err.fileno()) as told,
+    ):
         began = time.monotonic()
-        process = spawn(command, core, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        process = spawn(command, core, stdin=subprocess.DEVNULL, stdout=out, stderr=told)
         timer = threading.Timer(timeout_s, process.kill)
         timer.start()
         try:
@@ -117,6 +125,25 @@ def run(command: Sequence[str], *, timeout_s: float, core: int | None = None) ->
             err.read().decode(),
             began,
         )
+
+
+@contextmanager
+def _terminal() -> Iterator[int]:
+    reader, writer = os.openpty()
+
+    def drain() -> None:
+        with suppress(OSError):  # its other end is closed
+            while os.read(reader, 1 << 16):
+                pass
+
+    reading = threading.Thread(target=drain)
+    reading.start()
+    try:
+        yield writer
+    finally:
+        os.close(writer)
+        reading.join()
+        os.close(reader)
 
 
 def succeeded(ended: Ended) -> Ended:

@@ -19,6 +19,18 @@ MAIL_BYTES = 4096
 WORDS = ("order", "invoice", "meeting", "notes", "shipment", "price", "offer", "thanks", "review")
 BEYOND_ASCII = ("Grüße", "déjà", "naïve", "Straße", "señor", "Zürich", "—", "“offer”", "東京", "😀")
 KINDS = 64
+KEY_FIELD = "hs_email_message_id"
+OWN = {
+    "hs_timestamp": "sent",
+    "hs_email_subject": "subject",
+    KEY_FIELD: "message",
+    "hs_email_direction": "direction",
+    "hs_email_status": "state",
+    "hs_email_headers": "headers",
+    "hs_email_text": "body",
+    "hs_email_html": "markup",
+}
+"""Properties, and what a column of somebody's own export may be called that holds it."""
 
 
 def lines(count: int, size: int = LINE_BYTES) -> Iterator[bytes]:
@@ -37,31 +49,30 @@ def lines(count: int, size: int = LINE_BYTES) -> Iterator[bytes]:
         yield b'%b%b"}}\n' % (head, texts[number % KINDS][:room])
 
 
-def mail_lines(count: int, *, flat: bool = False) -> Iterator[bytes]:
+def mail_lines(count: int, *, own: bool = False) -> Iterator[bytes]:
     """`count` lines of about `MAIL_BYTES` as an export of mail has them: text in lines, HTML with
-    quotes, headers as JSON in a string; every other one is not ASCII. `flat`: columns of the
-    user's own names, which are mapped.
+    quotes, headers as JSON in a string; every other one is not ASCII. `own`: in columns that have
+    names of somebody's own (`OWN`), so that they have to be mapped.
     """
     rng = random.Random(2)
-    ends = [_ending(rng, WORDS if n % 2 else WORDS + BEYOND_ASCII) for n in range(KINDS)]
-    head = b"{" if flat else b'{"properties":{'
-    tail = b"\n" if flat else b"}\n"
+    ends = [_ending(rng, WORDS if n % 2 else WORDS + BEYOND_ASCII, own=own) for n in range(KINDS)]
+    when, subject, identity = (_name(each, own=own).encode() for each in list(OWN)[:3])
+    head, tail = (b"{", b"\n") if own else (b'{"properties":{', b"}\n")
     for number in range(count):
         yield (
-            b'%b"hs_timestamp":"%d","hs_email_subject":"Re: order no. %d",'
-            b'"hs_email_message_id":"<%d.order@mail.example.org>",%b%b'
+            b'%b"%b":"%d","%b":"Re: order no. %d","%b":"<%d.order@mail.example.org>",%b%b'
             % (
-                head,
-                1_700_000_000_000 + number * 1000,
-                number,
-                number,
-                ends[number % KINDS],
-                tail,
+                *(head, when, 1_700_000_000_000 + number * 1000, subject, number),
+                *(identity, number, ends[number % KINDS], tail),
             )
         )
 
 
-def _ending(rng: random.Random, words: tuple[str, ...]) -> bytes:
+def _name(property_: str, *, own: bool) -> str:
+    return OWN[property_] if own else property_
+
+
+def _ending(rng: random.Random, words: tuple[str, ...], *, own: bool) -> bytes:
     text = "\r\n".join(" ".join(rng.choices(words, k=10)) for _ in range(22))
     rows = (" ".join(rng.choices(words, k=10)) for _ in range(17))
     markup = "".join(f'<p style="margin:0" class="x">{row}</p>\n' for row in rows)
@@ -73,7 +84,7 @@ def _ending(rng: random.Random, words: tuple[str, ...]) -> bytes:
         "hs_email_text": text,
         "hs_email_html": markup,
     }
-    return orjson.dumps(rest)[1:]
+    return orjson.dumps({_name(name, own=own): value for name, value in rest.items()})[1:]
 
 
 @contextmanager
@@ -92,7 +103,7 @@ def write(path: Path, count: int, size: int = LINE_BYTES) -> Path:
     return path
 
 
-def write_mail(path: Path, count: int, *, flat: bool = False) -> Path:
+def write_mail(path: Path, count: int, *, own: bool = False) -> Path:
     with path.open("wb") as file:
-        file.writelines(mail_lines(count, flat=flat))
+        file.writelines(mail_lines(count, own=own))
     return path

@@ -84,8 +84,9 @@ def read(books: Books, head: bytes) -> bytes:
     if head.startswith(EMAILS):
         return answer(b"200 OK", b'{"results":[]}')
     if books.marked and head.startswith(PROPERTY):
-        unique = b"true" if head.startswith(PROPERTY + b"bulkload_key") else b"false"
-        return answer(b"200 OK", b'{"type":"string","hasUniqueValue":%b}' % unique)
+        name = head[len(PROPERTY) :].split(b" ")[0].split(b"?")[0]
+        unique = b"true" if name == b"bulkload_key" else b"false"
+        return answer(b"200 OK", b'{"name":"%b","hasUniqueValue":%b}' % (name, unique))
     if head.startswith(COUNTS):
         return answer(b"200 OK", b'{"records":%d}' % books.records)
     if head.startswith(ARRIVALS):

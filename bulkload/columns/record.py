@@ -30,7 +30,9 @@ def fields_of(record: Record) -> dict[str, str]:
         return record.fields
     if record.raw is None:
         raise UnreadableRecord("the record was left unread; read it in its source")
-    object_of(record.raw)
+    found = object_of(record.raw)
+    if set(map(type, found.values())) == {str}:
+        return found  # as most lines are: there is nothing to flatten, nor a number to keep
     return flat(texts_of(record.raw))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
+from dataclasses import fields
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,7 +24,10 @@ from benchmarks import (
     rate,
     records,
     results,
+    rounds,
     server,
+    settings,
+    steady,
 )
 from benchmarks.sources import MEASURED
 
@@ -149,12 +153,12 @@ def test_a_pace_is_that_of_the_records_between() -> None:
 
 
 def test_a_ratio_is_formed_within_its_round() -> None:
-    def loaded(client: str, number: int, wall_s: float) -> compare.Loaded:
-        return compare.Loaded(client, number, 1100, wall_s + 1, 2.0, 1.0, 1.0, 50.0, 0.0)
+    def loaded(client: str, number: int, wall_s: float) -> rounds.Loaded:
+        return rounds.Loaded(client, number, 1100, wall_s + 1, 2.0, 1.0, 1.0, 50.0)
 
     loads = [loaded("bare", 0, 1.0), loaded("bulkload", 0, 2.0)]
     loads += [loaded("bare", 1, 10.0), loaded("bulkload", 1, 40.0)]
-    assert compare.ratios(loads, "bulkload")["records_per_s"] == pytest.approx([0.5, 0.25])
+    assert rounds.ratios(loads, "bulkload", "bare")["records_per_s"] == pytest.approx([0.5, 0.25])
 
 
 def test_time_goes_to_the_innermost_module_and_what_it_calls() -> None:
@@ -202,27 +206,37 @@ def kept(name: str) -> Any:
     return orjson.loads((results.PLACE / f"{name}.json").read_bytes())
 
 
+def sides(name: str, base: str) -> list[str]:
+    """The rows of a table of loads side by side."""
+    loads = [
+        rounds.Loaded(**{each.name: e[each.name] for each in fields(rounds.Loaded)})
+        for e in kept(name)["loads"]
+    ]
+    rows = []
+    for client in dict.fromkeys(each.client for each in loads):
+        found = rounds.ratios(loads, client, base)
+        mine = [each.cpu_s_per_million for each in loads if each.client == client]
+        cells = (*map(results.spread, found.values()), results.spread(mine, ".1f"))
+        rows.append(f"| {client} | {' | '.join(cells)} |")
+    return rows
+
+
 def figures() -> list[str]:
     """What the page has to say, made from the raw results as they are kept."""
-    compared, million, start, steady = (kept(n) for n in ("compare", "memory", "start", "rate"))
-    said = []
-    for client in ("bulkload", "official"):
-        said += [results.spread(ratio) for ratio in compared["ratios_to_bare"][client].values()]
-    of = {(e["client"], e["round"]): e["marginal_per_s"] for e in compared["loads"]}
-    for client in compare.CLIENTS:
-        mine = [e for e in compared["loads"] if e["client"] == client]
-        said.append(results.spread([e["marginal_per_s"] for e in mine], ",.0f"))
-        said.append(results.spread([e["cpu_s_per_million"] for e in mine], ".1f"))
-    rounds = range(compared["size"]["rounds"])
-    over = results.spread([of["bulkload", n] / of["official", n] for n in rounds], ".1f")
-    rate_of = median(of["bulkload", n] for n in rounds)
-    cpu = median(e["cpu_s_per_million"] for e in compared["loads"] if e["client"] == "bulkload")
+    million, start, rated = (kept(n) for n in ("memory", "start", "rate"))
+    said = [*sides("compare", compare.BARE), *sides("settings", settings.AS_IT_IS)]
+    compared = kept("compare")
+    ours = [e for e in compared["loads"] if e["client"] == compare.PASSED]
     said += [
-        over.replace(" (", " times ("),
-        f"some {rate_of / 1900:.0f} times",
-        f"{1900 * cpu / 1e6:.1%}".replace("%", " %"),
+        f"some {median(e['per_s'] for e in ours) / 1900:.0f} times",
+        f"{1900 * median(e['cpu_s_per_million'] for e in ours) / 1e6:.1%}".replace("%", " %"),
         f"{compared['ceiling']['records_per_s']:,} records a second",
-        f"{compared['ceiling']['over_bare_loop']} times",
+        f"{compared['ceiling']['over_fastest']} times",
+    ]
+    for each in kept("steady")["limits"]:
+        late = " / ".join(f"{each['late_ms'][name]:.1f}" for name in steady.SHARES)
+        said.append(f"| {each['limit']} | {each['per_s']:,} | {each['worst_window']:,} | {late} |")
+    said += [
         f"{'Passed' if million['passed'] else 'Failed'}: peak {million['peak_mb']:.1f} MB",
         f"reached {million['large']['peak_mb']:.1f} MB",
         f"rose by {million['growth_mb']:.1f} MB",
@@ -232,9 +246,9 @@ def figures() -> list[str]:
             results.spread(t, ".0f")
             for t in zip(*start["first_request_and_create_ms"], strict=True)
         ),
-        f"{steady['calls']} calls",
-        f"held {steady['worst_window']} calls",
-        f"{steady['use']:.1%}".replace("%", " %"),
+        f"{rated['calls']} calls",
+        f"held {rated['worst_window']} calls",
+        f"{rated['use']:.1%}".replace("%", " %"),
     ]
     for one in kept("moods")["scenarios"]:
         for each in one["figures"]:
@@ -272,6 +286,8 @@ def test_what_is_kept_was_measured_in_full_and_names_no_place() -> None:
         "moods",
         "hotspots",
         "mbox",
+        "settings",
+        "steady",
         "sources",
     ):
         assert kept(name)["quick"] is False
