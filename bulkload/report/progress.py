@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 PLAIN_EVERY_S = 5.0
+LIVE_EVERY_S = 0.2
+"""The eye sees no more, and each drawing costs as much as a batch."""
 _ID = re.compile(r" [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 WINDOW_S = 3.0
 LONG_HOLD_S = 1.0
@@ -214,6 +216,7 @@ class Progress:
                 BarColumn(bar_width=24),
                 TextColumn("{task.description}"),
                 console=Console(file=self._stream),
+                refresh_per_second=1 / LIVE_EVERY_S,
                 transient=True,
             )
             self._line = self._live.add_task("starting", total=None)
@@ -249,7 +252,11 @@ class Progress:
             return
         if isinstance(event, events.Started):
             self.say(f"run files in {event.directory}")
+        routine = isinstance(event, events.Settled | events.Answered | events.Waited)
         if self._live is not None and self._line is not None:
+            if routine and now < self._next:
+                return
+            self._next = now + LIVE_EVERY_S
             self._live.update(
                 self._line,
                 description=meter.words(now, wall),

@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkload.columns import Associate, Columns, fields_of
+from bulkload.columns.flat import flat
+from bulkload.columns.record import texts_of
 from bulkload.columns.times import NAMED, flaw, moment
 from bulkload.columns.writing import as_toml
 from bulkload.errors import RecordError, RefusedToStart, UnmappableRecord
@@ -339,6 +341,12 @@ def test_a_column_that_the_table_lacks_is_refused_with_the_nearest() -> None:
 
 def _record(raw: bytes | None, kind: Kind = "json", **more: Any) -> Record:
     return Record(Position(0, 1), kind, raw, **more)
+
+
+@given(st.dictionaries(st.text(max_size=4), st.text(max_size=4), max_size=5))
+def test_an_object_of_texts_is_the_row_that_it_would_be_by_paths(texts: dict[str, str]) -> None:
+    raw = orjson.dumps(texts)
+    assert fields_of(_record(raw)) == flat(texts_of(raw))
 
 
 def test_an_object_is_a_row_by_paths() -> None:

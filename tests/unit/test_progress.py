@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import time
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,9 @@ from bulkload import events
 from bulkload.report.progress import Meter, Progress
 from bulkload.zone import span
 from tests.unit.test_zone import BERLIN, at
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def started(expected: int | None = 1000, already: int = 0) -> Meter:
@@ -222,3 +227,26 @@ def test_where_lines_stay_a_wait_is_said_once_and_its_end() -> None:
         progress(events.Quota(0.0, "used up"))
         progress(events.Renewed())
     assert not silent.getvalue()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_shows_no_more_than_the_eye_sees_but_a_hold_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    with Progress(10, stream=Terminal()) as progress:
+        shown: list[str] = []
+        monkeypatch.setattr(
+            progress._live, "update", lambda *_, **of: shown.append(of["description"])
+        )
+        for _ in range(100):
+            clock[0] += 0.01
+            progress(events.Settled(loaded=1))
+        assert 4 <= len(shown) <= 6
+        progress(events.Held(None, "gone"))
+        assert "held: gone" in shown[-1]
