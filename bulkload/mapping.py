@@ -63,6 +63,8 @@ def _from_row(fields: dict[str, str], rules: Rules) -> Mapped:
 def _by_columns(fields: Mapping[str, str], rules: Rules) -> Mapped:
     assert rules.columns is not None
     made = rules.columns.mapped(fields)
+    if not made.people:
+        return made
     return made._replace(people=external(made.people, rules.mine) if rules.people else ())
 
 

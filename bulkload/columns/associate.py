@@ -71,7 +71,7 @@ class Associate:
 
     def of_row(self, fields: Mapping[str, str]) -> list[dict[str, Any]]:
         """What the row is tied to. Raises UnmappableRecord naming the column."""
-        return self._of(lambda name: (fields.get(name, ""),), "column")
+        return self._of(lambda name: (fields.get(name, ""),), "column") if self.pairs else []
 
     def of_headers(self, get: Callable[[str], Iterable[str]]) -> list[dict[str, Any]]:
         """What a message is tied to; `get` gives every header of a name. Raises

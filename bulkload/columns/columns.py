@@ -37,10 +37,14 @@ class Columns:
     keep: bool = True
     used: frozenset[str] = field(init=False, compare=False)
     """The columns that anything here reads."""
+    taken: frozenset[str] = field(init=False, compare=False)
+    """Those, and the properties that a rule makes: what is kept has another name."""
 
     def __post_init__(self) -> None:
         named = {column for _, rule in self.rules for column in rule.used}
-        object.__setattr__(self, "used", named.union(self.associate.used, self.addresses))
+        used = frozenset(named.union(self.associate.used, self.addresses))
+        object.__setattr__(self, "used", used)
+        object.__setattr__(self, "taken", used.union(name for name, _ in self.rules))
 
     @classmethod
     def parse(
@@ -89,17 +93,19 @@ class Columns:
         """The same with the row's people, and notes on what stood in for something."""
         properties: dict[str, str] = {}
         notes: list[str] = []
+        said: list[str] = []
         if self.keep:
-            taken = self.used.union(name for name, _ in self.rules)
+            taken = self.taken
             properties = {name: text for name, text in fields.items() if text and name not in taken}
         sent = bool(properties)
         for name, rule in self.rules:
-            said: list[str] = []
             try:
                 text = rule.make(fields, said)
             except UnmappableRecord as error:
                 raise UnmappableRecord(f"{name}: {error}") from None
-            notes += (f"{name}: {note}" for note in said)
+            if said:
+                notes += (f"{name}: {note}" for note in said)
+                said.clear()
             if text:
                 properties[name] = text
                 sent = sent or bool(rule.used)
@@ -119,6 +125,8 @@ class Columns:
 
     def people(self, fields: Mapping[str, str]) -> tuple[Address, ...]:
         """Whose contacts a row is tied to, their addresses in lower case."""
+        if not self.addresses:
+            return ()
         return distinct(
             one for column in self.addresses for one in mailboxes(fields.get(column, ""))
         )
