@@ -76,7 +76,8 @@ def contenders() -> list[Contender]:
         Contender(FIELD, bulkload("--key", records.KEY_FIELD), marked=True),
         Contender(LINE, bulkload(), marked=True),
         Contender(MAPPED, bulkload(*columns), kind="own"),
-        Contender("bare loop, a record a call", module("bare", "1"), share=0.05),
+        Contender("bare loop, all unread", module("bare", "unread")),
+        Contender("bare loop, a record a call", module("bare", "alone"), share=0.05),
         Contender(OFFICIAL, module("official"), share=0.25),
     ]
 
