@@ -51,9 +51,9 @@ def lines(count: int, size: int = LINE_BYTES) -> Iterator[bytes]:
 
 def mail_lines(count: int, *, own: bool = False) -> Iterator[bytes]:
     """`count` lines of about `MAIL_BYTES` as an export of mail has them: text in lines, HTML with
-    quotes, headers as JSON in a string; in every other one a word in seven is not ASCII, every eighth
-    has an emoji too. `own`: in columns that have names of somebody's own (`OWN`), so that they have
-    to be mapped.
+    quotes, headers as JSON in a string. In every other one a word in seven is not ASCII, and every
+    eighth has an emoji too. `own`: in columns that have names of somebody's own (`OWN`), so that
+    they have to be mapped.
     """
     rng = random.Random(2)
     mixed = WORDS * 6 + BEYOND_ASCII

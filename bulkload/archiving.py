@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from bulkload import events, hold
 from bulkload.errors import BulkloadError, StoppedResumable
-from bulkload.hubspot import archive, files, wire
+from bulkload.hubspot import archive, files, replies
 from bulkload.journal.portions import Portion
 from bulkload.model import MAX_INPUTS
 
@@ -199,10 +199,10 @@ class OneByOne:
         for place, file in enumerate(portion.ids):
             lost = not first  # a deletion may have been carried out whose answer is not known
 
-            def judge(reply: wire.Reply) -> files.Deleted | files.Refused | archive.Trouble:
+            def judge(reply: replies.Reply) -> files.Deleted | files.Refused | archive.Trouble:
                 nonlocal lost
                 judged = files.judge_delete(reply)
-                lost = lost or isinstance(judged, wire.Doubtful)
+                lost = lost or isinstance(judged, replies.Doubtful)
                 return judged
 
             send = partial(self._caller.sink.delete_file, file)

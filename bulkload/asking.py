@@ -13,7 +13,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from bulkload import answering, events
-from bulkload.hubspot import lookup, refusals, wire
+from bulkload.hubspot import lookup, refusals, replies
 from bulkload.model import MAX_INPUTS
 from bulkload.retry import ASK_AGAIN
 
@@ -100,14 +100,14 @@ class Asking:
         match judged:
             case lookup.Findings():
                 return judged, None
-            case wire.TryLater():
+            case replies.TryLater():
                 self.tally.throttled += judged.throttled
                 outage.hold(judged, sent, trial=False)
-            case wire.Denied():
+            case replies.Denied():
                 outage.denied(judged, sent)
                 outage.gate.go_on()
-            case wire.Doubtful() | wire.NotSent():
-                after = judged.after if isinstance(judged, wire.Doubtful) else None
+            case replies.Doubtful() | replies.NotSent():
+                after = judged.after if isinstance(judged, replies.Doubtful) else None
                 if outage.begin(trial=False):
                     return None, await outage.recover(
                         judged.reason, after, partial(self.read, load)

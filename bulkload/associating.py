@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from bulkload.batch import Batch, Entry, Letter
-    from bulkload.hubspot.wire import Reply
+    from bulkload.hubspot.replies import Reply
     from bulkload.model import Address
     from bulkload.options import UnknownContacts
     from bulkload.parts import Parts

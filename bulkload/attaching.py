@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from bulkload.batch import Batch, Entry, Letter
     from bulkload.hubspot.archive import Trouble
-    from bulkload.hubspot.wire import Reply
+    from bulkload.hubspot.replies import Reply
     from bulkload.model import Attachment
     from bulkload.parts import Parts, Policy, Tally
     from bulkload.repeating import Repeating

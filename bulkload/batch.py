@@ -81,7 +81,8 @@ class Skip(NamedTuple):
 
 
 class Passed(Sequence[Entry]):
-    """The entries of lines that pass through and follow one another, made where one is asked for.
+    """The entries of lines that follow one another, made where one is asked for: there is nothing
+    to them but their inputs.
 
     `ordinal`, `offset` (in bytes) and `number` are the first line's; `raws` are the lines, without
     their line feeds, `bodies` their inputs, `keys` their keys: one for each, or none at all.
@@ -176,8 +177,9 @@ class Passed(Sequence[Entry]):
 
     def takes(self, following: Self) -> bool:
         """Add those, where they are the next lines of the same source."""
-        end = self.offset + self.held + len(self.raws)
-        if (self.source, end) != (following.source, following.offset):
+        count = len(self.raws)
+        end = self.source, self.ordinal + count, self.offset + self.held + count
+        if end != (following.source, following.ordinal, following.offset):
             return False
         self.raws += following.raws
         self.bodies += following.bodies

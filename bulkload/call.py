@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bulkload.events import Observer
     from bulkload.hubspot.auth import Credentials, Token
     from bulkload.hubspot.oauth import PostForm
-    from bulkload.hubspot.wire import Reply
+    from bulkload.hubspot.replies import Reply
 
 
 @dataclass(frozen=True, slots=True)

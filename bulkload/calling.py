@@ -13,7 +13,7 @@ import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 from bulkload import events, hold
-from bulkload.hubspot import wire
+from bulkload.hubspot import replies
 from bulkload.outage import Outage
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bulkload.hubspot.sink import Sink
     from bulkload.traffic import Traffic
 
-    Trouble = wire.TryLater | wire.NotSent | wire.Doubtful | wire.Denied
+    Trouble = replies.TryLater | replies.NotSent | replies.Doubtful | replies.Denied
     V = TypeVar("V")
 
 
@@ -62,7 +62,7 @@ class Caller:
         self._gate.go_on()
 
     async def ask(
-        self, send: Callable[[], Awaitable[Sent]], judge: Callable[[wire.Reply], V | Trouble]
+        self, send: Callable[[], Awaitable[Sent]], judge: Callable[[replies.Reply], V | Trouble]
     ) -> V:
         """Call until `judge` says something else than trouble. Raises Drained.
 
@@ -82,13 +82,13 @@ class Caller:
             self._tell(events.Answered(sent.reply.status, sent.seconds, tries > 0))
             tries += 1
             match judged := judge(sent.reply):
-                case wire.TryLater():
+                case replies.TryLater():
                     self._outage.hold(judged, sent, trial=trial)
-                case wire.Denied():
+                case replies.Denied():
                     self._outage.denied(judged, sent, trial=trial)
                     self.go_on()
-                case wire.Doubtful() | wire.NotSent():
-                    after = judged.after if isinstance(judged, wire.Doubtful) else None
+                case replies.Doubtful() | replies.NotSent():
+                    after = judged.after if isinstance(judged, replies.Doubtful) else None
                     if self._outage.begin(trial=trial):
                         await self._outage.recover(judged.reason, after)
                     self._outage.check(judged.reason)

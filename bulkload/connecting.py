@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bulkload import events
     from bulkload.call import Access
     from bulkload.hubspot.auth import Credentials
-    from bulkload.hubspot.wire import Reply
+    from bulkload.hubspot.replies import Reply
     from bulkload.options import Options
 
 

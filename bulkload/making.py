@@ -84,34 +84,41 @@ class Maker:
     def lines(
         self, ordinal: int, source: int, stretch: Stretch
     ) -> Iterator[Passed | Entry | Letter | Skip]:
-        """What `make` says of each line, the first of which has `ordinal`: those that pass through
-        together.
+        """What `make` says of each line, the first of which has `ordinal`: those together whose
+        input is all that there is to them.
         """
-        if self.rules.columns is not None:
-            for at, record in enumerate(stretch.records(), ordinal):
-                yield self.look(at, source, record)[0]
-            return
-        splice, offset, passed = self._splicer.input, stretch.offset, None
+        splice = self._splicer.input if self.rules.columns is None else None
+        offset, passed = stretch.offset, None
         for at, raw in enumerate(stretch.raws):
-            spliced = splice(raw, ordinal + at)
-            if spliced is not None:
-                if passed is None:
-                    first = ordinal + at, source, offset, stretch.number + at
-                    passed = Passed(self.run, *first, [], [], [])
-                body, key = spliced
-                passed.raws.append(raw)
-                passed.bodies.append(body)
-                if key:
-                    passed.keys.append(key)
-            else:
+            number, position = ordinal + at, (offset, stretch.number + at)
+            offset += len(raw) + 1
+            plain = splice(raw, number) if splice else None
+            if plain is None:
+                made, _ = self.look(number, source, Record(Position(*position), "json", raw))
+                plain = self._plain(made)
+            if plain is None:
                 if passed is not None:
                     yield passed
                     passed = None
-                record = Record(Position(offset, stretch.number + at), "json", raw)
-                yield self.look(ordinal + at, source, record)[0]
-            offset += len(raw) + 1
+                yield made
+                continue
+            if passed is None:
+                passed = Passed(self.run, number, source, *position, [], [], [])
+            body, key = plain
+            passed.raws.append(raw)
+            passed.bodies.append(body)
+            if key:
+                passed.keys.append(key)
         if passed is not None:
             yield passed
+
+    def _plain(self, made: Entry | Letter | Skip) -> tuple[bytes, str] | None:
+        """Its input and its key, where there is nothing else to it: no name of its own, nobody to
+        be tied to, nothing that may be added.
+        """
+        if not isinstance(made, Entry) or made.people or made.files or made.labels:
+            return None
+        return (made.body, made.key) if made.trace_id == f"{self.run}-{made.ordinal}" else None
 
     def look(
         self, ordinal: int, source: int, record: Record

@@ -70,7 +70,9 @@ def _by_columns(fields: Mapping[str, str], rules: Rules) -> Mapped:
 
 def _from_line(record: Record, raw: bytes, rules: Rules) -> Mapped:
     if rules.columns is not None:
-        return _by_columns(fields_of(record._replace(raw=raw, fields=None)), rules)
+        same = record.raw is raw and record.fields is None
+        line = record if same else record._replace(raw=raw, fields=None)
+        return _by_columns(fields_of(line), rules)
     obj = object_of(raw)
     if _has_inexact(obj):
         obj = _as_written(obj, texts_of(raw))

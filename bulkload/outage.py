@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bulkload import events
 from bulkload.errors import StoppedResumable
-from bulkload.hubspot import wire
+from bulkload.hubspot import replies
 from bulkload.retry import THROTTLED, TRIAL, probe_delay, probe_patience
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Outage:
             self.failed_trials, self.long = 0, False
             self.tell(events.Released())
 
-    def hold(self, judged: wire.TryLater, sent: Sent, *, trial: bool) -> None:
+    def hold(self, judged: replies.TryLater, sent: Sent, *, trial: bool) -> None:
         """Everybody waits as long as the remote asked, else with full jitter.
 
         Throttling opens again for all, since the limiter knows of less room now; after a lock or
@@ -83,7 +83,7 @@ class Outage:
             self._watch(seconds, judged.reason)
         self.check(judged.reason)
 
-    def denied(self, judged: wire.Denied, sent: Sent, *, trial: bool = False) -> None:
+    def denied(self, judged: replies.Denied, sent: Sent, *, trial: bool = False) -> None:
         """No call of the kind is taken. A token that ended is replaced before the next, if there
         is another; anything else ends the run.
         """
@@ -129,7 +129,7 @@ class Outage:
                 single = blip and self.free and not (failures or self.failed_trials)
                 if self.gate.answered(blip=single):
                     self.tell(events.Released())
-                if wire.is_daily(probe.reply):
+                if replies.is_daily(probe.reply):
                     self.gate.turned_away(trial=False)  # a night is no outage
                 return probe
             failures += 1
@@ -139,7 +139,7 @@ class Outage:
             self.check(reason)
             wait = max(
                 probe_delay(failures, self.gate.down_for(), self.random),
-                0.0 if probe is None else wire.retry_after(probe.reply.headers) or 0.0,
+                0.0 if probe is None else replies.retry_after(probe.reply.headers) or 0.0,
             )
 
     async def read(self, ask: Callable[[], Awaitable[Sent]]) -> Sent:
@@ -183,4 +183,4 @@ class Outage:
 def _is_well(probe: Sent) -> bool:
     """Whether it answers, if only to say that the day is used up."""
     status = probe.reply.status
-    return 0 < status < 500 and (status not in wire.LATER or wire.is_daily(probe.reply))
+    return 0 < status < 500 and (status not in replies.LATER or replies.is_daily(probe.reply))

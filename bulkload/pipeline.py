@@ -23,7 +23,7 @@ from bulkload.associating import Associating
 from bulkload.attaching import Attaching
 from bulkload.counting import Ledger
 from bulkload.errors import BulkloadError
-from bulkload.hubspot import wire
+from bulkload.hubspot import replies, wire
 from bulkload.intake import Intake
 from bulkload.journal.settlement import Settlement
 from bulkload.outage import Outage
@@ -222,7 +222,7 @@ class Pipeline:
             self._gate.leave()
         # Where the gate fell meanwhile, another one tries: this one's answer opens nothing.
         trial = trial and self._gate.tries(falls)
-        times = load.batch.attempt + (not isinstance(judged, wire.NotSent))
+        times = load.batch.attempt + (not isinstance(judged, replies.NotSent))
         batch = replace(load.batch, attempt=times)
         load = replace(load, batch=batch, tries=load.tries + 1, since=since)
         try:
@@ -278,14 +278,14 @@ class Pipeline:
             case wire.Refused():
                 outage.over(trial=trial)
                 step = settling.refusal(load, judged, status, self._rules)
-            case wire.TryLater():
+            case replies.TryLater():
                 self._tally.throttled += judged.throttled
                 outage.hold(judged, sent, trial=trial)
                 step = settling.unchanged(load, judged.reason, status)
-            case wire.Denied():
+            case replies.Denied():
                 outage.denied(judged, sent, trial=trial)
                 step = settling.unchanged(load, judged.reason, status)
-            case wire.NotSent():
+            case replies.NotSent():
                 prober = outage.begin(trial=trial, falls=falls)
                 if load.attempt is None:  # one that carries an earlier doubt stays open
                     await self._parts.journal.withdraw(attempt)
@@ -293,7 +293,7 @@ class Pipeline:
                 if prober:
                     await outage.recover(judged.reason)
                 return [load]
-            case wire.Doubtful() if self._asks:
+            case replies.Doubtful() if self._asks:
                 prober = not own and outage.begin(trial=trial, falls=falls)
                 outage.check(judged.reason)
                 asked = settling.questioned(
@@ -317,14 +317,14 @@ class Pipeline:
                 if by is not None:
                     return await self._ask(asked, answer)
                 return [] if self._policy.means == "verify" else [asked]
-            case wire.Doubtful():
+            case replies.Doubtful():
                 prober = not own and outage.begin(trial=trial, falls=falls)
                 step = settling.doubt(
                     load, judged, status, self._rules,
                     successes=self._gate.successes, trial=trial,
                 )  # fmt: skip
         left = await self._settle_step(load, step, attempt)
-        if isinstance(judged, wire.Doubtful):
+        if isinstance(judged, replies.Doubtful):
             outage.check(judged.reason)
             if prober:
                 await outage.recover(judged.reason, judged.after)

@@ -16,7 +16,16 @@ from urllib.parse import quote
 
 from bulkload import events
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
-from bulkload.hubspot import account, archive, contacts, definitions, lookup, owners, paths, wire
+from bulkload.hubspot import (
+    account,
+    archive,
+    contacts,
+    definitions,
+    lookup,
+    owners,
+    paths,
+    replies,
+)
 from bulkload.hubspot.lookup import Marks
 from bulkload.retry import probe_delay
 
@@ -26,7 +35,7 @@ if TYPE_CHECKING:
 
     from bulkload.hubspot.account import Account, Property
     from bulkload.hubspot.client import Client, Sent
-    from bulkload.hubspot.wire import Reply
+    from bulkload.hubspot.replies import Reply
     from bulkload.traffic import Traffic
 
     F = TypeVar("F", Account, Property)
@@ -213,13 +222,13 @@ class Preflight:
         while True:
             sent = await self.traffic.call(send, self._pause)
             match judged := judge(sent.reply):
-                case wire.Denied(expired=True):
+                case replies.Denied(expired=True):
                     self.traffic.refused(sent, judged.reason)
-                case wire.Denied():
+                case replies.Denied():
                     raise RefusedToStart(f"{judged.reason}; {otherwise}")
-                case wire.TryLater() | wire.NotSent() | wire.Doubtful():
+                case replies.TryLater() | replies.NotSent() | replies.Doubtful():
                     failures += 1
-                    after = wire.retry_after(sent.reply.headers) or 0.0
+                    after = replies.retry_after(sent.reply.headers) or 0.0
                     await self._wait(failures, began, judged.reason, after)
                 case _:
                     return judged
@@ -237,17 +246,17 @@ class Preflight:
         while True:
             sent = await self.traffic.call(partial(self.client.get, path), self._pause)
             reply, found = sent.reply, read(sent.reply)
-            denied = wire.denied(reply)
+            denied = replies.denied(reply)
             if denied is not None and denied.expired:
                 self.traffic.refused(sent, denied.reason)
                 continue
-            if denied is not None and (reply.hopeless or wire.is_page(reply)):
+            if denied is not None and (reply.hopeless or replies.is_page(reply)):
                 raise StoppedResumable(denied.reason)
             if found.denied:
                 raise StoppedResumable(found.denied)
-            if wire.is_daily(reply):
+            if replies.is_daily(reply):
                 continue  # `traffic` waits for the day, or ends the run
-            unreached = reply.status == 0 or not reply.whole or reply.status in wire.LATER
+            unreached = reply.status == 0 or not reply.whole or reply.status in replies.LATER
             failing = reply.status >= 500 and (tries is None or failures + 1 < tries)
             if not (unreached or failing):
                 if failures:
@@ -256,7 +265,9 @@ class Preflight:
             failures += 1
             if failures == 1:
                 self.tell(events.Held(None, found.trouble))
-            await self._wait(failures, began, found.trouble, wire.retry_after(reply.headers) or 0.0)
+            await self._wait(
+                failures, began, found.trouble, replies.retry_after(reply.headers) or 0.0
+            )
 
     async def _wait(self, failures: int, began: float, trouble: str, asked: float) -> None:
         waited = time.monotonic() - began

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from bulkload import events
-from bulkload.hubspot import wire
+from bulkload.hubspot import replies
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from bulkload.hubspot.archive import Trouble
     from bulkload.hubspot.client import Sent
-    from bulkload.hubspot.wire import Reply
+    from bulkload.hubspot.replies import Reply
     from bulkload.outage import Outage
     from bulkload.parts import Parts, Tally
 
@@ -46,15 +46,15 @@ class Repeating:
             self.parts.tell(events.Answered(sent.reply.status, sent.seconds, tries > 0))
             tries += 1
             match judged := judge(sent.reply, lost):
-                case wire.TryLater():
+                case replies.TryLater():
                     self.tally.throttled += judged.throttled
                     outage.hold(judged, sent, trial=False)
-                case wire.Denied():
+                case replies.Denied():
                     outage.denied(judged, sent)
                     outage.gate.go_on()
-                case wire.Doubtful() | wire.NotSent():
-                    lost = lost or isinstance(judged, wire.Doubtful)
-                    after = judged.after if isinstance(judged, wire.Doubtful) else None
+                case replies.Doubtful() | replies.NotSent():
+                    lost = lost or isinstance(judged, replies.Doubtful)
+                    after = judged.after if isinstance(judged, replies.Doubtful) else None
                     if outage.begin(trial=False):
                         await outage.recover(judged.reason, after)
                     outage.check(judged.reason)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from bulkload import verdict
-from bulkload.hubspot import wire
+from bulkload.hubspot import replies, wire
 from bulkload.journal.settlement import Resend, Settlement
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ def apart(load: Load, parts: Sequence[Batch], settlement: Settlement) -> Step:
 
 
 def doubt(
-    load: Load, judged: wire.Doubtful, status: int, rules: Rules, *, successes: int, trial: bool
+    load: Load, judged: replies.Doubtful, status: int, rules: Rules, *, successes: int, trial: bool
 ) -> Step:
     """The answer was lost and there is no key to ask by: held, or by the user's word sent again,
     narrowed where others pass. (With a key: `questioned`.)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from bulkload import events
 from bulkload.arrival import Arrival
 from bulkload.errors import StoppedResumable
-from bulkload.hubspot import ratelimits, wire
+from bulkload.hubspot import ratelimits, replies
 from bulkload.hubspot.auth import RenewalTrouble
 from bulkload.hubspot.lookup import moment
 from bulkload.quota import next_sleep
@@ -144,7 +144,7 @@ class Traffic:
         told = ratelimits.rolling(headers)
         if told is not None:
             self.limiter.room.learn(told, used, sent.sent_at, now)
-        if sent.reply.status == 429 and not wire.is_daily(sent.reply):
+        if sent.reply.status == 429 and not replies.is_daily(sent.reply):
             self.limiter.room.refused(sent.sent_at, now)
         self.limiter.widened()
         self.heard(sent, completed)
@@ -187,7 +187,7 @@ class Traffic:
         left_at = now - (self._clock() - sent.sent_at) if sent.sent_at else now
         if left_at < self.quota.day_began(now):
             pass  # it speaks of the day before: of a process that was stopped over midnight
-        elif wire.is_daily(reply):
+        elif replies.is_daily(reply):
             self.quota.refused(now)
         elif daily is not None:
             self.quota.learn(daily, now)

@@ -20,7 +20,7 @@ from bulkload.call import Access, Call
 from bulkload.calling import Caller
 from bulkload.connecting import connected
 from bulkload.errors import StoppedForGood, StoppedResumable
-from bulkload.hubspot import account, archive, contacts, paths, wire
+from bulkload.hubspot import account, archive, contacts, paths, replies
 from bulkload.hubspot.sink import Sink
 from bulkload.inquiry import existing
 from bulkload.journal import removals
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from bulkload.events import Observer
     from bulkload.hubspot.account import Account
     from bulkload.hubspot.client import Client
-    from bulkload.hubspot.wire import Reply
+    from bulkload.hubspot.replies import Reply
     from bulkload.journal.portions import Portion, Settled
     from bulkload.limiter import Limiter
 
@@ -223,8 +223,8 @@ class _Life:
 def _judge_account(reply: Reply) -> Account | archive.Trouble:
     found = account.read(reply)
     if found.denied:
-        return wire.denied(reply) or wire.Denied(found.denied)
-    if reply.status in wire.NO_HANDLER:
+        return replies.denied(reply) or replies.Denied(found.denied)
+    if reply.status in replies.NO_HANDLER:
         return found  # it does not say
     return archive.trouble(reply) or found
 

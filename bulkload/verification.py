@@ -22,7 +22,7 @@ import orjson
 from aiolimiter import AsyncLimiter
 
 from bulkload import answering, events, hold
-from bulkload.hubspot import searching, wire
+from bulkload.hubspot import replies, searching
 from bulkload.verifying import weigh
 
 if TYPE_CHECKING:
@@ -324,14 +324,14 @@ class Aside:
             match judged := searching.judge(sent.reply):
                 case searching.Page():
                     return judged
-                case wire.TryLater(daily=True):
+                case replies.TryLater(daily=True):
                     pass  # `traffic` waits for the day
-                case wire.TryLater():  # its limit is its own: nobody else has to wait
+                case replies.TryLater():  # its limit is its own: nobody else has to wait
                     await gate.pause(judged.after or 1.0)
-                case wire.Denied():
+                case replies.Denied():
                     self._outage.denied(judged, sent)
                     gate.go_on()
-                case wire.Doubtful():
+                case replies.Doubtful():
                     if self._outage.begin(trial=False):
                         await self._outage.recover(judged.reason, judged.after)
                     self._outage.check(judged.reason)

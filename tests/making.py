@@ -11,7 +11,7 @@ import orjson
 from bulkload import events
 from bulkload.batch import Batch, Entry, Letter
 from bulkload.hubspot.auth import Token
-from bulkload.hubspot.wire import Reply
+from bulkload.hubspot.replies import Reply
 from bulkload.mapping import map_record
 from bulkload.model import Mapped, Position, Record
 from bulkload.quota import Quota

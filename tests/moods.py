@@ -23,7 +23,7 @@ from bulkload.batching import batches
 from bulkload.hubspot.client import Sent
 from bulkload.hubspot.lookup import Marks
 from bulkload.hubspot.remoteclock import RemoteClock
-from bulkload.hubspot.wire import Reply
+from bulkload.hubspot.replies import Reply
 from bulkload.journal import journal as journals
 from bulkload.journal import readers
 from bulkload.journal.journal import Journal

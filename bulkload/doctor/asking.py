@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bulkload.doctor.facts import Skew
-from bulkload.hubspot import ratelimits, wire
+from bulkload.hubspot import ratelimits, replies
 from bulkload.hubspot.remoteclock import RemoteClock
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from bulkload.hubspot.client import Sent
     from bulkload.hubspot.ratelimits import Daily
-    from bulkload.hubspot.wire import Reply
+    from bulkload.hubspot.replies import Reply
     from bulkload.room import Told
 
     Send = Callable[[], Awaitable[Sent]]
@@ -121,7 +121,7 @@ class Asker:
         headers = sent.reply.headers
         self.rolling = ratelimits.rolling(headers) or self.rolling
         self.daily = ratelimits.daily(headers) or self.daily
-        self.exhausted |= wire.is_daily(sent.reply)
+        self.exhausted |= replies.is_daily(sent.reply)
         self._remote.observe(headers, sent.sent_at, sent.ended_at)
         status = sent.reply.status or f"no answer: {sent.reply.trouble}"
         self.tell(f"{what}: {status} after {sent.seconds:.3f} s")
@@ -130,8 +130,10 @@ class Asker:
 
 def _wait(reply: Reply, wait: float, *, again: bool) -> float | None:
     """Seconds until the call may be made again; None where its answer stands."""
-    if reply.status in wire.LATER and not wire.is_daily(reply):
-        after = max(wire.retry_after(reply.headers) or 0.0, wire.LATER[reply.status] or 0.0, wait)
+    if reply.status in replies.LATER and not replies.is_daily(reply):
+        after = max(
+            replies.retry_after(reply.headers) or 0.0, replies.LATER[reply.status] or 0.0, wait
+        )
         return after if after <= LONGEST_WAIT_S else None
     if reply.hopeless:
         return None

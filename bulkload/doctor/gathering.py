@@ -18,7 +18,7 @@ from bulkload.doctor.asking import Asker, CutShort
 from bulkload.doctor.facts import Facts
 from bulkload.doctor.probing import Probing
 from bulkload.doctor.report import Report, judge
-from bulkload.hubspot import account, inspecting, paths, refusals, wire
+from bulkload.hubspot import account, inspecting, paths, refusals, replies
 from bulkload.hubspot.sink import Sink
 from bulkload.preflight import KEY, RUN
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from bulkload.hubspot.auth import Token
     from bulkload.hubspot.client import Client
-    from bulkload.hubspot.wire import Reply
+    from bulkload.hubspot.replies import Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +196,7 @@ def _unreached(reply: Reply) -> str:
     """Why this answer is not the remote's that was meant, if it is not."""
     if reply.status == 0 or not reply.whole or reply.hopeless:
         return reply.trouble or "no answer"
-    answer = wire.parsed(reply)
-    if reply.status in wire.NO_HANDLER and "category" not in answer:
+    answer = replies.parsed(reply)
+    if reply.status in replies.NO_HANDLER and "category" not in answer:
         return refusals.denial(reply.status, answer, reply.headers.get("Location", ""))
     return ""

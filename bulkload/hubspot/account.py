@@ -14,11 +14,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bulkload.hubspot import refusals, wire
+from bulkload.hubspot import refusals, replies
 from bulkload.hubspot.lookup import moment
 
 if TYPE_CHECKING:
-    from bulkload.hubspot.wire import Reply
+    from bulkload.hubspot.replies import Reply
 
 
 _MOST_CALLS = 10**12
@@ -72,7 +72,7 @@ class Usages(NamedTuple):
 
 def read(reply: Reply) -> Account:
     """Pure: what the answer says of the account."""
-    answer = wire.parsed(reply)
+    answer = replies.parsed(reply)
     if reply.status in (401, 403):
         return Account(denied=refusals.denial(reply.status, answer, ""))
     portal = answer.get("portalId")
@@ -91,7 +91,7 @@ def read_property(reply: Reply) -> Property:
 
     A 403 is a token that may not read definitions: trouble, and no more.
     """
-    answer = wire.parsed(reply)
+    answer = replies.parsed(reply)
     if reply.status == 401:
         return Property(denied=refusals.denial(reply.status, answer, ""))
     if reply.status == 200 and isinstance(answer.get("name"), str):
@@ -106,7 +106,7 @@ def read_usage(reply: Reply) -> Usages:
 
     A 403 is a token that may not read it: trouble, and no more.
     """
-    answer = wire.parsed(reply)
+    answer = replies.parsed(reply)
     if reply.status == 401:
         return Usages(denied=refusals.denial(reply.status, answer, ""))
     results = answer.get("results")

@@ -10,7 +10,7 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bulkload.hubspot import refusals, wire
+from bulkload.hubspot import refusals, replies
 from bulkload.hubspot.lookup import moment
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def shown(result: object) -> Shown | None:
     properties = result.get("properties") if isinstance(result, dict) else None
     if not isinstance(result, dict) or not isinstance(properties, dict):
         return None
-    if not (contact := wire.record_id(result.get("id"))):
+    if not (contact := replies.record_id(result.get("id"))):
         return None
     others = _text(properties, "hs_additional_emails").split(";")
     new = result.get("new")

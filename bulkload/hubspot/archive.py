@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from bulkload.hubspot import refusals, wire
+from bulkload.hubspot import refusals, replies
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from bulkload.hubspot.wire import Reply
+    from bulkload.hubspot.replies import Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ EMAILS = "archive emails"
 REFUSALS = frozenset({400, 409, 413, 414, 422})
 """About what was asked, not about how the remote is. A 404 that speaks of records is one too."""
 
-Trouble = wire.TryLater | wire.NotSent | wire.Doubtful | wire.Denied
+Trouble = replies.TryLater | replies.NotSent | replies.Doubtful | replies.Denied
 """The call is made again, later or never: it said nothing of any id."""
 
 
@@ -73,29 +73,29 @@ def trouble(reply: Reply, *, may: str = EMAILS) -> Trouble | None:
     `may`: what the call was about, for the words of a 403.
     """
     status = reply.status
-    if (denied := wire.denied(reply, may=may)) is not None:
+    if (denied := replies.denied(reply, may=may)) is not None:
         return denied
     if status == 0:
-        return wire.Doubtful(reply.trouble) if reply.left else wire.NotSent(reply.trouble)
-    if (later := wire.later(reply)) is not None:
+        return replies.Doubtful(reply.trouble) if reply.left else replies.NotSent(reply.trouble)
+    if (later := replies.later(reply)) is not None:
         return later
-    answer = wire.parsed(reply)
+    answer = replies.parsed(reply)
     if status in REFUSALS or (200 <= status < 300 and reply.whole):
         return None
     told = reply.trouble or refusals.describe(status, answer)
-    return wire.Doubtful(told, wire.retry_after(reply.headers))
+    return replies.Doubtful(told, replies.retry_after(reply.headers))
 
 
 def judge_read(asked: Sequence[str], reply: Reply, *, may: str = EMAILS) -> Shown | Trouble:
     """Which of the ids `asked` are there. A refused read shows nothing: all may be there."""
     if (found := trouble(reply, may=may)) is not None:
         return found
-    answer = wire.parsed(reply)
+    answer = replies.parsed(reply)
     if reply.status >= 300:
         return Shown(frozenset(asked))
     results = answer.get("results")
     if not isinstance(results, list) or answer.get("status", "COMPLETE") != "COMPLETE":
-        return wire.Doubtful(f"{reply.status} without a readable list of results")
+        return replies.Doubtful(f"{reply.status} without a readable list of results")
     there = {
         str(result["id"])
         for result in results
@@ -105,13 +105,13 @@ def judge_read(asked: Sequence[str], reply: Reply, *, may: str = EMAILS) -> Show
     }
     missing = set(asked) - there
     if not _explained(answer.get("errors") or [], missing):
-        return wire.Doubtful(f"{reply.status} that leaves out some of what was asked for")
+        return replies.Doubtful(f"{reply.status} that leaves out some of what was asked for")
     return Shown(frozenset(asked) - missing)
 
 
 def judge(reply: Reply, *, may: str = EMAILS) -> Archived | Refused | Trouble:
     """What an answer to `request` says of all its ids."""
-    answer = wire.parsed(reply)
+    answer = replies.parsed(reply)
     unknown = reply.status == 404 and "NOT_FOUND" in str(answer.get("category", ""))
     if not unknown and (found := trouble(reply, may=may)) is not None:
         return found

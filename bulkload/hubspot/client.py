@@ -24,7 +24,7 @@ from aiohttp.http import HttpProcessingError
 
 from bulkload.hubspot import route, trouble
 from bulkload.hubspot.pool import Pool
-from bulkload.hubspot.wire import Reply
+from bulkload.hubspot.replies import Reply
 from bulkload.version import __version__
 
 if TYPE_CHECKING:

@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from bulkload.hubspot import addressing, archive, refusals, wire
+from bulkload.hubspot import addressing, archive, refusals, replies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from bulkload.hubspot.addressing import Shown
     from bulkload.hubspot.refusals import Refusal
-    from bulkload.hubspot.wire import Reply
+    from bulkload.hubspot.replies import Reply
     from bulkload.model import Address
 
 READS = "read contacts, which needs the scope crm.objects.contacts.read"
@@ -121,17 +121,17 @@ def judge_read(addresses: Sequence[str], reply: Reply) -> Found | Refused | Trou
         return trouble
     if reply.status >= 300:
         return _refused(addresses, reply)
-    answer = wire.parsed(reply)
+    answer = replies.parsed(reply)
     results, named = answer.get("results"), addressing.not_found(answer)
     if not isinstance(results, list) or answer.get("status", "COMPLETE") != "COMPLETE":
-        return wire.Doubtful(wire.unreadable(reply, "list of contacts"))
+        return replies.Doubtful(replies.unreadable(reply, "list of contacts"))
     shown = [addressing.shown(each) for each in results]
     there = [each for each in shown if each is not None and not each.archived]
     asked = frozenset(addresses)
     ids: dict[str, str] = {}
     clash = any(ids.setdefault(c.email, c.id) != c.id for c in there if c.email in asked)
     if named is None or None in shown or clash:
-        return wire.Doubtful(f"{reply.status} that leaves out some of what was asked for")
+        return replies.Doubtful(f"{reply.status} that leaves out some of what was asked for")
     for contact in there:
         for other in contact.others & asked:
             ids.setdefault(other, contact.id)
@@ -156,10 +156,10 @@ def judge_upsert(
         return trouble
     if reply.status >= 300:
         return _existing(addresses, reply) or _refused(addresses, reply)
-    answer = wire.parsed(reply)
+    answer = replies.parsed(reply)
     results, errors = answer.get("results"), answer.get("errors") or []
     if not isinstance(results, list) or not isinstance(errors, list):
-        return wire.Doubtful(wire.unreadable(reply, "list of contacts"))
+        return replies.Doubtful(replies.unreadable(reply, "list of contacts"))
     if answer.get("status", "COMPLETE") != "COMPLETE":
         errors = []  # the remote is not done: what it has not made yet is not refused
     shown = [each for each in map(addressing.shown, results) if each is not None]
@@ -182,16 +182,16 @@ def judge_names(reply: Reply) -> Named | Trouble:
     """What the answer to `names_body` says. A contact without its names is a contact."""
     if (trouble := archive.trouble(reply, may=WRITES)) is not None:
         return trouble
-    answer = wire.parsed(reply)
+    answer = replies.parsed(reply)
     failed = reply.status >= 300 or bool(answer.get("errors"))
     return Named(refusals.describe(reply.status, answer) if failed else "")
 
 
-def _cut(reply: Reply) -> wire.Doubtful | None:
+def _cut(reply: Reply) -> replies.Doubtful | None:
     """A refusal that can't be read blames nobody: it may say which contact an address has."""
     if reply.whole:
         return None
-    return wire.Doubtful(f"{reply.status}: {reply.trouble or 'the answer was cut off'}")
+    return replies.Doubtful(f"{reply.status}: {reply.trouble or 'the answer was cut off'}")
 
 
 def _upsert(address: str) -> dict[str, Any]:
@@ -217,7 +217,7 @@ def _made(address: str, contact: Shown, since: float | None) -> bool:
 
 def _existing(addresses: Sequence[str], reply: Reply) -> Upserted | None:
     """One address alone that the remote says an existing contact has, such as a secondary one."""
-    answer = wire.parsed(reply)
+    answer = replies.parsed(reply)
     said = _EXISTING.search(str(answer.get("message", ""))[: refusals.MESSAGE_LIMIT])
     if said is None or len(addresses) != 1 or answer.get("category") != "CONFLICT":
         return None
@@ -226,7 +226,7 @@ def _existing(addresses: Sequence[str], reply: Reply) -> Upserted | None:
 
 def _refused(addresses: Sequence[str], reply: Reply) -> Refused:
     """Whom a refusal of the whole call blames, and how the others go on."""
-    answer = wire.parsed(reply)
+    answer = replies.parsed(reply)
     because = refusals.read(answer, reply.status)
     if len(addresses) <= 1:
         return Refused(because, dict.fromkeys(addresses, because))

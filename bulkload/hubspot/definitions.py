@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bulkload.hubspot import refusals, wire
+from bulkload.hubspot import refusals, replies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from bulkload.hubspot.wire import Reply
+    from bulkload.hubspot.replies import Reply
 
 LONGEST = 65_536
 """Characters of a value."""
@@ -110,11 +110,11 @@ class Definitions:
 
 def read(reply: Reply) -> Definitions:
     """What the answer to a GET of `paths.PROPERTIES` shows."""
-    answer = wire.parsed(reply)
+    answer = replies.parsed(reply)
     results = answer.get("results")
     if reply.status != 200 or not isinstance(results, list):
         told = reply.trouble if reply.status == 0 else refusals.describe(reply.status, answer)
-        return Definitions({}, told or wire.unreadable(reply, "list of properties"))
+        return Definitions({}, told or replies.unreadable(reply, "list of properties"))
     read = (_read(each) for each in results)
     return Definitions({each.name: each for each in read if each is not None})
 

@@ -19,11 +19,11 @@ from urllib.parse import quote
 
 import orjson
 
-from bulkload.hubspot import archive, paths, refusals, wire
+from bulkload.hubspot import archive, paths, refusals, replies
 
 if TYPE_CHECKING:
     from bulkload.hubspot.refusals import Refusal
-    from bulkload.hubspot.wire import Reply
+    from bulkload.hubspot.replies import Reply
 
 MAY = "write files, which needs the scope files"
 
@@ -129,27 +129,27 @@ def judge_upload(reply: Reply) -> Uploaded | Refused | archive.Trouble:
     """What the answer to `upload` says."""
     if (answered := _answered(reply)) is not None:
         return answered
-    file = wire.record_id(wire.parsed(reply).get("id"))
-    return Uploaded(file) if file else wire.Doubtful(wire.unreadable(reply, "id of the file"))
+    file = replies.record_id(replies.parsed(reply).get("id"))
+    return Uploaded(file) if file else replies.Doubtful(replies.unreadable(reply, "id of the file"))
 
 
 def judge_delete(reply: Reply) -> Deleted | Refused | archive.Trouble:
     """What the answer to a DELETE of `path` says. A 404 with the remote's own body is about the
     file: there is none.
     """
-    if reply.status == 404 and isinstance(wire.parsed(reply).get("category"), str):
+    if reply.status == 404 and isinstance(replies.parsed(reply).get("category"), str):
         return Deleted(before=True)
     return _answered(reply) or Deleted()
 
 
 def _answered(reply: Reply) -> Refused | archive.Trouble | None:
     """Trouble, or a refusal; None where the remote did what was asked."""
-    if reply.status == 415 and not wire.is_page(reply):
-        return Refused(refusals.read(wire.parsed(reply), reply.status))
+    if reply.status == 415 and not replies.is_page(reply):
+        return Refused(refusals.read(replies.parsed(reply), reply.status))
     if (trouble := archive.trouble(reply, may=MAY)) is not None:
         return trouble
     if reply.status in _REFUSALS:
         too_large = "the file is too large for the remote"
         otherwise = too_large if reply.status == 413 else "the remote refused it without a reason"
-        return Refused(refusals.read(wire.parsed(reply), reply.status, otherwise))
+        return Refused(refusals.read(replies.parsed(reply), reply.status, otherwise))
     return None

@@ -15,14 +15,14 @@ from urllib.parse import quote
 
 import orjson
 
-from bulkload.hubspot import refusals, wire
+from bulkload.hubspot import refusals, replies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bulkload.hubspot.auth import Token
     from bulkload.hubspot.client import Client, Sent
-    from bulkload.hubspot.wire import Reply
+    from bulkload.hubspot.replies import Reply
 
 PROPERTIES = "/crm/v3/properties/emails"
 PRIVATE_APP = "/oauth/v2/private-apps/get/access-token-info"
@@ -101,7 +101,7 @@ async def make(client: Client, definition: bytes) -> Sent:
 
 def read_private(reply: Reply) -> Grant:
     """What the answer says of a private app's token."""
-    answer = wire.parsed(reply)
+    answer = replies.parsed(reply)
     if reply.status != 200 or "hubId" not in answer:
         return Grant(trouble=trouble(reply))
     return Grant("private app", _id(answer["hubId"]), _scopes(answer.get("scopes")))
@@ -109,7 +109,7 @@ def read_private(reply: Reply) -> Grant:
 
 def read_oauth(reply: Reply) -> Grant:
     """What the answer says of an OAuth app's token."""
-    answer = wire.parsed(reply)
+    answer = replies.parsed(reply)
     if reply.status != 200 or "hub_id" not in answer:
         return Grant(trouble=trouble(reply))
     life = answer.get("expires_in")
@@ -123,7 +123,7 @@ def read_oauth(reply: Reply) -> Grant:
 
 def read_definitions(reply: Reply) -> Definitions:
     """What the answer to `GET PROPERTIES` says."""
-    listed = wire.parsed(reply).get("results")
+    listed = replies.parsed(reply).get("results")
     if reply.status != 200 or not isinstance(listed, list):
         return Definitions({}, trouble=trouble(reply, "read the properties of emails"))
     found = [each for each in listed if isinstance(each, dict) and _text(each, "name")]
@@ -144,7 +144,7 @@ def read_definitions(reply: Reply) -> Definitions:
 
 def read_made(reply: Reply) -> Made:
     """What the answer to `make` says."""
-    if reply.status in (200, 201) and _text(wire.parsed(reply), "name"):
+    if reply.status in (200, 201) and _text(replies.parsed(reply), "name"):
         return Made(done=True)
     told = trouble(reply, "make properties of emails")
     return Made(denied=told) if reply.status in (401, 403) else Made(trouble=told)
@@ -152,7 +152,7 @@ def read_made(reply: Reply) -> Made:
 
 def read_labels(reply: Reply) -> Labels:
     """What the answer to `GET LABELS` says."""
-    listed = wire.parsed(reply).get("results")
+    listed = replies.parsed(reply).get("results")
     if reply.status != 200 or not isinstance(listed, list):
         return Labels(trouble=trouble(reply, "read association types"))
     found = (each.get("typeId") for each in listed if isinstance(each, dict) and _hubspots(each))
@@ -192,7 +192,7 @@ def trouble(reply: Reply, may: str = "ask this") -> str:
     """Why an answer is none: the remote's category, never its message. `may`: for a 403."""
     if reply.status == 0 or not reply.whole:
         return reply.trouble or "no answer"
-    answer = wire.parsed(reply)
+    answer = replies.parsed(reply)
     if reply.status == 403:
         return refusals.denial(403, answer, "", may=may)
     return refusals.describe(reply.status, answer)

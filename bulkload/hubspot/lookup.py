@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from bulkload.hubspot import refusals, wire
+from bulkload.hubspot import refusals, replies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -64,35 +64,37 @@ def _request(names: Iterable[str], marks: Marks, **more: str) -> bytes:
 
 
 def judge(
-    asked: Iterable[str], reply: wire.Reply, marks: Marks, *, by_id: bool = False
-) -> Findings | wire.TryLater | wire.NotSent | wire.Doubtful | wire.Denied:
+    asked: Iterable[str], reply: replies.Reply, marks: Marks, *, by_id: bool = False
+) -> Findings | replies.TryLater | replies.NotSent | replies.Doubtful | replies.Denied:
     """What the answer to a read of the names `asked` shows; never raises.
 
     `by_id`: they are ids, which may be those of records without a key.
     """
     status = reply.status
-    if (denied := wire.denied(reply)) is not None:
+    if (denied := replies.denied(reply)) is not None:
         return denied
     if status == 0:
-        return wire.NotSent(reply.trouble)
-    answer = wire.parsed(reply)
-    if (later := wire.later(reply)) is not None:
+        return replies.NotSent(reply.trouble)
+    answer = replies.parsed(reply)
+    if (later := replies.later(reply)) is not None:
         return later
     if 400 <= status < 500:
-        return wire.Denied(
+        return replies.Denied(
             f"the remote refuses to read by {marks.key} ({refusals.describe(status, answer)}), so "
             "what it has can't be known. Is it still a property with unique values?"
         )
     results = answer.get("results")
     if not (200 <= status < 300 and isinstance(results, list)):
-        return wire.Doubtful(refusals.describe(status, answer), wire.retry_after(reply.headers))
+        return replies.Doubtful(
+            refusals.describe(status, answer), replies.retry_after(reply.headers)
+        )
     pairs = [_found(result, marks) for result in results]
     found = dict(pair for pair in pairs if pair is not None)
     shown = {each.id for each in found.values()} if by_id else set(found)
     unread = None in pairs and not by_id
     unfinished = answer.get("status", "COMPLETE") != "COMPLETE"
     if unread or unfinished or not _explained(answer, asked, shown):
-        return wire.Doubtful(f"{status} that leaves out some of what was asked for")
+        return replies.Doubtful(f"{status} that leaves out some of what was asked for")
     completed = answer.get("completedAt")
     return Findings(found, completed if isinstance(completed, str) else "")
 
@@ -101,7 +103,7 @@ def _found(result: object, marks: Marks) -> tuple[str, Found] | None:
     properties = result.get("properties") if isinstance(result, dict) else None
     if not isinstance(result, dict) or not isinstance(properties, dict):
         return None
-    if not wire.record_id(result.get("id")):
+    if not replies.record_id(result.get("id")):
         return None
     key, run = properties.get(marks.key), properties.get(marks.run) if marks.run else ""
     if not isinstance(key, str):

@@ -17,7 +17,7 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bulkload.hubspot import wire
+from bulkload.hubspot import replies
 from bulkload.hubspot.auth import Hidden, RenewalTrouble, Token, is_token, loop_time
 from bulkload.hubspot.oauthfile import OAuthFile
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bulkload.hubspot.auth import Clock
-    from bulkload.hubspot.wire import Reply
+    from bulkload.hubspot.replies import Reply
 
     PostForm = Callable[[str, Mapping[str, str]], Awaitable[Reply]]
 
@@ -72,7 +72,7 @@ def read_grant(reply: Reply, where: str = "the OAuth file") -> Grant:
 
     `where`: what a person has to mend if it was refused.
     """
-    status, answer = reply.status, wire.parsed(reply)
+    status, answer = reply.status, replies.parsed(reply)
     if reply.hopeless:
         raise RenewalTrouble(reply.trouble, hopeless=True)
     if status == 0:
@@ -91,12 +91,12 @@ def read_grant(reply: Reply, where: str = "the OAuth file") -> Grant:
             "its new refresh token there",
             hopeless=True,
         )
-    if status in wire.NO_HANDLER or (status in (400, 401, 403) and wire.is_page(reply)):
+    if status in replies.NO_HANDLER or (status in (400, 401, 403) and replies.is_page(reply)):
         raise RenewalTrouble(
             f"{said}, and not by the remote as it seems: check --base-url and HTTPS_PROXY",
             hopeless=True,
         )
-    raise RenewalTrouble(said, after=wire.retry_after(reply.headers))
+    raise RenewalTrouble(said, after=replies.retry_after(reply.headers))
 
 
 def margin(life_s: float) -> float:

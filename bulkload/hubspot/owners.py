@@ -13,12 +13,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
-from bulkload.hubspot import archive, paths, refusals, wire
+from bulkload.hubspot import archive, paths, refusals, replies
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-    from bulkload.hubspot.wire import Reply
+    from bulkload.hubspot.replies import Reply
 
 PAGE = 500
 """Owners a page, the most that HubSpot gives."""
@@ -53,13 +53,13 @@ def judge(reply: Reply, *, archived: bool) -> Page | archive.Trouble:
     """
     if (trouble := archive.trouble(reply, may=READS)) is not None:
         return trouble
-    answer = wire.parsed(reply)
+    answer = replies.parsed(reply)
     if reply.status >= 300:
         told = refusals.describe(reply.status, answer)
-        return wire.Denied(f"the remote refuses to list its owners ({told})")
+        return replies.Denied(f"the remote refuses to list its owners ({told})")
     results = answer.get("results")
     if not isinstance(results, list):
-        return wire.Doubtful(wire.unreadable(reply, "list of owners"))
+        return replies.Doubtful(replies.unreadable(reply, "list of owners"))
     found = (_owner(each, archived=archived) for each in results)
     return Page(tuple(each for each in found if each is not None), _after(answer))
 
@@ -90,7 +90,7 @@ def by_address(owners: Iterable[Owner]) -> Mapping[str, str]:
 
 
 def _owner(result: Any, *, archived: bool) -> Owner | None:
-    if not isinstance(result, dict) or not (owner := wire.record_id(result.get("id"))):
+    if not isinstance(result, dict) or not (owner := replies.record_id(result.get("id"))):
         return None
     email = result.get("email")
     address = email.strip().lower() if isinstance(email, str) else ""

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from bulkload.hubspot import refusals, wire
+from bulkload.hubspot import refusals, replies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from bulkload.hubspot.wire import Reply
+    from bulkload.hubspot.replies import Reply
 
 SUBJECT = "bulkload probe, may be deleted"
 
@@ -72,9 +72,9 @@ def read_created(probes: Sequence[Probe], reply: Reply, key_property: str) -> Cr
     if status == 0:
         told = reply.trouble or "no answer"
         return Created(unsure=told) if reply.left else Created(refused=told)
-    answer = wire.parsed(reply)
+    answer = replies.parsed(reply)
     told = refusals.describe(status, answer)
-    if status in wire.LATER or status in wire.NO_HANDLER:
+    if status in replies.LATER or status in replies.NO_HANDLER:
         return Created(refused=told)
     if status in (401, 403):
         return Created(refused=refusals.denial(status, answer, ""))

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from bulkload.hubspot import refusals, wire
+from bulkload.hubspot import refusals, replies
 from bulkload.hubspot.lookup import moment
 
 if TYPE_CHECKING:
@@ -107,28 +107,34 @@ def newest(since: float) -> bytes:
     return _request(groups, [CREATED], "DESCENDING", 1, "")
 
 
-def judge(reply: wire.Reply) -> Page | wire.TryLater | wire.Denied | wire.Doubtful:
+def judge(reply: replies.Reply) -> Page | replies.TryLater | replies.Denied | replies.Doubtful:
     """What the answer to a search shows. `Doubtful`: nothing; ask again."""
-    status, answer = reply.status, wire.parsed(reply)
-    if status == 403 and not wire.is_page(reply):
-        return wire.Denied(
+    status, answer = reply.status, replies.parsed(reply)
+    if status == 403 and not replies.is_page(reply):
+        return replies.Denied(
             f"the token may not search emails ({refusals.describe(status, answer)}). Grant it "
             "crm.objects.contacts.read in the app's settings"
         )
-    if (denied := wire.denied(reply)) is not None:
+    if (denied := replies.denied(reply)) is not None:
         return denied
     if status == 0:
-        return wire.Doubtful(reply.trouble or "no answer")
-    if (later := wire.later(reply)) is not None:
+        return replies.Doubtful(reply.trouble or "no answer")
+    if (later := replies.later(reply)) is not None:
         return later
     if status in (400, 413, 414, 422):
-        return wire.Denied(f"the remote refuses the search ({refusals.describe(status, answer)})")
+        return replies.Denied(
+            f"the remote refuses the search ({refusals.describe(status, answer)})"
+        )
     if not 200 <= status < 300:
-        return wire.Doubtful(refusals.describe(status, answer), wire.retry_after(reply.headers))
+        return replies.Doubtful(
+            refusals.describe(status, answer), replies.retry_after(reply.headers)
+        )
     if not reply.whole:
-        return wire.Doubtful(f"{status}: {reply.trouble or 'the answer was not read to its end'}")
+        return replies.Doubtful(
+            f"{status}: {reply.trouble or 'the answer was not read to its end'}"
+        )
     page = _page(answer)
-    return page or wire.Doubtful(wire.unreadable(reply, "page of results"))
+    return page or replies.Doubtful(replies.unreadable(reply, "page of results"))
 
 
 def same(sent: Mapping[str, str], found: Mapping[str, str]) -> bool:
@@ -229,7 +235,7 @@ def _after(paging: object) -> str | None:
 def _result(listed: object) -> Result | None:
     if not isinstance(listed, dict):
         return None
-    name, properties = wire.record_id(listed.get("id")), listed.get("properties")
+    name, properties = replies.record_id(listed.get("id")), listed.get("properties")
     if not name or not isinstance(properties, dict):
         return None
     texts = {key: _text(value) for key, value in properties.items() if value is not None}

@@ -20,7 +20,7 @@ from bulkload.archiving import Archiving, ByBatch, OneByOne
 from bulkload.calling import Caller
 from bulkload.hubspot.client import Sent
 from bulkload.hubspot.remoteclock import RemoteClock
-from bulkload.hubspot.wire import Reply
+from bulkload.hubspot.replies import Reply
 from bulkload.journal import journal as journals
 from bulkload.journal import readers, removals, schema, undo
 from bulkload.journal.portions import Settled

@@ -40,8 +40,8 @@ from tests.moods import Inline
 
 if TYPE_CHECKING:
     from bulkload.batch import Batch
+    from bulkload.hubspot.replies import Reply
     from bulkload.hubspot.sink import Sink
-    from bulkload.hubspot.wire import Reply
 
 Answer = Callable[[list[Any]], Awaitable["Reply"]]
 DENIED = reply(403, {"category": "MISSING_SCOPES", "message": "no"})

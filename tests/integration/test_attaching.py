@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from bulkload.batch import Entry
-    from bulkload.hubspot.wire import Reply
+    from bulkload.hubspot.replies import Reply
 
 MESSAGE = (
     b'Subject: s\nContent-Type: multipart/mixed; boundary="b"\n\n--b\nContent-Type: text/plain\n\n'

@@ -14,8 +14,9 @@ from bulkload.hubspot import client as clients
 from bulkload.hubspot import files, pool
 from bulkload.hubspot.auth import Token
 from bulkload.hubspot.client import Client, Sent
+from bulkload.hubspot.replies import Doubtful, TryLater
 from bulkload.hubspot.sink import Sink
-from bulkload.hubspot.wire import Doubtful, TryLater, judge
+from bulkload.hubspot.wire import judge
 from tests.making import batch
 from tests.sockets import (
     OK,

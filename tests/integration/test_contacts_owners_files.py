@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bulkload.hubspot import archive, contacts, files, owners, wire
+from bulkload.hubspot import archive, contacts, files, owners, replies
 from bulkload.hubspot.auth import Token
 from bulkload.hubspot.client import Client
 from bulkload.hubspot.contacts import Contact, Found, Upserted
@@ -60,7 +60,7 @@ async def upsert(
 async def names(sink: Sink, contact: str) -> tuple[Any, Any]:
     path = f"/crm/v3/objects/contacts/{contact}?properties=firstname,lastname"
     sent = await sink.client.get(path)
-    found = wire.parsed(sent.reply)["properties"]
+    found = replies.parsed(sent.reply)["properties"]
     return found.get("firstname"), found.get("lastname")
 
 
@@ -168,7 +168,7 @@ def test_a_file_is_stored_once_whole_and_private_and_goes_again() -> None:
         other = files.judge_upload((await sink.upload(elsewhere)).reply)
         assert isinstance(other, files.Uploaded)
         assert other != first
-        shown = wire.parsed((await sink.client.get(files.path(first.id))).reply)
+        shown = replies.parsed((await sink.client.get(files.path(first.id))).reply)
         assert (shown["size"], shown["access"]) == (len(content), "PRIVATE")
         assert shown["path"].startswith("/bulkload/run-1/Grüße-")
         deleted = [files.judge_delete((await sink.delete_file(first.id)).reply) for _ in range(2)]

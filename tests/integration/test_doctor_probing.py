@@ -13,7 +13,7 @@ from bulkload.doctor import asking, probing
 from bulkload.doctor.asking import Asker
 from bulkload.doctor.probing import Probing
 from bulkload.hubspot.client import Sent
-from bulkload.hubspot.wire import Reply
+from bulkload.hubspot.replies import Reply
 from tests.making import reply
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from bulkload.hubspot import client as clients
 from bulkload.hubspot.auth import Token
 from bulkload.hubspot.client import Client, Sent
-from bulkload.hubspot.wire import Denied, Doubtful, NotSent, Outcomes, Refused, Verdict, judge
+from bulkload.hubspot.replies import Denied, Doubtful, NotSent
+from bulkload.hubspot.wire import Outcomes, Refused, Verdict, judge
 from tests.making import batch
 from tests.sockets import OK, SECRET, listening, plain_environment, raw, reset, serving
 

@@ -16,7 +16,8 @@ from bulkload.errors import RefusedToStart
 from bulkload.hubspot import pool, route
 from bulkload.hubspot.auth import Token
 from bulkload.hubspot.client import Client, Sent
-from bulkload.hubspot.wire import Denied, Doubtful, NotSent, judge
+from bulkload.hubspot.replies import Denied, Doubtful, NotSent
+from bulkload.hubspot.wire import judge
 from tests.making import batch
 from tests.sockets import (
     OK,

@@ -16,7 +16,7 @@ from aiohttp import web
 from bulkload.hubspot.auth import RenewalTrouble, Token
 from bulkload.hubspot.client import Client
 from bulkload.hubspot.oauth import TOKEN_PATH, OAuth
-from bulkload.hubspot.wire import Reply
+from bulkload.hubspot.replies import Reply
 from bulkload.sandbox.config import SandboxConfig
 from bulkload.sandbox.server import start
 
@@ -172,7 +172,7 @@ SHARER = """
 import asyncio, pathlib, sys
 import aiohttp
 from bulkload.hubspot import oauth, oauthfile
-from bulkload.hubspot.wire import Reply
+from bulkload.hubspot.replies import Reply
 
 oauth.SETTLE_S = 0.0
 oauthfile.LOCK_POLL_S = 0.005

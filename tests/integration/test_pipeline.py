@@ -23,11 +23,11 @@ from bulkload.answering import ASKS
 from bulkload.batch import Batch, Entry
 from bulkload.batching import batches
 from bulkload.errors import StoppedForGood, StoppedResumable
-from bulkload.hubspot import wire
+from bulkload.hubspot import replies, wire
 from bulkload.hubspot.client import Sent
 from bulkload.hubspot.lookup import Marks
 from bulkload.hubspot.remoteclock import RemoteClock
-from bulkload.hubspot.wire import Reply
+from bulkload.hubspot.replies import Reply
 from bulkload.journal import journal as journals
 from bulkload.journal import readers, schema
 from bulkload.journal.journal import Journal
@@ -318,7 +318,7 @@ def test_a_429_holds_everybody_and_costs_nobody_an_outcome(tmp_path: Path) -> No
 def test_who_is_told_to_come_later_comes_again(
     tmp_path: Path, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(wire.LATER, 423, 0.0)
+    monkeypatch.setitem(replies.LATER, 423, 0.0)
     failed: Counter[str] = Counter()
 
     def answer(traces: Traces) -> Reply:
@@ -659,7 +659,7 @@ def test_whatever_the_remote_answers_the_counts_add_up(
     in_flight: int,
     in_doubt: Any,
 ) -> None:
-    monkeypatch.setitem(wire.LATER, 423, 0.0)
+    monkeypatch.setitem(replies.LATER, 423, 0.0)
     script = iter(fates)
     remote = Remote(lambda traces: by_fate(next(script, "made"), traces))
     path = tmp_path_factory.mktemp("any") / "r"

@@ -16,7 +16,7 @@ from bulkload.hubspot import paths
 from bulkload.hubspot.client import Sent
 from bulkload.hubspot.lookup import Marks
 from bulkload.hubspot.remoteclock import RemoteClock
-from bulkload.hubspot.wire import Reply
+from bulkload.hubspot.replies import Reply
 from bulkload.limiter import Limiter
 from bulkload.preflight import KEY, RUN, TRIES, Preflight
 from bulkload.retry import Backoff

@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from bulkload.hubspot import searching
+from bulkload.hubspot.replies import Denied, Reply
 from bulkload.hubspot.searching import Page, Result, judge
-from bulkload.hubspot.wire import Denied, Reply
 from bulkload.sandbox import search, writes
 from bulkload.sandbox.answers import Call, Refused
 from bulkload.sandbox.config import SandboxConfig

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
     from pathlib import Path
 
-    from bulkload.hubspot.wire import Reply
+    from bulkload.hubspot.replies import Reply
 
     Play = Callable[["Stage"], Coroutine[Any, Any, None]]
 

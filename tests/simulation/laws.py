@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from bulkload.hubspot.wire import Reply
+    from bulkload.hubspot.replies import Reply
     from bulkload.life import _Life
     from bulkload.room import RateLimit
     from tests.simulation.remote import Remote

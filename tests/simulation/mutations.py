@@ -78,7 +78,7 @@ MUTATIONS = (
        ("    by_trace = {e.trace_id: e.ordinal for e in batch.entries}\n    tied:",
         ("    return {e.ordinal: str(r['id']) for e, r in zip(batch.entries, made)}, []\n"
          "    by_trace = {e.trace_id: e.ordinal for e in batch.entries}\n    tied:"))),
-    _m("a 504 is sent again", "hold", "hubspot/wire.py",
+    _m("a 504 is sent again", "hold", "hubspot/replies.py",
        ("477: None}", "477: None, 504: None}")),
     _m("a reset is taken for not sent", "hold,verify", "hubspot/wire.py",
        ("return Doubtful(reply.trouble) if reply.left else", "return")),
@@ -96,7 +96,7 @@ MUTATIONS = (
        ("if not answer and key_property:", "if False:")),
     _m("a whole batch tries the remote", "hold", "pipeline.py",
        ("if careful and load.attempt is None", "if not careful and load.attempt is None")),
-    _m("Retry-After is not read", "hold,key", "hubspot/wire.py",
+    _m("Retry-After is not read", "hold,key", "hubspot/replies.py",
        ('headers.get("Retry-After", "").strip()', '""')),
     _m("a slot comes back early", "hold,key", "limiter.py",
        ("before = now - self.room", "before = now - 0.7 * self.room")),

@@ -23,7 +23,7 @@ import orjson
 
 from bulkload.hubspot import paths
 from bulkload.hubspot.client import Sent
-from bulkload.hubspot.wire import Reply
+from bulkload.hubspot.replies import Reply
 from tests.simulation.people import KINDS, bare, ties
 
 if TYPE_CHECKING:

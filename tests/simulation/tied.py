@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from bulkload.hubspot.wire import Reply
+    from bulkload.hubspot.replies import Reply
     from tests.simulation.remote import Made
 
 REJECTED = b"--unknown-contacts reject"

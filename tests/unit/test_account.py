@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bulkload.hubspot import account
 from bulkload.hubspot.account import Account, Usage, Usages
-from bulkload.hubspot.wire import Reply
+from bulkload.hubspot.replies import Reply
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats() | st.text(max_size=8),

@@ -17,7 +17,7 @@ from bulkload.added import (
     unlinked,
     with_properties,
 )
-from bulkload.hubspot import wire
+from bulkload.hubspot import replies, wire
 from bulkload.hubspot.refusals import Refusal
 from bulkload.mail.cut import LONGEST
 from bulkload.model import Address
@@ -97,4 +97,4 @@ def test_a_contact_that_is_gone_is_known_by_the_refusal() -> None:
     assert gone(whole, wire.Outcomes((), ((1, refusal("101 was no valid option")),))) == {}
     alone = whole.of([tied])
     assert gone(alone, wire.Refused(told, ())) == {1: frozenset({"101"})}
-    assert gone(whole, wire.Doubtful("reset")) == {}
+    assert gone(whole, replies.Doubtful("reset")) == {}

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.hubspot import archive, wire
+from bulkload.hubspot import archive, replies
 
 IDS = ("1", "2", "3")
 
 
-def reply(status: int, body: Any = None, **more: Any) -> wire.Reply:
+def reply(status: int, body: Any = None, **more: Any) -> replies.Reply:
     headers = MappingProxyType(more.pop("headers", {}))
     raw = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
-    return wire.Reply(status, headers, raw, **more)
+    return replies.Reply(status, headers, raw, **more)
 
 
 def shown(*ids: str, **more: Any) -> dict[str, Any]:
@@ -55,34 +55,34 @@ def test_a_207_with_errors_and_a_404_of_records_are_refusals() -> None:
     assert archive.judge(reply(207, partly)) == archive.Refused("207")
     unknown = reply(404, {"category": "OBJECT_NOT_FOUND"})
     assert archive.judge(unknown) == archive.Refused("404 OBJECT_NOT_FOUND")
-    assert isinstance(archive.judge(reply(404, b"<html>")), wire.Denied)
+    assert isinstance(archive.judge(reply(404, b"<html>")), replies.Denied)
 
 
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (reply(0, left=False, trouble="refused"), wire.NotSent),
-        (reply(0, left=True, trouble="reset"), wire.Doubtful),
-        (reply(204, whole=False), wire.Doubtful),
-        (reply(429), wire.TryLater),
-        (reply(423), wire.TryLater),
-        (reply(477), wire.TryLater),
-        (reply(503), wire.Doubtful),
-        (reply(502, b"<html>"), wire.Doubtful),
-        (reply(418), wire.Doubtful),
-        (reply(401), wire.Denied),
-        (reply(403), wire.Denied),
-        (reply(307), wire.Denied),
+        (reply(0, left=False, trouble="refused"), replies.NotSent),
+        (reply(0, left=True, trouble="reset"), replies.Doubtful),
+        (reply(204, whole=False), replies.Doubtful),
+        (reply(429), replies.TryLater),
+        (reply(423), replies.TryLater),
+        (reply(477), replies.TryLater),
+        (reply(503), replies.Doubtful),
+        (reply(502, b"<html>"), replies.Doubtful),
+        (reply(418), replies.Doubtful),
+        (reply(401), replies.Denied),
+        (reply(403), replies.Denied),
+        (reply(307), replies.Denied),
     ],
 )
-def test_trouble_says_nothing_of_any_id(answer: wire.Reply, kind: type) -> None:
+def test_trouble_says_nothing_of_any_id(answer: replies.Reply, kind: type) -> None:
     assert isinstance(archive.judge(answer), kind)
     assert isinstance(archive.judge_read(IDS, answer), kind)
 
 
 def test_a_403_says_what_the_token_may_not() -> None:
     denied = archive.judge(reply(403, {"category": "MISSING_SCOPES"}))
-    assert isinstance(denied, wire.Denied)
+    assert isinstance(denied, replies.Denied)
     assert "may not archive emails" in denied.reason
 
 
@@ -109,18 +109,18 @@ def test_a_read_shows_who_is_there() -> None:
     ],
 )
 def test_a_read_that_leaves_ids_unexplained_is_asked_again(body: Any) -> None:
-    assert isinstance(archive.judge_read(IDS, reply(207, body)), wire.Doubtful)
+    assert isinstance(archive.judge_read(IDS, reply(207, body)), replies.Doubtful)
 
 
 def test_a_refused_read_shows_nothing_and_an_unknown_address_stops() -> None:
     assert archive.judge_read(IDS, reply(400, {})) == archive.Shown(frozenset(IDS))
     gone = reply(404, {"category": "OBJECT_NOT_FOUND"})
-    assert isinstance(archive.judge_read(IDS, gone), wire.Denied)
+    assert isinstance(archive.judge_read(IDS, gone), replies.Denied)
 
 
 @given(st.binary(max_size=200), st.integers(0, 700), st.booleans(), st.booleans())
 def test_no_answer_makes_it_raise(body: bytes, status: int, whole: bool, left: bool) -> None:
-    answer = wire.Reply(status, MappingProxyType({}), body, left, whole)
+    answer = replies.Reply(status, MappingProxyType({}), body, left, whole)
     archive.judge(answer)
     archive.judge_read(IDS, answer)
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkload.batch import Batch, Entry
-from bulkload.hubspot import refusals, wire
+from bulkload.hubspot import refusals, replies, wire
 from bulkload.hubspot.refusals import Refusal, holders, is_conflict, names_key
 from bulkload.hubspot.wire import Outcomes, Refused, judge
 from tests.making import entry, fault, made, reply
@@ -283,7 +283,7 @@ def test_a_key_property_that_is_gone_is_no_conflict() -> None:
 
 
 def test_a_409_that_is_no_error_body_may_have_made_them() -> None:
-    assert isinstance(judge(THREE, reply(409, b"<html>"), PROPERTY), wire.Doubtful)
+    assert isinstance(judge(THREE, reply(409, b"<html>"), PROPERTY), replies.Doubtful)
 
 
 def test_a_short_key_is_not_taken_because_the_refusal_of_another_has_its_digit() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.hubspot import addressing, contacts, wire
+from bulkload.hubspot import addressing, contacts, replies
 from bulkload.hubspot.contacts import (
     Contact,
     Found,
@@ -22,7 +22,7 @@ from bulkload.hubspot.contacts import (
     read_body,
     upsert_body,
 )
-from bulkload.hubspot.wire import Denied, Doubtful, NotSent, Reply, TryLater
+from bulkload.hubspot.replies import Denied, Doubtful, NotSent, Reply, TryLater
 from bulkload.model import Address
 from tests.making import NO_HEADERS, reply
 
@@ -374,7 +374,7 @@ def test_no_answer_raises_and_each_address_is_in_exactly_one_place(
         case Upserted() as done:
             places = [*done.contacts, *done.refused, *done.silent]
             assert sorted(places) == sorted(ASKED)
-            assert all(wire.record_id(each.id) for each in done.contacts.values())
+            assert all(replies.record_id(each.id) for each in done.contacts.values())
         case Refused() as refused:
             narrowed(refused)
     judge_names(given)

@@ -14,7 +14,7 @@ from bulkload.hubspot import inspecting, probes
 from bulkload.hubspot.auth import Token
 from bulkload.hubspot.inspecting import Definition, Grant
 from bulkload.hubspot.probes import Created
-from bulkload.hubspot.wire import Reply
+from bulkload.hubspot.replies import Reply
 from tests.making import reply
 
 KEY = "bulkload_key"

@@ -22,7 +22,7 @@ from bulkload.hubspot.files import (
     stored_name,
     upload,
 )
-from bulkload.hubspot.wire import Denied, Doubtful, NotSent, Reply, TryLater
+from bulkload.hubspot.replies import Denied, Doubtful, NotSent, Reply, TryLater
 from tests.making import NO_HEADERS, reply
 
 HASH = "0123456789abcdef" * 4

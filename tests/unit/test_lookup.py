@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.hubspot import lookup, wire
+from bulkload.hubspot import lookup, replies
 from bulkload.hubspot.lookup import Findings, Found, Marks, by_id, by_key, judge, moment
-from bulkload.hubspot.wire import Denied, Doubtful, NotSent, Reply, TryLater
+from bulkload.hubspot.replies import Denied, Doubtful, NotSent, Reply, TryLater
 from tests.making import reply
 
 MARKS = Marks("bulkload_key", "bulkload_run")
@@ -334,4 +334,4 @@ def test_any_text_can_be_asked_for(keys: list[str]) -> None:
     assert [each["id"] for each in read["inputs"]] == keys
     body = answer(errors=[missing(*keys)])
     assert findings(judge(keys, reply(207, body), MARKS)).found == {}
-    assert wire.parsed(reply(207, body)) == body
+    assert replies.parsed(reply(207, body)) == body

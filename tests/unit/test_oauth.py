@@ -21,7 +21,7 @@ from bulkload.hubspot.auth import RenewalTrouble, Token, TokenFile
 from bulkload.hubspot.credentials import read_credentials
 from bulkload.hubspot.oauth import CODES, LIFE_S, LONGEST_LIFE_S, OAuth, margin, read_grant
 from bulkload.hubspot.oauthfile import OAuthFile
-from bulkload.hubspot.wire import Reply
+from bulkload.hubspot.replies import Reply
 from tests.clock import run_virtual
 from tests.making import NO_HEADERS, reply
 

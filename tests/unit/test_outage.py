@@ -12,7 +12,7 @@ from bulkload import events
 from bulkload.hold import Drained, Gate
 from bulkload.hubspot.client import Sent
 from bulkload.hubspot.remoteclock import RemoteClock
-from bulkload.hubspot.wire import Reply, TryLater
+from bulkload.hubspot.replies import Reply, TryLater
 from bulkload.limiter import Limiter
 from bulkload.outage import Outage
 from bulkload.room import RateLimit

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkload.hubspot.owners import Owner, Page, by_address, everybody, judge, page_path
-from bulkload.hubspot.wire import Denied, Doubtful, NotSent, Reply, TryLater
+from bulkload.hubspot.replies import Denied, Doubtful, NotSent, Reply, TryLater
 from tests.making import NO_HEADERS, reply
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bulkload.batch import Entry, Passed
 from bulkload.checking.judging import Reasons
+from bulkload.columns import Columns
 from bulkload.compact import ByMsgspec, ByOrjson, Looking, looking
 from bulkload.hubspot.lookup import Marks
 from bulkload.making import Maker
@@ -29,8 +30,13 @@ PLACE = Position(7, 3)
 BOTH: list[Looking] = [ByOrjson(), ByMsgspec()]
 
 
-def maker(marks: Marks | None = None, field: str | None = None, most: int = 8 << 20) -> Maker:
-    return Maker(RUN, Reasons(), ("line",), Rules(), most, marks, field)
+def maker(
+    marks: Marks | None = None,
+    field: str | None = None,
+    most: int = 8 << 20,
+    columns: Columns | None = None,
+) -> Maker:
+    return Maker(RUN, Reasons(), ("line",), Rules(columns=columns), most, marks, field)
 
 
 def both(
@@ -92,18 +98,38 @@ LINES = st.builds(
 )
 
 
-@given(LINES, st.sampled_from(MARKS), st.sampled_from([None, "id", "subject"]))
-@example(b'{"properties":{"a":"1","a":"2"}}', None, None)
-@example(b'{"properties":{"a":"1"},"properties":{"b":"2"}}', None, None)
-@example(b'{"properties":{"a":"1"},"properties":"b"}', None, None)
-@example(b'{"properties":{"id":" 7 "}}', MARKS[2], "id")
-@example(b'{"properties":{"id":" "}}', MARKS[2], "id")
-@example(b'{"properties":{"bulkload_key":"mine"}}', MARKS[1], None)
-@example(b'{"id":"7","objectWriteTraceId":"t"}', MARKS[0], None)
-def test_all_ways_have_one_outcome(raw: bytes, marks: Marks | None, field: str | None) -> None:
-    together, alone, slowly = both(raw, maker(marks, field))
+COLUMNS = Columns.parse(["hs_email_subject=subject", "hs_email_text=text"])
+PEOPLED = Columns.parse([], '[people]\naddresses = ["text"]\n[options]\nrest = "keep"')
+
+
+@given(
+    LINES,
+    st.sampled_from(MARKS),
+    st.sampled_from([None, "id", "subject"]),
+    st.sampled_from([None, COLUMNS, PEOPLED]),
+)
+@example(b'{"properties":{"a":"1","a":"2"}}', None, None, None)
+@example(b'{"properties":{"a":"1"},"properties":{"b":"2"}}', None, None, None)
+@example(b'{"properties":{"a":"1"},"properties":"b"}', None, None, None)
+@example(b'{"properties":{"id":" 7 "}}', MARKS[2], "id", None)
+@example(b'{"properties":{"id":" "}}', MARKS[2], "id", None)
+@example(b'{"properties":{"bulkload_key":"mine"}}', MARKS[1], None, None)
+@example(b'{"id":"7","objectWriteTraceId":"t"}', MARKS[0], None, None)
+def test_all_ways_have_one_outcome(
+    raw: bytes, marks: Marks | None, field: str | None, columns: Columns | None
+) -> None:
+    together, alone, slowly = both(raw, maker(marks, field, columns=columns))
     assert together == alone
     assert said(alone) == said(slowly)
+
+
+@pytest.mark.parametrize("columns", [None, COLUMNS])
+def test_lines_stay_together_where_nothing_but_their_input_is_to_be_known(
+    columns: Columns | None,
+) -> None:
+    raws = [b'{"subject":"a"}', b'{"subject": "b", "n": 1}', b"{]", b'{"subject":"c"}']
+    made = list(maker(MARKS[2], columns=columns).lines(0, 0, Stretch(0, 1, raws)))
+    assert [len(each) if isinstance(each, Passed) else each.ordinal for each in made] == [2, 2, 1]
 
 
 @given(members(TEXTS.map(orjson.dumps)), st.sampled_from(MARKS))

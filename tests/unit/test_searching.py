@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.hubspot import searching, wire
+from bulkload.hubspot import replies, searching
 from bulkload.hubspot.searching import Page, Result, judge, like, milliseconds, same
 from bulkload.sandbox.answers import iso
 from bulkload.sandbox.objects import normalised
@@ -123,13 +123,13 @@ def test_the_last_page_says_so(more: dict[str, Any]) -> None:
     ],
 )
 def test_what_is_not_wholly_readable_shows_nothing(body: Any) -> None:
-    assert isinstance(judge(reply(200, body)), wire.Doubtful)
+    assert isinstance(judge(reply(200, body)), replies.Doubtful)
 
 
 def test_a_torn_answer_shows_nothing() -> None:
     torn = reply(200, {"total": 0, "results": []})._replace(whole=False, trouble="cut off")
-    assert judge(torn) == wire.Doubtful("200: cut off")
-    assert judge(wire.Reply(0, {}, b"", trouble="no answer in time")) == wire.Doubtful(
+    assert judge(torn) == replies.Doubtful("200: cut off")
+    assert judge(replies.Reply(0, {}, b"", trouble="no answer in time")) == replies.Doubtful(
         "no answer in time"
     )
 
@@ -137,10 +137,11 @@ def test_a_torn_answer_shows_nothing() -> None:
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (423, wire.TryLater), (429, wire.TryLater), (477, wire.TryLater),
-        (302, wire.Denied), (400, wire.Denied), (401, wire.Denied), (403, wire.Denied),
-        (404, wire.Denied), (405, wire.Denied), (413, wire.Denied),
-        (409, wire.Doubtful), (500, wire.Doubtful), (502, wire.Doubtful), (504, wire.Doubtful),
+        (423, replies.TryLater), (429, replies.TryLater), (477, replies.TryLater),
+        (302, replies.Denied), (400, replies.Denied), (401, replies.Denied), (403, replies.Denied),
+        (404, replies.Denied), (405, replies.Denied), (413, replies.Denied),
+        (409, replies.Doubtful), (500, replies.Doubtful),
+        (502, replies.Doubtful), (504, replies.Doubtful),
     ],
 )  # fmt: skip
 def test_what_else_an_answer_can_be(status: int, kind: type) -> None:
@@ -150,7 +151,7 @@ def test_what_else_an_answer_can_be(status: int, kind: type) -> None:
     assert "secret" not in repr(shown)
     if status not in (302, 404, 405):
         assert "VALIDATION_ERROR" in repr(shown)
-    if isinstance(shown, wire.TryLater | wire.Doubtful):
+    if isinstance(shown, replies.TryLater | replies.Doubtful):
         assert shown.after == 7.0
 
 
@@ -178,7 +179,7 @@ _json = st.recursive(
     st.booleans(),
 )
 def test_any_answer_is_judged(status: int, body: bytes, whole: bool) -> None:
-    shown = judge(wire.Reply(status, {}, body, whole=whole))
+    shown = judge(replies.Reply(status, {}, body, whole=whole))
     if isinstance(shown, Page):
         assert status in (200, 204, 207)
         assert whole

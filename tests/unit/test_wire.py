@@ -11,17 +11,9 @@ from hypothesis import strategies as st
 
 from bulkload import added
 from bulkload.batch import Batch
-from bulkload.hubspot import wire
-from bulkload.hubspot.wire import (
-    Denied,
-    Doubtful,
-    NotSent,
-    Outcomes,
-    Refused,
-    Reply,
-    TryLater,
-    judge,
-)
+from bulkload.hubspot import replies, wire
+from bulkload.hubspot.replies import Denied, Doubtful, NotSent, Reply, TryLater
+from bulkload.hubspot.wire import Outcomes, Refused, judge
 from tests.making import batch, entry, fault, made, reply
 
 THREE = batch(range(3))
@@ -357,7 +349,7 @@ def test_429_waits_as_asked_and_only_it_is_throttling() -> None:
 def test_retry_after_is_a_number_or_a_date_or_nothing(
     value: str, date: str, seconds: float | None
 ) -> None:
-    assert wire.retry_after({"Retry-After": value, "Date": date}) == seconds
+    assert replies.retry_after({"Retry-After": value, "Date": date}) == seconds
 
 
 @pytest.mark.parametrize("status", [301, 307, 401, 403, 404, 405, 407])

@@ -17,9 +17,19 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bulkload.batch import Batch
-from bulkload.hubspot import account, archive, lookup, ratelimits, refusals, searching, wire
+from bulkload.hubspot import (
+    account,
+    archive,
+    lookup,
+    ratelimits,
+    refusals,
+    replies,
+    searching,
+    wire,
+)
 from bulkload.hubspot.remoteclock import RemoteClock
-from bulkload.hubspot.wire import Doubtful, Outcomes, Refused, Reply, TryLater, Verdict
+from bulkload.hubspot.replies import Doubtful, Reply, TryLater
+from bulkload.hubspot.wire import Outcomes, Refused, Verdict
 from tests.making import batch, key_of, keyed, made
 
 if TYPE_CHECKING:
@@ -195,7 +205,7 @@ def test_every_answer_to_a_create_has_a_verdict_that_accounts_for_all(
     found = wire.judge(sent, reply, key_property)
     assert_lawful(sent, found, reply)
     if reply.hopeless:
-        assert found == wire.Denied("why")
+        assert found == replies.Denied("why")
 
 
 @given(REPLIES, st.booleans())
@@ -254,7 +264,7 @@ def test_every_answer_about_the_account_is_read(reply: Reply) -> None:
 def test_every_header_is_read(
     headers: Mapping[str, str], sent: float, received: float, completed: str
 ) -> None:
-    after = wire.retry_after(headers)
+    after = replies.retry_after(headers)
     assert after is None or 0 <= after < 864_000
     told = ratelimits.rolling(headers)
     assert told is None or told.calls > 0
@@ -294,7 +304,7 @@ def test_an_id_is_one_id() -> None:
 
 def test_a_location_is_shown_without_what_may_be_secret() -> None:
     where = "https://login.example/\x1b[2J?token=abc" + "x" * 9000
-    denied = wire.denied(Reply(302, {"Location": where}, b""))
+    denied = replies.denied(Reply(302, {"Location": where}, b""))
     assert denied is not None
     assert "login.example" in denied.reason
     assert "abc" not in denied.reason
