@@ -41,7 +41,7 @@ class Size:
 
 
 FULL = Size(5, 100_000, 5.0, others=True)
-QUICK = Size(3, 10_000, 1.0, others=False)
+QUICK = Size(2, 20_000, 1.0, others=False)
 
 
 def bulkload(*more: str) -> Callable[[Path, Path, int], list[str]]:

@@ -77,7 +77,7 @@ def measure(contenders: Sequence[Contender], count: int, rounds: int) -> list[Lo
             (delay_s, marked): kept.enter_context(processes.answer_server(delay_s, marked=marked))
             for delay_s, marked in {(each.delay_s, each.marked) for each in contenders}
         }
-        counts = {each.name: max(SMALL * 2, int(count * each.share)) for each in contenders}
+        counts = {each.name: max(SMALL * 10, int(count * each.share)) for each in contenders}
         sources = {
             (each.kind, size): _written(place, each.kind, size)
             for each in contenders

@@ -36,7 +36,7 @@ def shown(source: Path, run: Path, port: int) -> list[str]:
     return [word for word in command if word != "--no-progress"]
 
 
-CHANGED = (
+PARTS = (
     Contender(AS_IT_IS, bulkload()),
     Contender("progress on a terminal", shown, terminal=True),
     Contender("no observers", without("observers")),
@@ -44,6 +44,8 @@ CHANGED = (
     Contender("no journal", without("journal")),
     Contender("no limiter", without("limiter")),
     Contender("no msgspec", without("msgspec")),
+)
+SIZES = (
     Contender("1 in flight", bulkload("--max-in-flight", "1")),
     Contender("8 in flight", bulkload("--max-in-flight", "8")),
     Contender("32 in flight", bulkload("--max-in-flight", "32")),
@@ -55,8 +57,7 @@ CHANGED = (
 
 
 def main(*, quick: bool) -> int:
-    count, number = (10_000, 3) if quick else (60_000, 5)
-    chosen = [each for each in CHANGED if not quick or each.share <= 1]
+    count, number, chosen = (20_000, 2, PARTS) if quick else (60_000, 5, PARTS + SIZES)
     loads = rounds.measure(chosen, count, number)
     print(f"Ratios to the load as it is, median of {number} rounds (least to most):\n")
     print(rounds.table(loads, AS_IT_IS))

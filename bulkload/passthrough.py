@@ -42,8 +42,8 @@ class Splicer:
         self._run = self.run.encode()
         if self.marks is not None:
             self._before_key = b',%b:"' % orjson.dumps(self.marks.key)
-            run = {self.marks.run: self.run} if self.marks.run else {}
-            self._after_key = b'"%b' % orjson.dumps(run).replace(b"{", b"," if run else b"")
+            run = orjson.dumps({self.marks.run: self.run})[1:-1] if self.marks.run else b""
+            self._after_key = b'",%b}' % run if run else b'"}'
 
     def input(self, raw: bytes, ordinal: int) -> tuple[bytes, str] | None:
         """A line's input and its key, "" where it needs none; None where it takes a closer look."""

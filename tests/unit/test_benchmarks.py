@@ -28,6 +28,7 @@ from benchmarks import (
     server,
     settings,
     steady,
+    without,
 )
 from benchmarks.sources import MEASURED
 
@@ -159,6 +160,32 @@ def test_a_ratio_is_formed_within_its_round() -> None:
     loads = [loaded("bare", 0, 1.0), loaded("bulkload", 0, 2.0)]
     loads += [loaded("bare", 1, 10.0), loaded("bulkload", 1, 40.0)]
     assert rounds.ratios(loads, "bulkload", "bare")["records_per_s"] == pytest.approx([0.5, 0.25])
+
+
+def test_lateness_is_against_the_call_that_had_the_slot_before() -> None:
+    left = [n // 10 * 1.006 + n % 10 * 0.01 for n in range(100)]
+    judged = steady.judged(left, 10, 1.0)
+    assert judged["late_ms"]["p50"] == pytest.approx(6.0)
+    assert judged["worst_window"] == 10
+    assert judged["use"] == pytest.approx(0.994, abs=0.002)
+
+
+def test_each_part_that_is_switched_off_is_one() -> None:
+    named = [each.command(Path("source"), Path("run"), 1) for each in settings.PARTS]
+    off = [command[3] for command in named if "benchmarks.without" in command]
+    assert sorted(off) == sorted(without.PARTS)
+
+
+def test_lines_of_mail_are_json_and_half_of_them_beyond_ascii() -> None:
+    made = list(records.mail_lines(200))
+    assert len(set(made)) == 200
+    assert sum(line.isascii() for line in made) == 100
+    assert all(len(line) == pytest.approx(records.MAIL_BYTES, rel=0.1) for line in made)
+    own = orjson.loads(next(records.mail_lines(1, own=True)))
+    assert {*own} == {*records.OWN.values()}
+    assert orjson.loads(made[0])["properties"] == {
+        name: own[of] for name, of in records.OWN.items()
+    }
 
 
 def test_time_goes_to_the_innermost_module_and_what_it_calls() -> None:
