@@ -105,7 +105,7 @@ MUTATIONS = (
     _m("a slot is lost where nothing was sent", "hold", "limiter.py",
        ("max(sent_at, arrived_by))\n        else:\n            self.give_back()",
         "max(sent_at, arrived_by))")),
-    _m("slots of an earlier life are forgotten", "hold,resend", "life.py",
+    _m("slots of an earlier life are forgotten", "hold,resend", "binding.py",
        ("limiter.take_recent(await", "limiter.take_recent(0 * await")),
     _m("an intent is not withdrawn", "hold", "pipeline.py",
        ("                if load.attempt is None:\n                    await journal.withdraw",
