@@ -24,8 +24,8 @@ from bulkload.hubspot.client import Sent
 from bulkload.hubspot.lookup import Marks
 from bulkload.hubspot.remoteclock import RemoteClock
 from bulkload.hubspot.replies import Reply
+from bulkload.journal import attempts, readers
 from bulkload.journal import journal as journals
-from bulkload.journal import readers
 from bulkload.journal.journal import Journal
 from bulkload.letters import LetterWriter
 from bulkload.limiter import Limiter
@@ -214,7 +214,7 @@ class Ran:
 
     @property
     def open(self) -> int:
-        return len(journals._state(self.connection).open)
+        return len(attempts.state(self.connection).open)
 
     @property
     def creates(self) -> list[float]:

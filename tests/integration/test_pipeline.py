@@ -28,8 +28,8 @@ from bulkload.hubspot.client import Sent
 from bulkload.hubspot.lookup import Marks
 from bulkload.hubspot.remoteclock import RemoteClock
 from bulkload.hubspot.replies import Reply
+from bulkload.journal import attempts, readers, schema
 from bulkload.journal import journal as journals
-from bulkload.journal import readers, schema
 from bulkload.journal.journal import Journal
 from bulkload.letters import LetterWriter
 from bulkload.limiter import Limiter
@@ -143,7 +143,7 @@ class Ran:
     @property
     def loaded(self) -> set[int]:
         with closing(schema.read_only(self.run.journal)) as connection:
-            state = journals._state(connection)
+            state = attempts.state(connection)
         last = max((o for b in self.remote.sent for o in map(ordinal, b)), default=0) + 50
         found = {n for n in range(last) if n in state.covered}
         return found - self.doubts - self.letters.keys() - self.existing - self.skipped
@@ -151,7 +151,7 @@ class Ran:
     @property
     def open(self) -> int:
         with closing(schema.read_only(self.run.journal)) as connection:
-            return len(journals._state(connection).open)
+            return len(attempts.state(connection).open)
 
 
 def ordinal(trace: str) -> int:
@@ -547,7 +547,7 @@ def test_a_part_that_is_sent_again_is_kept_by_its_own_digest(tmp_path: Path) -> 
     replies = iter([reply(207, first), reply(401)])
     ran = load(tmp_path / "r", Remote(lambda _: next(replies)), 3, policy=Policy(1, "resend"))
     with closing(schema.read_only(ran.run.journal)) as connection:
-        (opened,) = journals._state(connection).open
+        (opened,) = attempts.state(connection).open
     part = Batch((entry(1), entry(2)))
     assert (opened.covers, opened.digest) == ("1-2", wire.digest(part))
 

@@ -37,8 +37,12 @@ def _m(name: str, modes: str, file: str, *changes: tuple[str, str]) -> Mutation:
 
 INTEND = "attempt = await journal.intend(load.batch, digest, since)"
 SETTLE = "opened = await self._parts.journal.settle(at, step.settlement)"
-WRITE = "return await self._writer.write(lambda connection: _settle(connection, attempt, outcome))"
-APART = "await self._writer.write(lambda connection: _bury(connection, outcome.letters))"
+WRITE = """return await self._writer.write(
+            lambda connection: attempts.settle(connection, attempt, outcome)
+        )"""
+APART = """await self._writer.write(
+            lambda connection: attempts.bury(connection, outcome.letters)
+        )"""
 BARE = WRITE.replace("attempt, outcome", "attempt, __import__('dataclasses').replace("
                      "outcome, letters=())")  # fmt: skip
 
@@ -112,11 +116,11 @@ MUTATIONS = (
         "                if load.attempt == -1:\n                    await journal.withdraw")),
     _m("a resume does not look at what is open", ALL, "life.py",
        ("self._look_at_doubts(state.open,", "self._look_at_doubts(state.open[:0],")),
-    _m("a resume reads again what is open", "hold,key+run", "journal/journal.py",
+    _m("a resume reads again what is open", "hold,key+run", "journal/attempts.py",
        ("WHERE outcome='loaded' OR outcome IS NULL", "WHERE outcome='loaded'")),
-    _m("a resume reads again what is in doubt", "hold", "journal/journal.py",
+    _m("a resume reads again what is in doubt", "hold", "journal/attempts.py",
        ('("letter", "doubt", "skip")', '("letter", "skip")')),
-    _m("a resume reads on behind a gap", "hold,key+run", "journal/journal.py",
+    _m("a resume reads on behind a gap", "hold,key+run", "journal/attempts.py",
        ("low = covered.low_water", "low = covered.low_water + 1")),
     _m("the rest of a refused batch is lost", "hold,key", "settling.py",
        ("return [batch.only(everyone - blamed)]", "return []")),
@@ -127,7 +131,7 @@ MUTATIONS = (
        ("tuple(e.ordinal for e in rest if e.ordinal not in refused)", "()")),
     _m("a 429 ends an earlier doubt", "resend,key+run,key", "settling.py",
        ("next((load,), doubted=load.attempt is not None)", "next((load,), doubted=False)")),
-    _m("a resend forgets when the doubt began", "key", "journal/journal.py",
+    _m("a resend forgets when the doubt began", "key", "journal/attempts.py",
        ("since or sent_at, remote_since)", "since or sent_at, now + 9e9)")),
     _m("another's is taken for ours", "key+run", "answering.py",
        ('return "ours" if holder.run == rules.run else', 'return "ours" if holder.run else')),
@@ -150,7 +154,7 @@ MUTATIONS = (
        ("if self._is_idle and not self._waiting:", "if self._is_idle:")),
     _m("two loads share an attempt", "verify", "verification.py",
        ("step.parted() if kept_back else step)", SHARED), ("def _sent(", CUT)),
-    _m("ids that fit no input are another's", "verify", "journal/journal.py",
+    _m("ids that fit no input are another's", "verify", "journal/attempts.py",
        ('made.split(",")[:loaded]', 'made.split(",")')),
     _m("what is undeliverable is asked for too early", "key,key+run", "pipeline.py",
        ("self._quarantine.add(each, self._policy.quiet_s + SHOWN_S)", "at_once.append(each)")),
