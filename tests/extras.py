@@ -19,7 +19,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bulkload.compact import ByOrjson, looking
 from bulkload.errors import BulkloadError
+from bulkload.hubspot.glance import by_orjson, glance
 from bulkload.sources import Asked, open_sources
 from bulkload.sources.formats import KNOWN, missing
 
@@ -50,6 +52,8 @@ def read(*specs: str, table: str | None = None) -> int:
 
 
 def plain(folder: Path) -> None:
+    assert isinstance(looking(), ByOrjson)
+    assert glance() is by_orjson
     for extra, spec in NAMED.items():
         assert missing(extra), f"a plain install has {extra}"
         (folder / "a.parquet").write_bytes(b"PAR1")
@@ -65,6 +69,13 @@ def plain(folder: Path) -> None:
         )
         assert ended.returncode == 2, (spec, ended)
         assert f"pip install 'bulkload[{extra}]'" in ended.stderr, (spec, ended.stderr)
+
+
+def fast(_: Path) -> None:
+    """What nothing asks for, but all loads of lines use where it is there."""
+    assert not isinstance(looking(), ByOrjson)
+    assert glance() is not by_orjson
+    assert looking().members(b'{"a":"b"}')
 
 
 def zstd(folder: Path) -> None:
@@ -146,6 +157,7 @@ def importable(extra: str) -> Callable[[Path], None]:
 
 
 TRIED: dict[str, Callable[[Path], None]] = {
+    "fast": fast,
     "zstd": zstd,
     "parquet": parquet,
     "sql": sql,
