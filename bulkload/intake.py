@@ -9,7 +9,6 @@ unless there is nothing else.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,7 +16,7 @@ from bulkload.batch import Batch
 from bulkload.settling import Load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from bulkload.associating import Associating
     from bulkload.counting import Ledger
@@ -39,10 +38,11 @@ class Pulled(NamedTuple):
 
 
 class Batches:
-    """What is read, several at a time. For one thread at a time."""
+    """What is read, several at a time. For one thread at a time. `clock`: in seconds."""
 
-    def __init__(self, batches: Iterator[Batch]) -> None:
+    def __init__(self, batches: Iterator[Batch], clock: Callable[[], float]) -> None:
         self._batches = batches
+        self._clock = clock
         self._failure: Exception | None = None
 
     def several(self, wanted: int) -> list[Batch]:
@@ -52,11 +52,11 @@ class Batches:
         if self._failure is not None:
             raise self._failure
         found: list[Batch] = []
-        until = time.monotonic() + MOMENT_S
+        until = self._clock() + MOMENT_S
         try:
             for batch in self._batches:
                 found.append(batch)
-                if len(found) >= wanted or time.monotonic() > until:
+                if len(found) >= wanted or self._clock() > until:
                     break
         except Exception as error:
             if not found:
@@ -80,7 +80,7 @@ class Intake:
         associating: Associating,
     ) -> None:
         self._parts = parts
-        self._batches = Batches(batches)
+        self._batches = Batches(batches, asyncio.get_running_loop().time)
         self._read: deque[Batch] = deque()
         self._waiting = 0
         self._doubted = deque(doubted)

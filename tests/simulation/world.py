@@ -27,7 +27,7 @@ from bulkload.journal.journal import Journal
 from bulkload.keys import key_of
 from bulkload.life import _Life
 from bulkload.limiter import Limiter
-from bulkload.model import Position, Record
+from bulkload.model import Position, Record, Stretch
 from bulkload.options import Options
 from bulkload.room import RateLimit, Room
 from bulkload.rules import Rules
@@ -53,6 +53,8 @@ WITH_PEOPLE = "@people"
 
 PEOPLED = tuple(mode + WITH_PEOPLE for mode in MODES)
 NOWHERE = Path("/nonexistent/simulation")
+LINES = 4
+"""Had together by a source of lines."""
 MOST_TURNS = 60_000
 MOST_S = 40_000.0
 MOST_LIVES = 60
@@ -108,7 +110,7 @@ class _Memory:
     name, format, noun = "memory", "ndjson", "line"
 
     def __init__(self, lines: list[bytes]) -> None:
-        self._records = [Record(Position(n, n + 1), "json", raw) for n, raw in enumerate(lines)]
+        self._records = list(Stretch(0, 1, lines).records())
 
     def fingerprint(self) -> dict[str, Any]:
         return {}
@@ -117,7 +119,7 @@ class _Memory:
         return bound == {}
 
     def records(self, start: Position | None = None) -> Generator[Record]:
-        yield from self._records[int(start.at) if start else 0 :]
+        yield from self._records[start.number - 1 if start else 0 :]
 
     def size(self) -> int | None:
         return None
@@ -127,6 +129,17 @@ class _Memory:
 
     def keys(self) -> dict[int, str]:
         return {n: key_of(record) for n, record in enumerate(self._records)}
+
+
+class _Lines(_Memory):
+    """The same, as a source that gives lines many at a time."""
+
+    def stretches(self, start: Position | None = None) -> Generator[Stretch | Record]:
+        left = list(self.records(start))
+        while left:
+            together, left = left[:LINES], left[LINES:]
+            (at, number) = together[0].position
+            yield Stretch(int(at), number, [record.raw or b"" for record in together])
 
 
 @dataclass
@@ -201,7 +214,7 @@ class World:
         self._crash_turn: int | None = None
         self._drain: tuple[int, _Life] | None = None
         self.weather = Weather.drawn(random, mode)
-        self.source = _Memory(self._lines())
+        self.source = (_Lines if seed % 2 else _Memory)(self._lines())
         self.crashes = random.choice((0, 1, 1, 2, 3))
         self.shuffled = random.random() < 0.5
         in_doubt: Any = mode if mode in ("hold", "verify", "resend") else "hold"
@@ -237,7 +250,7 @@ class World:
         remote, laws = self.remote, self.laws
         remote.people = contacts = Contacts(random, self.weather.refusing, remote.later, remote.iso)
         lines = contacts.on([record.raw or b"" for record in self.source._records])
-        self.source = _Memory(lines)
+        self.source = type(self.source)(lines)
         self.options = replace(self.options, unknown_contacts=contacts.unknown)
         whom = dict(enumerate(people_of(lines)))
         laws.people = People(contacts, self.database, whom, self.options.batch_size, self.fail)
