@@ -26,8 +26,8 @@ PASSED, FIELD, LINE, MAPPED = (
     "bulkload, mapped",
 )
 OFFICIAL = "official client"
-OTHERS = (("httpx", ("httpx",)), ("requests", ("requests",)), ("niquests", ("niquests",)))
-"""Other clients, and what is installed for each."""
+OTHERS = ("httpx", "requests", "niquests")
+"""Other clients, each installed by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +85,12 @@ def contenders() -> list[Contender]:
 def others(place: Path) -> list[Contender]:
     """Those that can be installed here; of the rest is told."""
     found = []
-    for name, packages in OTHERS:
+    for name in OTHERS:
         python = place / name / "bin" / "python"
         try:
             for command in (
                 [sys.executable, "-m", "venv", str(place / name)],
-                [str(python), "-m", "pip", "install", "--quiet", "orjson", *packages],
+                [str(python), "-m", "pip", "install", "--quiet", "orjson", name],
             ):
                 processes.succeeded(processes.run(command, timeout_s=120))
         except SystemExit:

@@ -142,11 +142,6 @@ class Passed(Sequence[Entry]):
         )
 
     @property
-    def position(self) -> Position:
-        """The first one's."""
-        return Position(self.offset, self.number)
-
-    @property
     def ordinals(self) -> range:
         return range(self.ordinal, self.ordinal + len(self.raws))
 

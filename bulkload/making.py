@@ -88,13 +88,11 @@ class Maker:
         input is all that there is to them.
         """
         splice = self._splicer.input if self.rules.columns is None else None
-        offset, passed = stretch.offset, None
-        for at, raw in enumerate(stretch.raws):
-            number, position = ordinal + at, (offset, stretch.number + at)
-            offset += len(raw) + 1
-            plain = splice(raw, number) if splice else None
+        passed = None
+        for at, (offset, number, raw) in enumerate(stretch.lines(), ordinal):
+            plain = splice(raw, at) if splice else None
             if plain is None:
-                made, _ = self.look(number, source, Record(Position(*position), "json", raw))
+                made, _ = self.look(at, source, Record(Position(offset, number), "json", raw))
                 plain = self._plain(made)
             if plain is None:
                 if passed is not None:
@@ -103,7 +101,7 @@ class Maker:
                 yield made
                 continue
             if passed is None:
-                passed = Passed(self.run, number, source, *position, [], [], [])
+                passed = Passed(self.run, at, source, offset, number, [], [], [])
             body, key = plain
             passed.raws.append(raw)
             passed.bodies.append(body)

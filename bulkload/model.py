@@ -62,12 +62,16 @@ class Stretch(NamedTuple):
     number: int
     raws: list[bytes]
 
-    def records(self) -> Iterator[Record]:
-        """Each of them by itself."""
+    def lines(self) -> Iterator[tuple[int, int, bytes]]:
+        """(offset, number, bytes) of each."""
         offset = self.offset
         for number, raw in enumerate(self.raws, self.number):
-            yield Record(Position(offset, number), "json", raw)
+            yield offset, number, raw
             offset += len(raw) + 1
+
+    def records(self) -> Iterator[Record]:
+        """Each of them by itself."""
+        return (Record(Position(at, number), "json", raw) for at, number, raw in self.lines())
 
 
 class Input(NamedTuple):

@@ -181,17 +181,16 @@ class Reader:
             try:
                 with closing(read(position)) as runs:
                     for found in runs:
-                        run = found
                         if self._limit is not None and ordinal >= self._limit:
                             return
-                        if isinstance(run, Record):
-                            yield ordinal, index, run
+                        if isinstance(found, Record):
+                            yield ordinal, index, found
                             ordinal += 1
                             continue
-                        if self._limit is not None:
-                            run = run._replace(raws=run.raws[: self._limit - ordinal])
-                        yield ordinal, index, run
-                        ordinal += len(run.raws)
+                        end = None if self._limit is None else self._limit - ordinal
+                        raws = found.raws[:end]
+                        yield ordinal, index, found._replace(raws=raws)
+                        ordinal += len(raws)
             except RefusedToStart as error:  # it was there when the run began
                 raise StoppedResumable(f"{error} Put it back, then resume") from None
             self._done += source.size() or 0

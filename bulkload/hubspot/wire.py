@@ -63,7 +63,7 @@ def digest(batch: Batch, request: bytes = b"") -> bytes:
 
     `request`: its body, where it is made already. Most have nothing added, and are that.
     """
-    if not request or not (batch.plain or not any(map(attrgetter("sent"), batch.entries))):
+    if not request or (not batch.plain and any(map(attrgetter("sent"), batch.entries))):
         request = _enclosed(batch.bodies)
     return zlib.crc32(request).to_bytes(4, "big") + len(request).to_bytes(4, "big")
 

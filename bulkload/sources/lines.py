@@ -7,6 +7,7 @@ ends in one line that carries the flaw.
 
 from __future__ import annotations
 
+from itertools import starmap
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload.model import Stretch
@@ -44,11 +45,8 @@ def read_lines(stream: Stream, number: int, limit: int, noun: str = "line") -> I
     for found in read_stretches(stream, number, limit, noun):
         if isinstance(found, Line):
             yield found
-            continue
-        offset = found.offset
-        for at, raw in enumerate(found.raws, found.number):
-            yield Line(offset, at, raw)
-            offset += len(raw) + 1
+        else:
+            yield from starmap(Line, found.lines())
 
 
 def read_stretches(

@@ -47,8 +47,8 @@ class NdjsonSource(GrowingFile):
                 elif self.kind == "json" and _are_clean(found):
                     yield found
                 else:
-                    for position, _, raw, *_ in found.records():
-                        yield from self._record(Line(int(position.at), position.number, raw))
+                    for line in found.lines():
+                        yield from self._record(Line(*line))
 
     def _record(self, line: Line) -> Generator[Record, None, None]:
         at, number, raw, flaw = line
