@@ -80,35 +80,49 @@ class Skip(NamedTuple):
     labels: tuple[str, ...] = ()
 
 
-class Passed(Sequence[Entry]):
-    """The entries of lines that follow one another, made where one is asked for: there is nothing
-    to them but their inputs.
-
-    `ordinal`, `offset` (in bytes) and `number` are the first line's; `raws` are the lines, without
-    their line feeds, `bodies` their inputs, `keys` their keys: one for each, or none at all.
+class Form(NamedTuple):
+    """How an input is made of a line: a head, the line without its last `cut` bytes, and an end of
+    its own. `cut` 0: nothing of the line is in it.
     """
 
-    __slots__ = ("bodies", "keys", "number", "offset", "ordinal", "raws", "run", "source")
+    head: bytes
+    cut: int
+
+    def inputs(self, raws: Iterable[bytes], ends: list[bytes]) -> list[bytes]:
+        head, cut = self
+        if not cut:
+            return ends
+        pieces = zip(raws, ends, strict=True)
+        return [b"".join((head, memoryview(raw)[:-cut], end)) for raw, end in pieces]
+
+
+MAPPED = Form(b"", 0)
+"""The input is its end."""
+
+
+class Passed(Sequence[Entry]):
+    """The entries of lines that follow one another, made where one is asked for: there is nothing
+    to them but their inputs. Those are made late too, so that a line's text is held once.
+
+    `ordinal`, `offset` (in bytes) and `number` are the first line's; `raws` are the lines, with
+    their line feeds, `ends` the ends of their inputs, which have all the same `form`; `keys` their
+    keys: one for each, or none at all.
+    """
+
+    __slots__ = ("ends", "form", "keys", "number", "offset", "ordinal", "raws", "run", "source")
 
     def __init__(
-        self,
-        run: str,
-        ordinal: int,
-        source: int,
-        offset: int,
-        number: int,
-        raws: list[bytes],
-        bodies: list[bytes],
-        keys: list[str],
+        self, run: str, ordinal: int, source: int, offset: int, number: int, form: Form = MAPPED
     ) -> None:
         self.run = run
         self.ordinal = ordinal
         self.source = source
         self.offset = offset
         self.number = number
-        self.raws = raws
-        self.bodies = bodies
-        self.keys = keys
+        self.form = form
+        self.raws: list[bytes] = []
+        self.ends: list[bytes] = []
+        self.keys: list[str] = []
 
     def __len__(self) -> int:
         return len(self.raws)
@@ -120,66 +134,84 @@ class Passed(Sequence[Entry]):
     def __getitem__(self, at: int | slice) -> Entry | tuple[Entry, ...]:
         if isinstance(at, slice):
             return tuple(self)[at]
-        index = range(len(self.raws))[at]
-        return self._entry(index, self.offset + sum(map(len, self.raws[:index])) + index)
+        (entry,) = self.part(index := range(len(self.raws))[at], index + 1)
+        return entry
 
     def __iter__(self) -> Iterator[Entry]:
         offset = self.offset
-        for index, raw in enumerate(self.raws):
-            yield self._entry(index, offset)
-            offset += len(raw) + 1
-
-    def _entry(self, index: int, offset: int) -> Entry:
-        position, ordinal = Position(offset, self.number + index), self.ordinal + index
-        return Entry(
-            ordinal,
-            self.source,
-            position,
-            f"{self.run}-{ordinal}",
-            self.bodies[index],
-            Record(position, "json", self.raws[index]),
-            self.keys[index] if self.keys else "",
-        )
+        for index, (raw, body) in enumerate(zip(self.raws, self.bodies, strict=True)):
+            position, ordinal = Position(offset, self.number + index), self.ordinal + index
+            yield Entry(
+                ordinal,
+                self.source,
+                position,
+                f"{self.run}-{ordinal}",
+                body,
+                Record(position, "json", raw[:-1]),
+                self.keys[index] if self.keys else "",
+            )
+            offset += len(raw)
 
     @property
     def ordinals(self) -> range:
         return range(self.ordinal, self.ordinal + len(self.raws))
 
     @property
-    def weight(self) -> int:
-        return sum(map(len, self.bodies)) + len(self.bodies)
+    def bodies(self) -> list[bytes]:
+        return self.form.inputs(self.raws, self.ends)
+
+    @property
+    def sizes(self) -> list[int]:
+        """The bytes of each input."""
+        head, cut = self.form
+        if not cut:
+            return [*map(len, self.ends)]
+        more = len(head) - cut
+        return [len(a) + len(b) + more for a, b in zip(self.raws, self.ends, strict=True)]
 
     @property
     def held(self) -> int:
         return sum(map(len, self.raws))
 
-    def split(self, at: int) -> tuple[Self, Self]:
-        """The first `at`, and the others."""
-        first = self._part(0, 0, slice(at))
-        return first, self._part(at, first.held + at, slice(at, None))
+    def joined(self, before: bytes, after: bytes) -> bytes:
+        """The inputs with commas between them, copied once: they may be megabytes."""
+        head, cut = self.form
+        if not cut:
+            return b"".join((before, b",".join(self.ends), after))
+        pieces: list[bytes | memoryview] = []
+        begin = before + head
+        for raw, end in zip(self.raws, self.ends, strict=True):
+            pieces += (begin, memoryview(raw)[:-cut], end)
+            begin = b"," + head
+        return b"".join((*pieces, after))
 
-    def _part(self, skipped: int, size: int, kept: slice) -> Self:
-        return type(self)(
-            self.run,
-            self.ordinal + skipped,
-            self.source,
-            self.offset + size,
-            self.number + skipped,
-            self.raws[kept],
-            self.bodies[kept],
-            self.keys[kept],
-        )
+    def part(self, first: int, end: int | None = None) -> Self:
+        """Those from the `first` on, up to before the `end`."""
+        ordinal, number = self.ordinal + first, self.number + first
+        offset = self.offset + sum(map(len, self.raws[:first]))
+        part = type(self)(self.run, ordinal, self.source, offset, number, self.form)
+        part.raws = self.raws[first:end]
+        part.ends = self.ends[first:end]
+        part.keys = self.keys[first:end]
+        return part
 
     def takes(self, following: Self) -> bool:
         """Add those, where they are the next lines of the same source."""
-        count = len(self.raws)
-        end = self.source, self.ordinal + count, self.offset + self.held + count
+        end = self.source, self.ordinal + len(self.raws), self.offset + self.held
         if end != (following.source, following.ordinal, following.offset):
             return False
-        self.raws += following.raws
-        self.bodies += following.bodies
-        self.keys += following.keys
+        self.add(following.form, following.raws, following.ends, following.keys)
         return True
+
+    def add(self, form: Form, raws: list[bytes], ends: list[bytes], keys: list[str]) -> None:
+        """The lines that come next."""
+        if not self.raws:
+            self.form = form
+        elif form != self.form:
+            self.form, self.ends, ends = MAPPED, self.bodies, form.inputs(raws, ends)
+        self.raws += raws
+        self.ends += ends
+        self.keys += keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,11 +246,15 @@ class Batch:
             return [f"{entries.run}-{ordinal}" for ordinal in entries.ordinals]
         return [e.trace_id for e in entries]
 
-    @property
-    def bodies(self) -> list[bytes]:
-        """What the records alone make."""
+    def body(self, before: bytes, after: bytes, *, added: bool = True) -> bytes:
+        """The inputs with commas between them; `added`: with what was added to them, else as the
+        records alone make them.
+        """
         entries = self.entries
-        return entries.bodies if isinstance(entries, Passed) else [e.body for e in entries]
+        if isinstance(entries, Passed):
+            return entries.joined(before, after)
+        inputs = [e.sent or e.body for e in entries] if added else [e.body for e in entries]
+        return b"".join((before, b",".join(inputs), after))
 
     @property
     def covers(self) -> str:

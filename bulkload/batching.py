@@ -87,10 +87,12 @@ class _Open:
     def takes_of(self, lines: Passed) -> int:
         """Add as many of them as there is room for, from the first on; says how many."""
         if not self.entries:
-            part, size, held = lines, self.size + lines.weight, self.held + lines.held
-            if self._overfull(len(lines), size, held):
-                part, _ = lines.split(self._fitting(lines))
-                size, held = self.size + part.weight, self.held + part.held
+            room = self.max_records - len(self.passed or ())
+            part = lines.part(0, room)
+            sizes, held = part.sizes, self.held + part.held
+            size = self.size + sum(sizes) + len(sizes)
+            if size > self.max_bytes or held > HELD_BYTES:
+                part, size, held = self._fitting(part, sizes)
             if not part:
                 return 0
             if self.passed is None or self.passed.takes(part):
@@ -102,18 +104,17 @@ class _Open:
                 return taken
         return len(lines)
 
-    def _overfull(self, more: int, size: int, held: int) -> bool:
-        there = len(self.passed or ())
-        return there + more > self.max_records or size > self.max_bytes or held > HELD_BYTES
-
-    def _fitting(self, lines: Passed) -> int:
-        size, held = self.size, self.held
-        for at, (body, raw) in enumerate(zip(lines.bodies, lines.raws, strict=True)):
-            size += len(body) + 1
-            held += len(raw)
-            if self._overfull(at + 1, size, held):
-                return at or int(self.empty)
-        return len(lines)
+    def _fitting(self, lines: Passed, sizes: list[int]) -> tuple[Passed, int, int]:
+        """Those that there is room for by their bytes, and the sizes with them: an empty batch has
+        room for one.
+        """
+        fit, size, held = 0, self.size, self.held
+        for more, raw in zip(sizes, lines.raws, strict=True):
+            full = size + more + 1 > self.max_bytes or held + len(raw) > HELD_BYTES
+            if full and (fit or not self.empty):
+                break
+            fit, size, held = fit + 1, size + more + 1, held + len(raw)
+        return lines.part(0, fit), size, held
 
     def _one_by_one(self) -> None:
         """What is open takes entries of another kind beside the lines."""
@@ -225,7 +226,7 @@ def batches(
             left = each
             while (taken := now.takes_of(left)) < len(left):
                 yield now.batch()
-                now, (_, left) = start(), left.split(taken)
+                now, left = start(), left.part(taken)
         elif not now.takes(each):
             yield now.batch()
             now = start()

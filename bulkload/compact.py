@@ -30,6 +30,7 @@ class Looking(Protocol):
 
     def members(self, raw: bytes) -> Mapping[str, Any] | None:
         """Names with their texts, in whatever form `text` reads; None: it can't be sent as it is.
+        `raw` is a line with its line feed.
 
         Those of its properties where it begins with `SHAPED`, else its own.
         """
@@ -55,6 +56,7 @@ class ByOrjson:
             at, inner = len(SHAPED), said["properties"]
             if type(inner) is not dict or len(said) != 1:
                 return None
+        raw = raw[:-1]
         if set(map(type, inner.values())) != {str} or not _NAMES.fullmatch("".join(inner)):
             return None
         if orjson.dumps(said) == raw:
@@ -104,7 +106,7 @@ class ByMsgspec:
             if raw[at] != _QUOTE:
                 return None
             at += len(value) + 1
-        return inner if inner and at + ends == len(raw) else None
+        return inner if inner and at + ends == len(raw) - 1 else None
 
     def text(self, value: Any) -> str:
         return str(self._text(value))

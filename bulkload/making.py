@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import orjson
 
-from bulkload.batch import LINK_BYTES, Entry, Letter, Passed, Skip
+from bulkload.batch import LINK_BYTES, MAPPED, Entry, Letter, Passed, Skip
 from bulkload.errors import RecordError
 from bulkload.hubspot.wire import ENVELOPE_BYTES
 from bulkload.keys import key_of
@@ -75,9 +75,11 @@ class Maker:
         """What becomes of one record."""
         raw = record.raw
         if record.kind == "json" and self.rules.columns is None and raw and record.flaw is None:
-            spliced = self._splicer.input(raw, ordinal)
-            if spliced is not None:
-                trace, (body, key) = f"{self.run}-{ordinal}", spliced
+            lines = [raw + b"\n"]
+            form, ends, keys = self._splicer.inputs(lines, 0, ordinal)
+            if ends:
+                (body,) = form.inputs(lines, ends)
+                trace, key = f"{self.run}-{ordinal}", "".join(keys)
                 return Entry(ordinal, source, record.position, trace, body, record, key)
         return self.look(ordinal, source, record)[0]
 
@@ -87,36 +89,37 @@ class Maker:
         """What `make` says of each line, the first of which has `ordinal`: those together whose
         input is all that there is to them.
         """
-        splice = self._splicer.input if self.rules.columns is None else None
-        passed = None
-        for at, (offset, number, raw) in enumerate(stretch.lines(), ordinal):
-            plain = splice(raw, at) if splice else None
-            if plain is None:
-                made, _ = self.look(at, source, Record(Position(offset, number), "json", raw))
-                plain = self._plain(made)
-            if plain is None:
-                if passed is not None:
-                    yield passed
-                    passed = None
-                yield made
+        raws, at, offset = stretch.raws, 0, stretch.offset
+        passed = Passed(self.run, ordinal, source, offset, stretch.number)
+        while at < len(raws):
+            form, ends, keys = MAPPED, list[bytes](), list[str]()
+            if self.rules.columns is None:
+                form, ends, keys = self._splicer.inputs(raws, at, ordinal + at)
+            taken = len(ends) or 1
+            if not ends:
+                place = Position(offset, stretch.number + at)
+                made, _ = self.look(ordinal + at, source, Record(place, "json", raws[at][:-1]))
+                if isinstance(made, Entry) and self._is_plain(made):
+                    form, ends, keys = MAPPED, [made.body], [made.key] if made.key else []
+            lines = raws[at : at + taken]
+            at += taken
+            offset += sum(map(len, lines))
+            if ends:
+                passed.add(form, lines, ends, keys)
                 continue
-            if passed is None:
-                passed = Passed(self.run, at, source, offset, number, [], [], [])
-            body, key = plain
-            passed.raws.append(raw)
-            passed.bodies.append(body)
-            if key:
-                passed.keys.append(key)
-        if passed is not None:
+            if passed:
+                yield passed
+            yield made
+            passed = Passed(self.run, ordinal + at, source, offset, stretch.number + at)
+        if passed:
             yield passed
 
-    def _plain(self, made: Entry | Letter | Skip) -> tuple[bytes, str] | None:
-        """Its input and its key, where there is nothing else to it: no name of its own, nobody to
-        be tied to, nothing that may be added.
+    def _is_plain(self, made: Entry) -> bool:
+        """Whether there is nothing to it but its input: no name of its own, nobody to be tied to,
+        nothing that may be added.
         """
-        if not isinstance(made, Entry) or made.people or made.files or made.labels:
-            return None
-        return (made.body, made.key) if made.trace_id == f"{self.run}-{made.ordinal}" else None
+        added = made.people or made.files or made.labels
+        return not added and made.trace_id == f"{self.run}-{made.ordinal}"
 
     def look(
         self, ordinal: int, source: int, record: Record

@@ -54,8 +54,8 @@ class Record(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """JSON lines that follow one another, each a record, without their line feeds: the first one's
-    offset in bytes and its number, and all of them.
+    """Lines that follow one another, each a record, with their line feeds: the first one's offset
+    in bytes, its number, and all of them.
     """
 
     offset: int
@@ -63,11 +63,11 @@ class Stretch(NamedTuple):
     raws: list[bytes]
 
     def lines(self) -> Iterator[tuple[int, int, bytes]]:
-        """(offset, number, bytes) of each."""
+        """(offset, number, bytes) of each, without its line feed."""
         offset = self.offset
         for number, raw in enumerate(self.raws, self.number):
-            yield offset, number, raw
-            offset += len(raw) + 1
+            yield offset, number, raw[:-1]
+            offset += len(raw)
 
     def records(self) -> Iterator[Record]:
         """Each of them by itself."""

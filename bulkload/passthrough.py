@@ -9,14 +9,19 @@ it is judged.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import orjson
 
+from bulkload.batch import Form
 from bulkload.compact import SHAPED, Looking, looking
 from bulkload.keys import key_of_line, key_of_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
     from bulkload.hubspot.lookup import Marks
 
 _HEAD, _TRACE = b'{"properties":', b',"associations":[],"objectWriteTraceId":"%b-%d"}'
@@ -45,25 +50,43 @@ class Splicer:
             run = orjson.dumps({self.marks.run: self.run})[1:-1] if self.marks.run else b""
             self._after_key = b'",%b}' % run if run else b'"}'
 
-    def input(self, raw: bytes, ordinal: int) -> tuple[bytes, str] | None:
-        """A line's input and its key, "" where it needs none; None where it takes a closer look."""
-        members = self.looking.members(raw)
-        if members is None or "" in members:
-            return None
-        key, marks = "", self.marks
+    def inputs(
+        self, raws: Sequence[bytes], at: int, ordinal: int
+    ) -> tuple[Form, list[bytes], list[str]]:
+        """The lines from the `at`-th on, which has `ordinal`, up to one that takes a closer look or
+        another form: the form of their inputs, the ends, and their keys where they need any.
+        """
+        ends: list[bytes] = []
+        keys: list[str] = []
+        shaped = raws[at].startswith(SHAPED)
+        marked = self.marks is not None
+        keyed = marked or self.key_field is not None
+        # The line feed, and the braces that the end has again.
+        form = Form(b"" if shaped else _HEAD, 1 + shaped + marked)
+        look, run, most = self.looking.members, self._run, self.most - len(form.head) + form.cut
+        for number, raw in enumerate(islice(raws, at, None), ordinal):
+            members = look(raw)
+            if members is None or "" in members or raw.startswith(SHAPED) != shaped:
+                break
+            end = _TRACE % (run, number)
+            if keyed:
+                key = self._key(raw, members)
+                if not key:
+                    break
+                if marked:
+                    end = b"".join((self._before_key, key.encode(), self._after_key, end))
+                keys.append(key)
+            if len(raw) + len(end) > most:
+                break
+            ends.append(end)
+        return form, ends, keys[: len(ends)]
+
+    def _key(self, raw: bytes, members: Mapping[str, Any]) -> str:
+        """A line's key; "" where it takes a closer look."""
+        marks = self.marks
         if marks is not None and (marks.key in members or marks.run in members):
-            return None
-        if self.key_field is not None:
-            held = members.get(self.key_field)
-            key = "" if held is None else key_of_text(self.looking.text(held))
-            if not key:
-                return None
-        elif marks is not None:
-            key = key_of_line(raw)
-        shaped, end = raw.startswith(SHAPED), _TRACE % (self._run, ordinal)
-        at = len(raw) - shaped
-        if marks is not None:
-            at -= 1
-            end = b"".join((self._before_key, key.encode(), self._after_key, end))
-        body = b"".join((b"" if shaped else _HEAD, memoryview(raw)[:at], end))
-        return (body, key) if len(body) <= self.most else None
+            return ""
+        if self.key_field is None:
+            return key_of_line(raw)
+        held = members.get(self.key_field)
+        return "" if held is None else key_of_text(self.looking.text(held))

@@ -51,9 +51,7 @@ ENVELOPE_BYTES = len(PREFIX) + len(SUFFIX)
 
 def body(batch: Batch) -> bytes:
     """The request's body: the entries' inputs, with what was added to them."""
-    if batch.plain:
-        return _enclosed(batch.bodies)
-    return _enclosed([entry.sent or entry.body for entry in batch.entries])
+    return batch.body(PREFIX, SUFFIX)
 
 
 def digest(batch: Batch, request: bytes = b"") -> bytes:
@@ -64,18 +62,8 @@ def digest(batch: Batch, request: bytes = b"") -> bytes:
     `request`: its body, where it is made already. Most have nothing added, and are that.
     """
     if not request or (not batch.plain and any(map(attrgetter("sent"), batch.entries))):
-        request = _enclosed(batch.bodies)
+        request = batch.body(PREFIX, SUFFIX, added=False)
     return zlib.crc32(request).to_bytes(4, "big") + len(request).to_bytes(4, "big")
-
-
-def _enclosed(inputs: list[bytes]) -> bytes:
-    """The inputs as a body, which is copied once: it may be megabytes."""
-    if not inputs:
-        return PREFIX + SUFFIX
-    parts = inputs.copy()
-    parts[0] = PREFIX + parts[0]
-    parts[-1] += SUFFIX
-    return b",".join(parts)
 
 
 @dataclass(frozen=True, slots=True)

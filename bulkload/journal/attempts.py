@@ -89,12 +89,15 @@ def skip(connection: sqlite3.Connection, skips: Sequence[Skip]) -> None:
 def settle(connection: sqlite3.Connection, attempt: int | Batch, outcome: Settlement) -> list[int]:
     if not isinstance(attempt, int):
         attempt = intend(connection, attempt, b"", time.time())
-    bury(connection, outcome.letters)
-    skip(connection, outcome.skipped)
-    connection.executemany(
-        "INSERT INTO doubt VALUES (?,?,?,?,?)",
-        [(e.ordinal, attempt, e.source, *e.position) for e in outcome.doubtful],
-    )
+    if outcome.letters:
+        bury(connection, outcome.letters)
+    if outcome.skipped:
+        skip(connection, outcome.skipped)
+    if outcome.doubtful:
+        connection.executemany(
+            "INSERT INTO doubt VALUES (?,?,?,?,?)",
+            [(e.ordinal, attempt, e.source, *e.position) for e in outcome.doubtful],
+        )
     if outcome.loaded:
         name = "loaded"
     elif outcome.doubtful:

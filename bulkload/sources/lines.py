@@ -7,6 +7,7 @@ ends in one line that carries the flaw.
 
 from __future__ import annotations
 
+from io import BytesIO
 from itertools import starmap
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -59,14 +60,14 @@ def read_stretches(
     held: list[bytes] = []
     held_bytes = 0
     while block := stream.read():
-        raws = block.split(b"\n")
-        last = raws.pop()
+        raws = BytesIO(block).readlines()  # `split` looks at each byte by itself
+        last = b"" if raws[-1].endswith(b"\n") else raws.pop()
         if raws and held_bytes:
             size = held_bytes + len(raws[0])
-            if size > limit:
-                yield Line(start, number, None, too_large(noun, size, limit))
+            if size > limit + 1:
+                yield Line(start, number, None, too_large(noun, size - 1, limit))
                 del raws[0]
-                start += size + 1
+                start += size
                 number += 1
             else:
                 raws[0] = b"".join((*held, raws[0]))
@@ -75,11 +76,11 @@ def read_stretches(
         # One by one where a block is larger than a line may be.
         for part in [raws] if len(block) <= limit else [[raw] for raw in raws]:
             size = sum(map(len, part))
-            if size > limit and len(part) == 1:
-                yield Line(start, number, None, too_large(noun, size, limit))
+            if size > limit + 1 and len(part) == 1:
+                yield Line(start, number, None, too_large(noun, size - 1, limit))
             elif part:
                 yield Stretch(start, number, part)
-            start += size + len(part)
+            start += size
             number += len(part)
         if last:
             held_bytes += len(last)

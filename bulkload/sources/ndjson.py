@@ -68,4 +68,4 @@ def _are_clean(stretch: Stretch) -> bool:
     return begun and all(map(_ends_with_a_brace, raws))
 
 
-_ends_with_a_brace = methodcaller("endswith", b"}")
+_ends_with_a_brace = methodcaller("endswith", b"}\n")

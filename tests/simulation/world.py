@@ -110,7 +110,7 @@ class _Memory:
     name, format, noun = "memory", "ndjson", "line"
 
     def __init__(self, lines: list[bytes]) -> None:
-        self._records = list(Stretch(0, 1, lines).records())
+        self._records = list(Stretch(0, 1, [line + b"\n" for line in lines]).records())
 
     def fingerprint(self) -> dict[str, Any]:
         return {}
@@ -139,7 +139,8 @@ class _Lines(_Memory):
         while left:
             together, left = left[:LINES], left[LINES:]
             (at, number) = together[0].position
-            yield Stretch(int(at), number, [record.raw or b"" for record in together])
+            raws = [(record.raw or b"") + b"\n" for record in together]
+            yield Stretch(int(at), number, raws)
 
 
 @dataclass

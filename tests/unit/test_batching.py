@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bulkload import batching
 from bulkload.added import relabelled
-from bulkload.batch import Batch, Entry, Letter, Passed, Skip
+from bulkload.batch import MAPPED, Batch, Entry, Form, Letter, Passed, Skip
 from bulkload.batching import batches
 from bulkload.hubspot import wire
 from bulkload.model import Address, Position
@@ -64,9 +64,13 @@ def test_a_batch_is_bounded_and_its_traces_are_unique(
 
 
 def passed(ordinal: int, offset: int, sizes: list[int], source: int = 0) -> Passed:
-    bodies = [b'{"x":"%b"}' % (b"y" * size) for size in sizes]
-    raws = [b"r" * (1 + size % 7) for size in sizes]
-    return Passed("run", ordinal, source, offset, ordinal + 1, raws, bodies, [])
+    """Lines of one of three forms, whose inputs are as long as `sizes` say and a little more."""
+    several = Passed("run", ordinal, source, offset, ordinal + 1)
+    raws = [b'{"x":"%b"}\n' % (b"r" * (size % 7)) for size in sizes]
+    ends = [b',"y":"%b"}' % (b"y" * size) for size in sizes]
+    forms = (Form(b"", 2), Form(b'{"properties":', 1), MAPPED)
+    several.add(forms[len(sizes) % 3], raws, ends, [])
+    return several
 
 
 @st.composite
@@ -89,7 +93,7 @@ def lines(draw: st.DrawFn) -> list[Passed | Entry | Letter]:
                 several = passed(ordinal, offset, sizes, int(kind == "elsewhere"))
                 found.append(several)
                 ordinal += len(sizes)
-                offset += several.held + len(sizes)
+                offset += several.held
     return found
 
 
@@ -117,11 +121,13 @@ def test_lines_that_stay_together_are_batched_as_if_they_came_one_by_one(
 def test_lines_are_entries_in_any_way_they_are_asked_for() -> None:
     several = passed(7, 100, [1, 20, 3, 4])
     entries = tuple(several)
-    assert [each.position.at for each in entries] == [100, 103, 111, 116]
+    assert [each.position.at for each in entries] == [100, 110, 125, 137]
+    assert [each.record.raw for each in entries] == [raw[:-1] for raw in several.raws]
+    assert [each.body for each in entries] == several.bodies
+    assert [*map(len, several.bodies)] == several.sizes
     assert [several[n] for n in range(-4, 4)] == [*entries, *entries]
     assert several[1:3] == entries[1:3]
-    first, rest = several.split(2)
-    assert (*first, *rest) == entries
+    assert (*several.part(0, 2), *several.part(2)) == entries
     with pytest.raises(IndexError):
         several[4]
 

@@ -44,7 +44,7 @@ def both(
 ) -> tuple[Entry | Letter | Skip, Entry | Letter | Skip, Entry | Letter | Skip]:
     """What becomes of a line among others, by itself, and by the long way."""
     plain = b'{"properties":{"a":"1"}}'
-    stretch = Stretch(7, 3, [plain, plain, raw, plain])
+    stretch = Stretch(7, 3, [line + b"\n" for line in (plain, plain, raw, plain)])
     several: list[Entry | Letter | Skip] = []
     for made in by.lines(39, 0, stretch):
         several.extend(made if isinstance(made, Passed) else (made,))
@@ -127,7 +127,7 @@ def test_all_ways_have_one_outcome(
 def test_lines_stay_together_where_nothing_but_their_input_is_to_be_known(
     columns: Columns | None,
 ) -> None:
-    raws = [b'{"subject":"a"}', b'{"subject": "b", "n": 1}', b"{]", b'{"subject":"c"}']
+    raws = [b'{"subject":"a"}\n', b'{"subject": "b", "n": 1}\n', b"{]\n", b'{"subject":"c"}\n']
     made = list(maker(MARKS[2], columns=columns).lines(0, 0, Stretch(0, 1, raws)))
     assert [len(each) if isinstance(each, Passed) else each.ordinal for each in made] == [2, 2, 1]
 
@@ -158,9 +158,10 @@ USUAL = [
 @pytest.mark.parametrize("raw", USUAL)
 def test_the_usual_lines_are_sent_as_they_are_written(raw: bytes, by: Looking) -> None:
     for marks in MARKS:
-        spliced = Splicer(RUN, 1000, marks, looking=by).input(raw, 1)
-        assert spliced is not None
-        assert raw.rstrip(b"}") in spliced[0]
+        form, ends, keys = Splicer(RUN, 1000, marks, looking=by).inputs([raw + b"\n"], 0, 1)
+        (body,) = form.inputs([raw + b"\n"], ends)
+        assert raw.rstrip(b"}") in body
+        assert len(keys) == (marks is not None)
 
 
 @pytest.mark.parametrize("by", BOTH)
@@ -183,7 +184,7 @@ def test_the_usual_lines_are_sent_as_they_are_written(raw: bytes, by: Looking) -
     ],
 )
 def test_a_line_that_is_written_otherwise_is_not(raw: bytes, by: Looking) -> None:
-    assert by.members(raw) is None
+    assert by.members(raw + b"\n") is None
 
 
 @given(LINES)
@@ -191,7 +192,7 @@ def test_a_line_that_is_written_otherwise_is_not(raw: bytes, by: Looking) -> Non
 @example(b'{"properties":{"a":"\\ud800"}}')
 def test_msgspec_and_orjson_have_one_verdict(raw: bytes) -> None:
     by_orjson, by_msgspec = ByOrjson(), ByMsgspec()
-    one, other = by_orjson.members(raw), by_msgspec.members(raw)
+    one, other = by_orjson.members(raw + b"\n"), by_msgspec.members(raw + b"\n")
     if one is None or other is None:
         assert one == other
         return
@@ -212,7 +213,7 @@ def test_what_splices_goes_to_other_processes() -> None:
     for by in BOTH:
         splicer = Splicer(RUN, 1000, MARKS[2], looking=by)
         again = pickle.loads(pickle.dumps(splicer))  # our own
-        assert again.input(ESCAPED, 1) == splicer.input(ESCAPED, 1)
+        assert again.inputs([ESCAPED + b"\n"], 0, 1) == splicer.inputs([ESCAPED + b"\n"], 0, 1)
 
 
 def test_a_line_that_is_too_large_or_flawed_or_unread_is_a_letter_both_ways() -> None:
