@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 SHAPED = b'{"properties":{'
 _QUOTE = ord('"')
 _NAMES = re.compile(r"[ !#-\[\]-\x7f]*")
-_MEMBER = re.compile(rb'"[ !#-\[\]-\x7f]*":"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_MEMBER = re.compile(rb'"[ !#-\[\]-\x7f]*":' + _TEXT.pattern, re.DOTALL)
 
 
 class Looking(Protocol):
@@ -38,6 +39,12 @@ class Looking(Protocol):
 
     def text(self, value: Any) -> str:
         """The text itself."""
+        ...
+
+    def written(self, raw: bytes, members: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The names of a line's `members`, each with its text as it is written there: bytes, or
+        what can be joined with them.
+        """
         ...
 
 
@@ -69,6 +76,17 @@ class ByOrjson:
 
     def text(self, value: Any) -> str:
         return str(value)
+
+    def written(self, raw: bytes, members: Mapping[str, Any]) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        at = len(SHAPED) if raw.startswith(SHAPED) else 1
+        for name, text in members.items():
+            at += len(name) + 3
+            found[name] = orjson.dumps(text)
+            if not raw.startswith(found[name], at):  # there are more escapes than there need be
+                found[name] = _TEXT.findall(raw, at)[0]
+            at += len(found[name]) + 1
+        return found
 
 
 class ByMsgspec:
@@ -110,6 +128,9 @@ class ByMsgspec:
 
     def text(self, value: Any) -> str:
         return str(self._text(value))
+
+    def written(self, raw: bytes, members: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002  # it kept them as they are
+        return members
 
 
 @cache

@@ -18,6 +18,7 @@ from bulkload.keys import key_of
 from bulkload.mapping import map_record
 from bulkload.model import LeftOut, Position, Record
 from bulkload.passthrough import Splicer
+from bulkload.rewriting import Rewriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,18 +66,22 @@ class Maker:
     max_bytes: int
     marks: Marks | None = None
     key_field: str | None = None
-    _splicer: Splicer = field(init=False)
+    _straight: Splicer | Rewriter | None = field(init=False)
 
     def __post_init__(self) -> None:
-        most = self.max_bytes - ENVELOPE_BYTES
-        self._splicer = Splicer(self.run, most, self.marks, self.key_field)
+        columns, most = self.rules.columns, self.max_bytes - ENVELOPE_BYTES
+        given = (self.run, most, self.marks, self.key_field)
+        if columns is None:
+            self._straight = Splicer(*given)
+        else:
+            self._straight = None if columns.addresses else Rewriter(*given, columns=columns)
 
     def make(self, ordinal: int, source: int, record: Record) -> Entry | Letter | Skip:
         """What becomes of one record."""
-        raw = record.raw
-        if record.kind == "json" and self.rules.columns is None and raw and record.flaw is None:
+        straight, raw = self._straight, record.raw
+        if straight is not None and record.kind == "json" and raw and record.flaw is None:
             lines = [raw + b"\n"]
-            form, ends, keys = self._splicer.inputs(lines, 0, ordinal)
+            form, ends, keys = straight.inputs(lines, 0, ordinal)
             if ends:
                 (body,) = form.inputs(lines, ends)
                 trace, key = f"{self.run}-{ordinal}", "".join(keys)
@@ -93,8 +98,8 @@ class Maker:
         passed = Passed(self.run, ordinal, source, offset, stretch.number)
         while at < len(raws):
             form, ends, keys = MAPPED, list[bytes](), list[str]()
-            if self.rules.columns is None:
-                form, ends, keys = self._splicer.inputs(raws, at, ordinal + at)
+            if self._straight is not None:
+                form, ends, keys = self._straight.inputs(raws, at, ordinal + at)
             taken = len(ends) or 1
             if not ends:
                 place = Position(offset, stretch.number + at)

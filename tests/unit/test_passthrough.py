@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import sys
 from typing import TYPE_CHECKING
@@ -62,10 +63,13 @@ def said(made: Entry | Letter | Skip) -> object:
 
 
 NAMES = st.sampled_from(
-    ["subject", "text", "id", "properties", "associations", "objectWriteTraceId",
+    ["subject", "text", "id", "id", "text", "properties", "associations", "objectWriteTraceId",
      "bulkload_key", "bulkload_run", "", "é", '"', "\\", "\x00"]
 )  # fmt: skip
-TEXTS = st.one_of(st.text(max_size=12), st.sampled_from(["", " ", "\u2028", "</script>", "😀"]))
+TEXTS = st.one_of(
+    st.text(max_size=12),
+    st.sampled_from(["", " ", "\u2028", "</script>", "😀", "1700000000000", "a", "in", "x@y.zz"]),
+)
 WORDS = st.one_of(
     TEXTS.map(orjson.dumps),
     st.sampled_from(
@@ -98,16 +102,56 @@ LINES = st.builds(
 )
 
 
+COMPACT = st.dictionaries(
+    st.sampled_from(["subject", "text", "id", "more"]), TEXTS, min_size=1
+).flatmap(
+    lambda line: st.sampled_from(
+        [orjson.dumps(line), json.dumps(line, separators=(",", ":")).encode()]
+    )
+)
+"""As an export writes them, with more escapes than there need be and without."""
+
+
 COLUMNS = Columns.parse(["hs_email_subject=subject", "hs_email_text=text"])
 PEOPLED = Columns.parse([], '[people]\naddresses = ["text"]\n[options]\nrest = "keep"')
+EVERY_RULE = Columns.parse(
+    ["hs_email_subject=subject", "bulkload_run=id"],
+    """
+    [properties]
+    hs_timestamp = { column = "id", format = ["epoch-ms", "iso"] }
+    hs_email_direction = { column = "text", values = { "" = "EMAIL", "in" = "INCOMING_EMAIL" }, otherwise = "FORWARDED_EMAIL" }
+    hs_email_status = { column = "subject", values = { "a" = "SENT" } }
+    hs_email_text = { template = "{subject}: {text}" }
+    hs_email_html = { constant = "<p>" }
+    hs_email_headers = { from = "text", to = ["id", { email = "subject", name = "text" }] }
+    [associations]
+    companies = "id"
+    """,  # noqa: E501  # an inline table is one line
+)
+KEPT = Columns.parse(
+    ["hs_email_subject=text", "subject=id"],
+    """
+    [properties]
+    hs_email_status = { constant = "SENT" }
+    [options]
+    rest = "keep"
+    """,
+)
+RENAMED = Columns.parse(["hs_email_subject=subject,hs_email_text=text,hs_email_html=text"])
+ONLY_CONSTANT = Columns.parse([], '[properties]\nhs_email_status = { constant = "SENT" }')
+MAPPINGS = (None, COLUMNS, PEOPLED, EVERY_RULE, KEPT, RENAMED, ONLY_CONSTANT)
 
 
 @given(
-    LINES,
+    LINES | COMPACT,
     st.sampled_from(MARKS),
     st.sampled_from([None, "id", "subject"]),
-    st.sampled_from([None, COLUMNS, PEOPLED]),
+    st.sampled_from(MAPPINGS),
 )
+@example(b'{"subject":"","text":"","id":"1"}', None, None, KEPT)
+@example(b'{"subject":"a","text":"in","id":"1700000000000"}', MARKS[2], "id", EVERY_RULE)
+@example(b'{"subject":"a","text":"in","id":"1700000000000"}', MARKS[1], None, EVERY_RULE)
+@example(b'{"subject":"\\u0041\\ud83d\\ude00","text":"\\/"}', MARKS[1], None, RENAMED)
 @example(b'{"properties":{"a":"1","a":"2"}}', None, None, None)
 @example(b'{"properties":{"a":"1"},"properties":{"b":"2"}}', None, None, None)
 @example(b'{"properties":{"a":"1"},"properties":"b"}', None, None, None)
@@ -187,7 +231,7 @@ def test_a_line_that_is_written_otherwise_is_not(raw: bytes, by: Looking) -> Non
     assert by.members(raw + b"\n") is None
 
 
-@given(LINES)
+@given(LINES | COMPACT | COMPACT.map(b'{"properties":%b}'.__mod__))
 @example(ESCAPED)
 @example(b'{"properties":{"a":"\\ud800"}}')
 def test_msgspec_and_orjson_have_one_verdict(raw: bytes) -> None:
@@ -198,6 +242,8 @@ def test_msgspec_and_orjson_have_one_verdict(raw: bytes) -> None:
         return
     texts = {name: by_msgspec.text(value) for name, value in other.items()}
     assert texts == {name: by_orjson.text(value) for name, value in one.items()}
+    written = {name: bytes(text) for name, text in by_msgspec.written(raw, other).items()}
+    assert written == by_orjson.written(raw, one)
 
 
 def test_without_msgspec_orjson_looks(monkeypatch: pytest.MonkeyPatch) -> None:
