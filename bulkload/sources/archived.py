@@ -125,7 +125,7 @@ class _Held:
         self._content = reading.read(size)
         self.flaw = reading.stream.flaw
 
-    def read(self) -> bytes:
+    def read(self, most: int | None = None) -> bytes:  # noqa: ARG002  # all there is
         content, self._content = self._content, b""
         self.offset = self.consumed = self.offset + len(content)
         return content

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
     from bulkload.sources.streams import Stream
 
+BLOCK = 1 << 18
+"""Bytes that lines are cut out of at a time: what is done once for each of their stretches costs a
+line less, the longer they are.
+"""
+
 
 class Line(NamedTuple):
     """One line. `raw` is without its line feed (a carriage return before it is still there);
@@ -59,7 +64,7 @@ def read_stretches(
     start = stream.offset
     held: list[bytes] = []
     held_bytes = 0
-    while block := stream.read():
+    while block := stream.read(BLOCK):
         raws = BytesIO(block).readlines()  # `split` looks at each byte by itself
         last = b"" if raws[-1].endswith(b"\n") else raws.pop()
         if raws and held_bytes:

@@ -137,10 +137,10 @@ class RangeStream:
         """The first 16 bytes, wherever reading stands."""
         return self._ranges.get(0, min(16, self._end))
 
-    def read(self) -> bytes:
+    def read(self, most: int | None = None) -> bytes:
         if self._at >= len(self._block):
             self._block, self._at = self._another(), 0
-        part = self._block[self._at : self._at + streams.BLOCK]
+        part = self._block[self._at : self._at + (most or streams.BLOCK)]
         self._at += len(part)
         self.offset += len(part)
         self.consumed = self.offset

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BLOCK = 1 << 16
-"""Bytes asked of a file, and given out, at a time: what fits a core's cache is read twice as
-fast as what does not.
-"""
+"""Bytes asked of a file, and given out, at a time, unless more are asked for."""
 
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE})
 """Says nothing about the file: it must not make a dead letter of a message."""
@@ -48,8 +46,8 @@ class Stream(Protocol):
         """Bytes taken so far of what it is stored as (of gzip: the file's), for progress."""
         ...
 
-    def read(self) -> bytes:
-        """The next bytes, at most BLOCK; b"" at the end."""
+    def read(self, most: int | None = None) -> bytes:
+        """The next bytes, at most `most` (None: BLOCK); b"" at the end."""
         ...
 
     def close(self) -> None: ...
@@ -108,10 +106,11 @@ class FileStream:
         except OSError:
             return b""  # reading it says what is wrong
 
-    def read(self) -> bytes:
+    def read(self, most: int | None = None) -> bytes:
+        size = most or BLOCK
         try:
-            left = BLOCK if self._extent is None else self._extent - self.offset
-            block = self._file.read(max(0, min(BLOCK, left)))
+            left = size if self._extent is None else self._extent - self.offset
+            block = self._file.read(max(0, min(size, left)))
         except OSError as error:
             raise StoppedResumable(
                 f"{self.name}: can't be read at byte {self.offset}: "
@@ -139,7 +138,7 @@ class Layer:
     def consumed(self) -> int:
         return self._inner.consumed
 
-    def read(self) -> bytes:
+    def read(self, most: int | None = None) -> bytes:  # noqa: ARG002  # a layer makes no more
         if self._ahead:
             block, self._ahead = self._ahead, b""
         else:

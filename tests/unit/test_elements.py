@@ -30,7 +30,7 @@ class Blocks:
         self.flaw = flaw
         self.offset = self.consumed = offset
 
-    def read(self) -> bytes:
+    def read(self, most: int | None = None) -> bytes:  # in pieces of its own
         block = self._content[self.offset : self.offset + self._size]
         self.offset += len(block)
         return block

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkload.errors import RefusedToStart, StoppedResumable
+from bulkload.sources import lines as cutting
 from bulkload.sources import streams
 from bulkload.sources.lines import Line, read_lines
 from bulkload.sources.members import open_stream
@@ -56,6 +57,7 @@ def test_lines_are_those_of_split_whatever_the_buffers(
         expected.pop()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(streams, "BLOCK", block)
+        patch.setattr(cutting, "BLOCK", block)
         found = lines(path, limit=limit)
     assert [line[:3] for line in found] == expected
     assert all((line.raw is None) == (line.flaw is not None) for line in found)
