@@ -7,7 +7,6 @@ the remembered, and of what lies further back the remote tells.
 from __future__ import annotations
 
 import sys
-from collections import OrderedDict
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -16,31 +15,35 @@ if TYPE_CHECKING:
 
 
 class Recent:
-    """The last `most` keys."""
+    """The last `most` keys, or up to twice as many: when so many are new, those before them go."""
 
     through = sys.maxsize
     """What was forgotten is not asked again."""
 
     def __init__(self, most: int = 10_000) -> None:
-        self._recent: OrderedDict[str, int] = OrderedDict()
+        self._new: dict[str, int] = {}
+        self._old: dict[str, int] = {}
         self._most = most
 
     def first(self, key: str, ordinal: int) -> int | None:
-        first = self._recent.setdefault(key, ordinal)
-        if first != ordinal:
-            return first
-        if len(self._recent) > self._most:
-            self._recent.popitem(last=False)
-        return None
+        first = self._old.get(key)
+        if first is None:
+            first = self._new.setdefault(key, ordinal)
+            self._turn()
+        return None if first == ordinal else first
 
     def first_of(self, keys: Sequence[str], ordinal: int) -> bool:
         fresh = dict(zip(keys, count(ordinal), strict=False))
-        if len(fresh) != len(keys) or not self._recent.keys().isdisjoint(fresh):
+        known = not (self._new.keys().isdisjoint(fresh) and self._old.keys().isdisjoint(fresh))
+        if known or len(fresh) != len(keys):
             return False
-        self._recent.update(fresh)
-        while len(self._recent) > self._most:
-            self._recent.popitem(last=False)
+        self._new.update(fresh)
+        self._turn()
         return True
+
+    def _turn(self) -> None:
+        if len(self._new) >= self._most:
+            self._old, self._new = self._new, {}
 
     def commit(self) -> None:
         """Nothing is kept."""

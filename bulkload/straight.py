@@ -33,17 +33,17 @@ class Straight:
     key_field: str | None = None
     looking: Looking = field(default_factory=looking)
     keyed: bool = field(init=False)
-    _run: bytes = field(init=False)
-    _before_key: bytes = field(init=False, default=b"")
-    _after_key: bytes = field(init=False, default=b"")
+    _end: bytes = field(init=False)
+    """With a place for the key, where there is one, for associations and for the ordinal."""
 
     def __post_init__(self) -> None:
         self.keyed = self.marks is not None or self.key_field is not None
-        self._run = self.run.encode()
+        own = b""
         if self.marks is not None:
-            self._before_key = b',%b:"' % orjson.dumps(self.marks.key)
             run = orjson.dumps({self.marks.run: self.run})[1:-1] if self.marks.run else b""
-            self._after_key = b'",%b' % run if run else b'"'
+            own = b',%b:"\0"%b%b' % (orjson.dumps(self.marks.key), b"," if run else b"", run)
+        end = b'%b},"associations":\0,"objectWriteTraceId":"%b-\0"}' % (own, self.run.encode())
+        self._end = end.replace(b"%", b"%%").replace(b"\0", b"%b")
 
     def key(self, raw: bytes, members: Mapping[str, Any]) -> str:
         """A line's key; "" where it takes a closer look."""
@@ -57,12 +57,7 @@ class Straight:
 
     def end(self, ordinal: int, key: str, associations: bytes = b"[]") -> bytes:
         """What follows the last of a line's own properties."""
-        marked = b""
-        if self.marks is not None:
-            marked = b"".join((self._before_key, key.encode(), self._after_key))
-        return b'%b},"associations":%b,"objectWriteTraceId":"%b-%d"}' % (
-            marked,
-            associations,
-            self._run,
-            ordinal,
-        )
+        number = b"%d" % ordinal
+        if self.marks is None:
+            return self._end % (associations, number)
+        return self._end % (key.encode(), associations, number)

@@ -45,4 +45,6 @@ def test_only_the_last_are_remembered() -> None:
     seen = Recent(3)
     assert seen.first_of(["a", "b", "c", "d"], 0)
     assert seen.first("d", 9) == 3
+    assert [seen.first(key, at) for at, key in enumerate("efg", 4)] == [None] * 3
+    assert [seen.first(key, 9) for key in "efg"] == [4, 5, 6]
     assert seen.first("a", 9) is None
