@@ -177,7 +177,7 @@ class Passed(Sequence[Entry]):
         """The inputs with commas between them, copied once: they may be megabytes."""
         head, cut = self.form
         if not cut:
-            return b"".join((before, b",".join(self.ends), after))
+            return _enclosed(before, self.ends, after)
         pieces: list[bytes | memoryview] = []
         begin = before + head
         for raw, end in zip(self.raws, self.ends, strict=True):
@@ -254,7 +254,7 @@ class Batch:
         if isinstance(entries, Passed):
             return entries.joined(before, after)
         inputs = [e.sent or e.body for e in entries] if added else [e.body for e in entries]
-        return b"".join((before, b",".join(inputs), after))
+        return _enclosed(before, inputs, after)
 
     @property
     def covers(self) -> str:
@@ -271,3 +271,13 @@ class Batch:
     def split(self, at: int) -> tuple[Batch, Batch]:
         """The first `at` entries, and the others."""
         return self.of(self.entries[:at]), self.of(self.entries[at:])
+
+
+def _enclosed(before: bytes, inputs: list[bytes], after: bytes) -> bytes:
+    """Likewise of inputs that are made already."""
+    if not inputs:
+        return before + after
+    pieces = inputs.copy()
+    pieces[0] = before + pieces[0]
+    pieces[-1] += after
+    return b",".join(pieces)
