@@ -20,6 +20,7 @@ from bulkload.hubspot.lookup import Marks
 from bulkload.making import Maker
 from bulkload.model import Position, Record, Stretch
 from bulkload.passthrough import Splicer
+from bulkload.rewriting import Rewriter
 from bulkload.rules import Rules
 
 if TYPE_CHECKING:
@@ -244,6 +245,22 @@ def test_msgspec_and_orjson_have_one_verdict(raw: bytes) -> None:
     assert texts == {name: by_orjson.text(value) for name, value in one.items()}
     written = {name: bytes(text) for name, text in by_msgspec.written(raw, other).items()}
     assert written == by_orjson.written(raw, one)
+
+
+@given(LINES | COMPACT, st.sampled_from(MARKS), st.sampled_from([None, "id"]))
+def test_msgspec_and_orjson_make_the_same_bytes(
+    raw: bytes, marks: Marks | None, field: str | None
+) -> None:
+    for columns in (None, COLUMNS, EVERY_RULE, KEPT, RENAMED):
+        one, other = (
+            (
+                Splicer(RUN, 1 << 20, marks, field, by)
+                if columns is None
+                else Rewriter(RUN, 1 << 20, marks, field, by, columns=columns)
+            ).inputs([raw + b"\n"], 0, 7)
+            for by in BOTH
+        )
+        assert one == other
 
 
 def test_without_msgspec_orjson_looks(monkeypatch: pytest.MonkeyPatch) -> None:
