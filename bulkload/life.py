@@ -213,8 +213,12 @@ class _Life:
             attachment_failure=options.attachment_failure,
             max_attachment_bytes=options.max_attachment_bytes,
         )
-        read = iter(()) if self._resolving else supply.batches(state, people)
-        pipeline = self._pipeline = Pipeline(parts, policy, read, self._tally, doubted, people)
+        read = supply.batches(state, people)
+        # By the thread that reads, before what it reads with is closed: a run that stops early
+        # would leave its sources open until somebody collects the garbage.
+        kept.callback(lambda: self._thread.submit(read.close).result())
+        batches = iter(()) if self._resolving else read
+        pipeline = self._pipeline = Pipeline(parts, policy, batches, self._tally, doubted, people)
         if self._full is not None:
             pipeline.drain(self._full)
         watch = asyncio.create_task(self._drain_when_told(pipeline))

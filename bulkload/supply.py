@@ -22,7 +22,7 @@ from bulkload.rules import Rules
 from bulkload.seen import Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -118,7 +118,7 @@ class Supply:
             looked = (self._maker.look(*each)[1] for each in islice(records, SAMPLED))
             return [mapped.input.properties for mapped in looked if mapped is not None]
 
-    def batches(self, state: State, people: People) -> Iterator[Batch]:
+    def batches(self, state: State, people: People) -> Generator[Batch]:
         """What is not settled yet. Blocking."""
         label, options = self._rules.label_property, self._options
         for batch in batches(

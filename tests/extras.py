@@ -75,7 +75,7 @@ def fast(_: Path) -> None:
     """What nothing asks for, but all loads of lines use where it is there."""
     assert not isinstance(looking(), ByOrjson)
     assert glance() is not by_orjson
-    assert looking().members(b'{"a":"b"}')
+    assert looking().members(b'{"a":"b"}\n')
 
 
 def zstd(folder: Path) -> None:
