@@ -59,15 +59,15 @@ class _Open:
     def takes(self, each: Entry | Letter | Skip) -> bool:
         """Add it, unless there is no room for it: an empty one has room for anything."""
         if isinstance(each, Entry):
-            self._one_by_one()
             size, held = self.size + each.weight, self.held + each.held
             full = (
-                len(self.entries) >= self.max_records
+                len(self.passed or self.entries) >= self.max_records
                 or size > self.max_bytes
                 or held > HELD_BYTES
-                or each.trace_id in self.traces
             )
-            if full and not self.empty:
+            if not full:
+                self._one_by_one()
+            if (full or each.trace_id in self.traces) and not self.empty:
                 return False
             self.entries.append(each)
             self.traces.add(each.trace_id)
