@@ -198,12 +198,14 @@ class Pipeline:
         request, falls = wire.body(load.batch), self._gate.falls
         journal = self._parts.journal
         attempt, since = load.attempt, load.since
+        held = True  # the slot: a call that leaves has it from there on
         try:
             if attempt is None:
                 since = self._parts.traffic.remote.at_least()
                 digest = wire.digest(load.batch, request)
                 attempt = await journal.intend(load.batch, digest, since)
             if self._gate.withdrawn(falls) if trial else self._gate.closed:
+                held = False
                 self._parts.traffic.give_back()
                 if trial and self._gate.tries(falls):
                     self._gate.untried()
@@ -213,8 +215,11 @@ class Pipeline:
             if not trial:
                 falls = self._gate.falls  # it may have fallen and opened since
             self._under_way[attempt] = load.batch
+            held = False
             sent, judged = await self._send(request, load)
         except BaseException:
+            if held:  # others wait for one, and would not see that the run ends
+                self._parts.traffic.give_back()
             if trial and self._gate.tries(falls):
                 self._gate.untried()
             raise

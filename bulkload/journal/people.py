@@ -6,13 +6,13 @@ before anything is tied to it, so that an undo finds each contact that this run 
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload.journal import schema
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
@@ -109,15 +109,21 @@ def look(connection: sqlite3.Connection, address: str) -> str | None:
 
 
 class Reading:
-    """Looks from any thread, beside the writer: one short transaction each."""
+    """Looks from any thread, beside the writer: one short transaction each. Raises BulkloadError
+    where the journal can't be read.
+    """
 
     def __init__(self, path: Path) -> None:
         self._connection = schema.read_only(path, one_thread=False)
+        self._path = path
         self._turn = threading.Lock()
 
     def __call__(self, address: str) -> str | None:
         with self._turn:
-            return look(self._connection, address)
+            try:
+                return look(self._connection, address)
+            except sqlite3.DatabaseError as error:
+                raise schema.damaged(self._path, error) from None
 
     def close(self) -> None:
         with self._turn:

@@ -8,6 +8,7 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from math import inf
 from random import Random
@@ -1317,3 +1318,23 @@ def test_an_outage_of_ten_minutes_puts_in_doubt_what_was_in_flight(
     assert min(waits) > 0.1, "one asks at a time"
     assert len(down) <= 600
     assert moments[0] < 610 + ill_for + 60
+
+
+def test_a_journal_that_fails_leaves_no_worker_waiting_for_a_slot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The only slot was with the call that could not be written down: it comes back."""
+
+    async def broken(*_: object) -> int:
+        await asyncio.sleep(0.05)
+        raise StoppedResumable("the journal can't be written")
+
+    def never(_: object) -> Reply:
+        raise AssertionError("nothing is sent that is not written down")
+
+    narrow = partial(Limiter, RateLimit(1, 10.0))
+    monkeypatch.setattr(Journal, "intend", broken)
+    monkeypatch.setitem(load.__globals__, "Limiter", lambda _: narrow())
+    ran = load(tmp_path / "run", Remote(never), 100, policy=Policy(4))
+    assert str(ran.stopped) == "the journal can't be written"
+    assert not ran.tally.loaded
