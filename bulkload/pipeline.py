@@ -198,14 +198,10 @@ class Pipeline:
         request, falls = wire.body(load.batch), self._gate.falls
         journal = self._parts.journal
         attempt, since = load.attempt, load.since
-        held = True  # the slot: a call that leaves has it from there on
         try:
             if attempt is None:
-                since = self._parts.traffic.remote.at_least()
-                digest = wire.digest(load.batch, request)
-                attempt = await journal.intend(load.batch, digest, since)
+                attempt, since = await self._intend(load.batch, request)
             if self._gate.withdrawn(falls) if trial else self._gate.closed:
-                held = False
                 self._parts.traffic.give_back()
                 if trial and self._gate.tries(falls):
                     self._gate.untried()
@@ -215,11 +211,8 @@ class Pipeline:
             if not trial:
                 falls = self._gate.falls  # it may have fallen and opened since
             self._under_way[attempt] = load.batch
-            held = False
             sent, judged = await self._send(request, load)
         except BaseException:
-            if held:  # others wait for one, and would not see that the run ends
-                self._parts.traffic.give_back()
             if trial and self._gate.tries(falls):
                 self._gate.untried()
             raise
@@ -234,6 +227,19 @@ class Pipeline:
             return await self._settle(load, attempt, judged, sent, falls, trial=trial)
         finally:
             self._under_way.pop(attempt, None)
+
+    async def _intend(self, batch: Batch, request: bytes) -> tuple[int, float | None]:
+        """Write down what leaves next: (its attempt, the remote's clock). What can't be written
+        down doesn't leave: its slot is for those who wait, or they would not see that the run ends.
+        """
+        traffic = self._parts.traffic
+        since = traffic.remote.at_least()
+        try:
+            digest = wire.digest(batch, request)
+            return await self._parts.journal.intend(batch, digest, since), since
+        except BaseException:
+            traffic.give_back()
+            raise
 
     async def _send(self, request: bytes, load: Load) -> tuple[Sent, wire.Verdict]:
         """The call, its slot given back when the remote's window forgets it, its verdict."""

@@ -8,7 +8,6 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from itertools import pairwise
 from math import inf
 from random import Random
@@ -73,6 +72,8 @@ def all_made(traces: Traces) -> Reply:
 
 GONE = Reply(0, {}, b"", left=True, whole=False, trouble="reset")
 NOT_LEFT = GONE._replace(left=False)
+
+UNLIMITED = RateLimit(1_000_000, 1)
 
 
 @dataclass
@@ -169,6 +170,7 @@ def load(
     read: Iterator[Any] | None = None,
     started: Callable[[Pipeline], None] = lambda _: None,
     stop: bool = False,
+    limit: RateLimit = UNLIMITED,
 ) -> Ran:
     async def runs() -> Ran:
         run = RunDir(path)
@@ -185,7 +187,7 @@ def load(
             cast("Sink", remote),
             journal,
             open_traffic(
-                Limiter(RateLimit(1_000_000, 1)),
+                Limiter(limit),
                 RemoteClock(asyncio.get_running_loop().time),
                 stop=stop,
             ),
@@ -1332,9 +1334,7 @@ def test_a_journal_that_fails_leaves_no_worker_waiting_for_a_slot(
     def never(_: object) -> Reply:
         raise AssertionError("nothing is sent that is not written down")
 
-    narrow = partial(Limiter, RateLimit(1, 10.0))
     monkeypatch.setattr(Journal, "intend", broken)
-    monkeypatch.setitem(load.__globals__, "Limiter", lambda _: narrow())
-    ran = load(tmp_path / "run", Remote(never), 100, policy=Policy(4))
+    ran = load(tmp_path / "run", Remote(never), 100, policy=Policy(4), limit=RateLimit(1, 10.0))
     assert str(ran.stopped) == "the journal can't be written"
     assert not ran.tally.loaded
