@@ -84,7 +84,7 @@ class ByOrjson:
             at += len(name) + 3
             found[name] = orjson.dumps(text)
             if not raw.startswith(found[name], at):  # there are more escapes than there need be
-                found[name] = _TEXT.findall(raw, at)[0]
+                found[name] = _TEXT.match(raw, at)[0]  # type: ignore[index]  # a text stands there
             at += len(found[name]) + 1
         return found
 

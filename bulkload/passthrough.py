@@ -7,7 +7,6 @@ line with an end of its own. Law kept here: that of `straight`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from bulkload.batch import Form
@@ -36,14 +35,15 @@ class Splicer(Straight):
         shaped, key = raws[at].startswith(SHAPED), ""
         form = _SHAPED if shaped else _FLAT
         look, make, keyed = self.looking.members, self.end, self.keyed
-        most = self.most - len(form.head) + form.cut
-        for number, raw in enumerate(islice(raws, at, None), ordinal):
+        most, first = self.most - len(form.head) + form.cut, ordinal - at
+        for number in range(at, len(raws)):
+            raw = raws[number]
             members = look(raw)
             if members is None or "" in members or raw.startswith(SHAPED) != shaped:
                 break
             if keyed and not (key := self.key(raw, members)):
                 break
-            end = make(number, key)
+            end = make(first + number, key)
             if len(raw) + len(end) > most:
                 break
             ends.append(end)

@@ -7,7 +7,6 @@ what a rule has to read is read. Law kept here: that of `straight`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -46,9 +45,10 @@ class Rewriter(Straight):
         """As `Splicer.inputs`."""
         bodies: list[bytes] = []
         keys: list[str] = []
-        key, ties = "", b"[]"
+        key, ties, first = "", b"[]", ordinal - at
         look, keyed, associate = self.looking.members, self.keyed, self.columns.associate
-        for number, raw in enumerate(islice(raws, at, None), ordinal):
+        for number in range(at, len(raws)):
+            raw = raws[number]
             members = look(raw)
             if members is None or "" in members or self._own or raw.startswith(SHAPED):
                 break
@@ -60,7 +60,7 @@ class Rewriter(Straight):
                 break
             if not pieces or (keyed and not (key := self.key(raw, members))):
                 break
-            body = b"".join((*pieces, self.end(number, key, ties)))
+            body = b"".join((*pieces, self.end(first + number, key, ties)))
             if len(body) > self.most:
                 break
             bodies.append(body)

@@ -24,6 +24,9 @@ from bulkload.rewriting import Rewriter
 from bulkload.rules import Rules
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
     from bulkload.batch import Letter, Skip
 
 RUN = "20240101-000000-abc123"
@@ -61,6 +64,31 @@ def said(made: Entry | Letter | Skip) -> object:
     if not isinstance(made, Entry):
         return made
     return made._replace(body=b""), orjson.loads(made.body), made.body.count(b"objectWriteTraceId")
+
+
+class Counted(list[bytes]):
+    """Lines that count how often one of them is stepped to."""
+
+    steps = 0
+
+    def __getitem__(self, at: Any) -> Any:
+        self.steps += 1
+        return super().__getitem__(at)
+
+    def __iter__(self) -> Iterator[bytes]:
+        for each in super().__iter__():
+            self.steps += 1
+            yield each
+
+
+@pytest.mark.parametrize("columns", [None, Columns.parse(["hs_email_text=a"])])
+@pytest.mark.parametrize("raw", [b'{"a": "1"}\n', b'{"a":1}\n', b"nothing\n"])
+def test_a_line_that_takes_the_long_way_costs_the_same_anywhere(
+    raw: bytes, columns: Columns | None
+) -> None:
+    lines = Counted([raw] * 2_000)
+    assert len(list(maker(columns=columns).lines(0, 0, Stretch(0, 1, lines)))) >= 1
+    assert lines.steps <= 4 * len(lines)
 
 
 NAMES = st.sampled_from(
