@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-VERSION = 4
+VERSION = 5
 PAGE_BYTES = 8192
 """A hundred records' row takes 1.5 KB: of pages half as large every other one is half empty."""
 
