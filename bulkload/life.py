@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, ExitStack, suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -34,8 +34,9 @@ from bulkload.summary import Summary, keep, resume_command, standing_besides
 from bulkload.supply import Supply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
+    from bulkload.batch import Batch
     from bulkload.call import Call
     from bulkload.hubspot.client import Client
     from bulkload.journal.settlement import Open
@@ -133,7 +134,7 @@ class _Life:
                 connected(self._options, self._call.access, self._random, self._tell)
             )
             try:
-                with ExitStack() as kept:
+                async with AsyncExitStack() as kept:
                     stopped = await self._work(journal, client, traffic, kept)
             except (StoppedResumable, StoppedForGood) as error:
                 stopped = error
@@ -162,7 +163,7 @@ class _Life:
         )
 
     async def _work(
-        self, journal: Journal, client: Client, traffic: Traffic, kept: ExitStack
+        self, journal: Journal, client: Client, traffic: Traffic, kept: AsyncExitStack
     ) -> BulkloadError | None:
         options, complete = self._options, journal.facts.get("complete", False)
         await binding.remember(journal, traffic, options)
@@ -214,9 +215,7 @@ class _Life:
             max_attachment_bytes=options.max_attachment_bytes,
         )
         read = supply.batches(state, people)
-        # By the thread that reads, before what it reads with is closed: a run that stops early
-        # would leave its sources open until somebody collects the garbage.
-        kept.callback(lambda: self._thread.submit(read.close).result())
+        kept.push_async_callback(self._close, read)
         batches = iter(()) if self._resolving else read
         pipeline = self._pipeline = Pipeline(parts, policy, batches, self._tally, doubted, people)
         if self._full is not None:
@@ -237,6 +236,15 @@ class _Life:
             total = reader.total
             await journal.finish(None if total is None else (total, len(self._sources)))
         return pipeline.stopped
+
+    async def _close(self, read: Generator[Batch]) -> None:
+        """By the thread that reads, before what it reads with is closed: a run that stops early
+        would leave its sources open until somebody collects the garbage.
+        """
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, read.close)
+        except Exception as error:  # noqa: BLE001  # a source of anybody's: nothing is read any more
+            self._log.write(f"a source could not be closed: {error!r}")
 
     async def _reopen(self, journal: Journal, chosen: Covered | None, means: verdict.Means) -> None:
         again = await journal.reopen_doubts(chosen)

@@ -15,7 +15,7 @@ from bulkload import ordinals
 from bulkload.batch import Batch, Entry, Letter, Passed, Skip
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.making import weight
-from bulkload.model import Record
+from bulkload.model import Record, Stretch
 from bulkload.parallel import grouped
 from bulkload.protocols import Lined
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from bulkload.making import Numbered
-    from bulkload.model import Position, Stretch
+    from bulkload.model import Position
     from bulkload.parallel import Pool
     from bulkload.protocols import KeysSeen, Source
 
@@ -75,7 +75,7 @@ class Reader:
         seek: tuple[int, int, Position | None],
         covered: ordinals.Covered,
         settled: tuple[int, int] = (0, 0),
-    ) -> Iterator[Passed | Entry | Letter | Skip]:
+    ) -> Generator[Passed | Entry | Letter | Skip]:
         """Everything from `seek` (ordinal, source, position) on that is not `covered`.
 
         `settled`: so many records, of so many sources, which need not be opened for that. Where
@@ -86,28 +86,31 @@ class Reader:
             seek = (0, 0, None)
         elif seek[1] < settled[1]:
             seek = (settled[0], settled[1], None)
-        for made in self._made(seek, covered):
-            if isinstance(made, Passed):
-                if not made.keys or self._seen.first_of(made.keys, made.ordinal):
-                    yield made
-                    continue
-                several: Iterable[Entry | Letter | Skip] = made
-            else:
-                several = (made,)
-            for each in several:
-                first = None
-                if isinstance(each, Entry) and each.key:
-                    first = self._seen.first(each.key, each.ordinal)
-                if each.ordinal < covered.end and each.ordinal in covered:
-                    continue
-                if isinstance(each, Entry) and first is not None:
-                    yield Skip(each.ordinal, each.source, each.position, first, labels=each.labels)
+        with closing(self._made(seek, covered)) as read:
+            for made in read:
+                if isinstance(made, Passed):
+                    if not made.keys or self._seen.first_of(made.keys, made.ordinal):
+                        yield made
+                        continue
+                    several: Iterable[Entry | Letter | Skip] = made
                 else:
-                    yield each
+                    several = (made,)
+                for each in several:
+                    first = None
+                    if isinstance(each, Entry) and each.key:
+                        first = self._seen.first(each.key, each.ordinal)
+                    if each.ordinal < covered.end and each.ordinal in covered:
+                        continue
+                    if isinstance(each, Entry) and first is not None:
+                        yield Skip(
+                            each.ordinal, each.source, each.position, first, labels=each.labels
+                        )
+                    else:
+                        yield each
 
     def _made(
         self, seek: tuple[int, int, Position | None], covered: ordinals.Covered
-    ) -> Iterator[Passed | Entry | Letter | Skip]:
+    ) -> Generator[Passed | Entry | Letter | Skip]:
         """What is settled is read past, unless the index of keys has to be filled with it. Lines
         stay together behind it.
         """
@@ -117,21 +120,22 @@ class Reader:
         def wanted(each: Numbered) -> bool:
             return each[0] >= asked or each[0] not in covered
 
-        if self._pool is None:
-            for ordinal, source, found in self._runs(*seek):
-                if isinstance(found, Record):
-                    several: Iterable[Numbered] = ((ordinal, source, found),)
-                elif self._lines is not None and ordinal >= end:
+        with closing(self._runs(*seek)) as runs:
+            if self._pool is not None:
+                yield from self._by(self._pool, filter(wanted, _each(runs)))
+                return
+            for ordinal, source, found in runs:
+                if isinstance(found, Stretch) and self._lines is not None and ordinal >= end:
                     yield from self._lines(ordinal, source, found)
                     continue
-                else:
-                    several = zip(count(ordinal), repeat(source), found.records())
-                for each in filter(wanted, several):
+                for each in filter(wanted, _each([(ordinal, source, found)])):
                     yield self._make(*each)
-            return
-        records = filter(wanted, self.numbered(*seek))
-        for group, several_made in self._pool.map(grouped(records, weight)):
-            for (_, _, record), made in zip(group, several_made, strict=True):
+
+    def _by(
+        self, pool: Pool[Numbered, Entry | Letter | Skip], records: Iterable[Numbered]
+    ) -> Iterator[Entry | Letter | Skip]:
+        for group, several in pool.map(grouped(records, weight)):
+            for (_, _, record), made in zip(group, several, strict=True):
                 yield made._replace(record=record) if isinstance(made, Entry) else made
 
     def rebuild(self, covers: str, source: int, position: Position) -> Batch:
@@ -164,11 +168,7 @@ class Reader:
     def numbered(self, ordinal: int, first: int, position: Position | None) -> Generator[Numbered]:
         """Each record with its ordinal and its source's number, as they stand, from a place on."""
         with closing(self._runs(ordinal, first, position)) as runs:
-            for at, source, found in runs:
-                if isinstance(found, Record):
-                    yield at, source, found
-                else:
-                    yield from zip(count(at), repeat(source), found.records())
+            yield from _each(runs)
 
     def _runs(
         self, ordinal: int, first: int, position: Position | None
@@ -196,3 +196,12 @@ class Reader:
             self._done += source.size() or 0
             self._now = position = None
         self.total = ordinal
+
+
+def _each(runs: Iterable[tuple[int, int, Record | Stretch]]) -> Iterator[Numbered]:
+    """Of lines that are together, one after the other."""
+    for ordinal, source, found in runs:
+        if isinstance(found, Record):
+            yield ordinal, source, found
+        else:
+            yield from zip(count(ordinal), repeat(source), found.records())

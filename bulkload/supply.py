@@ -121,16 +121,17 @@ class Supply:
     def batches(self, state: State, people: People) -> Generator[Batch]:
         """What is not settled yet. Blocking."""
         label, options = self._rules.label_property, self._options
-        for batch in batches(
-            self.reader.read(state.seek, state.covered, self._settled),
-            max_records=options.batch_size,
-            max_bytes=options.max_batch_bytes,
-            overhead=ENVELOPE_BYTES,
-            known=people.knows,
-            relabel=partial(relabelled, name=label) if label else None,
-        ):
-            self._seen.commit()
-            yield batch
+        with closing(self.reader.read(state.seek, state.covered, self._settled)) as read:
+            for batch in batches(
+                read,
+                max_records=options.batch_size,
+                max_bytes=options.max_batch_bytes,
+                overhead=ENVELOPE_BYTES,
+                known=people.knows,
+                relabel=partial(relabelled, name=label) if label else None,
+            ):
+                self._seen.commit()
+                yield batch
 
     def _pool(self) -> Pool[Numbered, Entry | Letter | Skip] | None:
         """Mail takes time, and may end a process that reads it: others read it where that pays."""

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 from typing import TYPE_CHECKING, Any
 
-from bulkload import Options, load
+from bulkload import Options, OwnSource, load
 from bulkload.events import Answered
 from bulkload.sandbox.config import SandboxConfig
 from bulkload.sandbox.server import start
 from bulkload.sources.streams import FileStream
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     import pytest
+
+    from bulkload.summary import Summary
 
 LINE = b'{"properties":{"hs_timestamp":"1700000000000"}}\n'
 
@@ -59,3 +63,42 @@ def test_sources_are_closed_by_who_read_them(
         assert all(stream._file.closed for stream in opened)
     finally:
         gc.enable()
+
+
+def test_a_source_that_takes_long_to_close_holds_up_nobody_and_may_fail(tmp_path: Path) -> None:
+    answered, ends = threading.Event(), threading.Event()
+
+    async def read(_start: int | str | None) -> AsyncIterator[tuple[int | str, dict[str, str]]]:
+        try:
+            for number in range(1_000_000):
+                yield number, {"hs_timestamp": "1700000000000"}
+        finally:
+            if answered.is_set() and not ends.wait(60):
+                raise AssertionError("the loop was held up")
+            if answered.is_set():
+                raise ValueError("the server hung up")
+
+    async def work() -> Summary:
+        sandbox = await start(SandboxConfig(rate_limit=None))
+        interrupt = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def observer(event: object) -> None:
+            if isinstance(event, Answered):
+                interrupt.set()
+                answered.set()
+                # Heard while the source closes, or it would not close before its minute is over.
+                loop.call_later(0.2, ends.set)
+
+        try:
+            options = Options(base_url=sandbox.url)
+            return await load(
+                OwnSource("mine", read), run=tmp_path / "run", options=options, token="x",
+                observers=[observer], interrupt=interrupt,
+            )  # fmt: skip
+        finally:
+            await sandbox.close()
+
+    summary = asyncio.run(work())
+    assert summary.exit_code == 3
+    assert "the server hung up" in (tmp_path / "run" / "run.log").read_text()

@@ -11,7 +11,7 @@ import asyncio
 import sqlite3
 import time
 from collections import deque
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -392,7 +392,7 @@ class World:
             room = Room(options.most_calls(), options.share_of_rate())
             clock = RemoteClock(asyncio.get_running_loop().time)
             traffic = open_traffic(Limiter(room), clock, life._tell, most_s=options.max_outage)
-            with ExitStack() as kept:
+            async with AsyncExitStack() as kept:
                 return await life._work(journal, client, traffic, kept)
         except StoppedResumable as error:
             return error
