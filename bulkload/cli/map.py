@@ -84,7 +84,7 @@ def command(source: str, *, write: Path | None, as_json: bool, **params: Any) ->
     from bulkload.proposing import Proposal, doubts, propose
     from bulkload.sources import open_sources
 
-    opened = open_sources([source], asked(params))
+    opened = open_sources([source], asked(params), say=lambda text: _say(f"{text}\n"))
     records = list(_first(opened))
     if not records:
         raise RefusedToStart(f"{source}: holds no records to look at.")

@@ -1,8 +1,4 @@
-"""Charsets: what a name means, and which one bytes look like where no name helps.
-
-Pure. The guess is charset-normalizer's, kept to the charsets that mail is written in and to a
-sample of 2 KB, after what one look at the bytes tells: it is slow, and bad at short texts.
-"""
+"""Pure: what the name of a charset means."""
 
 from __future__ import annotations
 
@@ -78,13 +74,6 @@ _MEANINGLESS = frozenset(
     {"unknown-8bit", "x-unknown", "unknown", "default", "x-user-defined", "user-defined", "none"}
 )
 
-_SAMPLE = 2_048
-_FEWEST = 6  # bytes past ASCII; fewer tell nothing
-_CANDIDATES = (
-    *("cp1251", "koi8_r", "gb18030", "big5", "cp932", "euc_jp", "cp949", "cp1253", "cp1255"),
-    *("cp1256", "cp874", "cp1250", "cp1252"),
-)
-
 
 def codec(charset: str) -> str:
     """Python's name of what `charset` means; of what it does not know, the name itself.
@@ -104,35 +93,3 @@ def codec(charset: str) -> str:
     if page is None:
         return name
     return {"936": "gb18030", "950": "big5hkscs", "65001": "utf-8"}.get(page[1], f"cp{page[1]}")
-
-
-def guessed(raw: bytes) -> str:
-    """The codec that `raw`, which is no UTF-8, is most likely written in.
-
-    Few letters past ASCII among many others are those of a western language: cp1252.
-    """
-    first = next((at for at, byte in enumerate(raw) if byte > 127), len(raw))
-    sample = raw[first : first + _SAMPLE]
-    past = sample.translate(None, bytes(range(128)))
-    letters = len(sample.translate(None, bytes(range(65)) + bytes(range(91, 97))))
-    if len(past) < _FEWEST or len(past) * 4 < letters:
-        return "cp1252"
-    if len(past) >= 12 and all(0xE0 <= byte <= 0xFA for byte in past):
-        return "cp1255"  # Hebrew letters alone: Cyrillic in cp1251 has some above them
-    if _is_euc_jp(sample):
-        return "euc_jp"
-    from charset_normalizer import from_bytes  # noqa: PLC0415  # 80 ms, and rarely needed
-
-    whole = sample
-    if len(sample) == _SAMPLE:
-        # A character cut in half would rule its charset out: the sample ends where ASCII stands.
-        whole = sample[: max(map(sample.rfind, (b" ", b"\n", b"."))) + 1] or sample
-    best = from_bytes(whole, cp_isolation=list(_CANDIDATES), threshold=0.3).best()
-    return best.encoding if best is not None else "cp1252"
-
-
-def _is_euc_jp(sample: bytes) -> bool:
-    """Kana are a third of Japanese, and their first byte in EUC is 0xA4 or 0xA5."""
-    text = sample.decode("euc_jp", "ignore")
-    kana = sum("\u3041" <= letter <= "\u30fc" for letter in text)
-    return kana * 6 > len(text) and sample.count(b"\xa4") + sample.count(b"\xa5") >= kana

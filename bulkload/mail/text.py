@@ -10,7 +10,8 @@ import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from functools import lru_cache
 
-from bulkload.mail.charsets import codec, guessed
+from bulkload.guessing import likeliest
+from bulkload.mail.charsets import codec
 
 _UNFIT = re.compile("[\0\ud800-\udfff]")
 _SHIFT = re.compile(rb"\x1b(?:\$[@B]|\([BJ])")
@@ -83,10 +84,12 @@ def _nearest(raw: bytes, name: str, *, declared: bool) -> str:
             # UTF-8 by mere name is cp1252 more often than torn UTF-8.
             if fit > torn * (4 if name == "utf-8" else 1):
                 return clean(text)
-    return clean(raw.decode(guessed(raw), "replace"))
+    return clean(raw.decode(likeliest(raw, _SAMPLED), "replace"))
 
 
 _PAST_ASCII = re.compile(r"[^\x00-\x7f]+")
+_SAMPLED = 2_048
+"""Bytes that tell which charset one is: enough, and a mailbox has many such parts."""
 _NO_SUPERSETS = frozenset(
     {"utf-7", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "hz"}
     | {"iso2022_jp", "iso2022_jp_ext", "iso2022_jp_2", "iso2022_kr", "cp037", "cp500", "cp1140"}

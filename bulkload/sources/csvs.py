@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 DELIMITERS = ",;\t|"
 
-LOOKED_INTO = 1 << 16
-"""Bytes from which the encoding is told."""
+LOOKED_INTO = 1 << 20
+"""Bytes from which the encoding is told: in an export in English an accent may come late."""
 
 _SEP = re.compile(rb"[Ss][Ee][Pp]=([\x20-\x7e\t])")
 
@@ -101,7 +101,7 @@ class CsvSource(GrowingFile):
 
     @property
     def _named(self) -> str:
-        return self.encoding.upper().replace("CP125", "Windows-125")
+        return self.encoding.upper().replace("CP125", "Windows-125").replace("ISO8", "ISO-8")
 
     def _records(self, start: Position | None) -> Generator[Record, None, None]:
         start = start or self._first

@@ -1,8 +1,8 @@
 """What encoding a table's text is in, and text in others than UTF-8 as a stream of UTF-8.
 
-Sure is a byte order mark, or text that is UTF-8; all else is a guess of charset-normalizer's, which
-is said. Law kept here: nothing is replaced in silence: what is no text in its encoding is
-`NO_TEXT`, by which the row that it stands in is known.
+Sure is a byte order mark, or text that is UTF-8, but for a damaged place now and then; all else is
+a guess, which is said. Law kept here: nothing is replaced in silence: what is no text in its
+encoding is `NO_TEXT`, by which the row that it stands in is known.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import codecs
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload.errors import RefusedToStart
+from bulkload.guessing import likeliest
 from bulkload.sources.streams import Layer
 
 if TYPE_CHECKING:
@@ -26,14 +27,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_LIKELY = [
-    "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "iso8859_2",
-    "iso8859_15", "koi8_r", "mac_roman", "shift_jis", "gb18030", "big5", "euc_kr", "euc_jp",
-]  # fmt: skip
-"""Those that tables are exported in; among more the guess would be wrong more often."""
-
-_FALLBACK = "cp1252"
-"""What Excel writes in most of the world."""
+_TELLING = 1 << 16
+"""Bytes that a guess is made by."""
 
 
 class Encoding(NamedTuple):
@@ -48,28 +43,24 @@ def encoding_of(head: bytes) -> Encoding:
     for mark, name in _MARKS:
         if head.startswith(mark):
             return Encoding(name, sure=True)
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)
-    except UnicodeDecodeError:
-        return Encoding(_guessed(head), sure=False)
-    if b"\0" in head:
+    good, bad = _letters_of_utf8(head[: head.rfind(b"\n") + 1] or head)
+    if bad and good <= bad:
+        return Encoding(likeliest(head, _TELLING), sure=False)
+    if not bad and b"\0" in head:
         zeros = head.find(b"\0") % 2
         return Encoding("utf-16-le" if zeros else "utf-16-be", sure=False)
-    return Encoding("utf-8", sure=True)
+    return Encoding("utf-8", sure=bad * 10 <= good)
 
 
-def _guessed(head: bytes) -> str:
-    from charset_normalizer import from_bytes  # noqa: PLC0415  # dear to import, seldom needed
+def _letters_of_utf8(text: bytes) -> tuple[int, int]:
+    """How many there are past ASCII, and at how many places `text` is none.
 
-    # Up to the last line end: a character of two bytes must not be cut.
-    best = from_bytes(head[: head.rfind(b"\n") + 1] or head, cp_isolation=_LIKELY).best()
-    if best is None:
-        return _FALLBACK
-    try:  # relatives differ in letters that may not be there
-        same = head.decode(_FALLBACK) == head.decode(best.encoding)
-    except UnicodeDecodeError:
-        same = False
-    return _FALLBACK if same else best.encoding
+    Text in another encoding has next to none: in two bytes that are a letter of UTF-8 it has an
+    accented capital before a sign.
+    """
+    read = text.decode("utf-8", _HANDLER)
+    bad = read.count(NO_TEXT)
+    return len(read) - len(read.encode("ascii", "ignore")) - bad, bad
 
 
 def known(name: str) -> str:

@@ -43,6 +43,15 @@ def test_it_proposes_and_shows(table: Path, capsys: pytest.CaptureFixture[str]) 
     assert err.endswith("Of 2 records read, 2 are mapped.\n")
 
 
+def test_a_guess_at_the_encoding_is_said(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table.write_text(TABLE.replace("Hallo", "Grüße, schöne Tage"), encoding="cp1252")
+    assert run(table) == 0
+    err = capsys.readouterr().err
+    assert f"{table}: read as Windows-1252" in err
+    assert "That is a guess" in err
+    assert "Grüße, schöne Tage" in err
+
+
 def test_what_it_writes_it_reads_back(
     table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
