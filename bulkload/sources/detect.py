@@ -24,7 +24,7 @@ from bulkload.sources.holders import in_archive, in_folder
 from bulkload.sources.jsonarray import JsonArraySource
 from bulkload.sources.letters import LettersSource, is_letter
 from bulkload.sources.mapped import MappedSource, is_mapped
-from bulkload.sources.mbox import MboxSource, refuse_unless_mbox
+from bulkload.sources.mbox import MboxSource, begins_as_mbox, refuse_unless_mbox
 from bulkload.sources.members import is_archive, open_stream
 from bulkload.sources.msg import MsgSource
 from bulkload.sources.ndjson import BOM, NdjsonSource
@@ -220,6 +220,9 @@ def in_place(place: Place, name: str, asked: Asked, say: Callable[[str], None]) 
 
         return in_archive(place, name, asked, say, open_table)
     form = asked.format or by_extension(name) or by_content(head, name)
+    if form == "eml" and asked.format is None and begins_as_mbox(head):
+        say(f"{name}: begins as an mbox does, and is read as one")
+        form = "mbox"
     if form in ("parquet", "arrow") and packing_of(_stored(place, name)):
         raise RefusedToStart(
             f"{name}: is a compressed {form.title()} file, which can't be read from its end: "

@@ -67,7 +67,7 @@ def in_folder(path: str, asked: Asked, say: Callable[[str], None]) -> list[Sourc
         case "msg":
             named = MsgSource(path, max_record_bytes=limit)
         case "mbox":
-            return _mboxes(path, survey(Path(path), path).mboxes, limit)
+            return _mboxes(path, survey(Path(path), path).mboxes, limit, say)
         case _:
             raise RefusedToStart(
                 f"{path}: is a folder, and --format {form} reads files. "
@@ -150,8 +150,8 @@ def _surveyed(path: str, limit: int, say: Callable[[str], None]) -> list[Source]
         EmlSource(path, max_record_bytes=limit).names()
     if not found.mboxes and len(trees) == 1:
         trees[0][1].names()  # refuses where there is none
-    sources = _mboxes(path, found.mboxes, limit) if found.mboxes else []
-    said = [_count(found.mboxes, "mbox file")] if found.mboxes else []
+    sources = _mboxes(path, found.mboxes, limit, say) if found.mboxes else []
+    said = [_count(sources, "mbox file")] if sources else []
     for words, tree in trees:
         if messages := tree.found():
             sources.append(tree)
@@ -160,10 +160,13 @@ def _surveyed(path: str, limit: int, say: Callable[[str], None]) -> list[Source]
         raise RefusedToStart(f"{path}: its Maildirs and MH folders hold no message.")
     others = found.left_out
     held = Counter({each: others.pop(each) for each in MAY_HOLD & others.keys()})
+    letters = _endings(found.letters)
     say(
         f"{path}: {', '.join(said)}"
         + (f"; no mail, left out: {_endings(others)}" if others else "")
         + (f"; NOT READ, and may hold more: {_endings(held)}. Name them too" if held else "")
+        + (f"; NOT READ, though they begin as messages do: {letters}" if letters else "")
+        + (". --format eml reads each file of a folder as one" if letters else "")
         + (f"; {convert}" if (convert := outlook(_unreadable(held))) else "")
     )
     return sources
@@ -184,16 +187,28 @@ def _endings(found: Counter[str]) -> str:
     return ", ".join(shown)
 
 
-def _mboxes(path: str, mboxes: list[str], limit: int) -> list[Source]:
-    for each in mboxes:
-        with closing(open_stream(Local(each), each)) as stream:
-            refuse_unless_mbox(stream.read(), each)
+def _mboxes(path: str, mboxes: list[str], limit: int, say: Callable[[str], None]) -> list[Source]:
+    """Those that are mboxes; of the others it is said why not, or raised where none is."""
     if not mboxes:
         raise RefusedToStart(
             f"{path}: no mbox file with a message in this folder or below (*.mbox, or a file that "
             "begins with 'From '). Check the path."
         )
-    return [MboxSource(each, max_record_bytes=limit) for each in mboxes]
+    sources: list[Source] = []
+    refused: list[RefusedToStart] = []
+    for each in mboxes:
+        try:
+            with closing(open_stream(Local(each), each)) as stream:
+                refuse_unless_mbox(stream.read(), each)
+        except RefusedToStart as error:
+            refused.append(error)
+        else:
+            sources.append(MboxSource(each, max_record_bytes=limit))
+    if not sources:
+        raise refused[0]
+    for each in map(str, refused):
+        say(f"NOT READ: {each}")
+    return sources
 
 
 def _count(found: Sized, noun: str) -> str:

@@ -98,7 +98,7 @@ class MboxSource(GrowingFile):
     def _first(self, position: Position, raw: bytes) -> Record | None:
         """What the file begins with: a message, what is none, or nothing but blank lines."""
         raw = raw.removeprefix(BOM)
-        if raw.startswith(ENVELOPE):
+        if begins_as_mbox(raw):
             return Record(position, "mail", raw, None, None, self.folder)
         if not raw.strip():
             return None
@@ -106,13 +106,29 @@ class MboxSource(GrowingFile):
         return Record(position, "mail", raw, None, flaw, self.folder)
 
 
+def begins_as_mbox(head: bytes) -> bool:
+    """Whether a file's first line is an mbox's."""
+    return head.removeprefix(BOM).startswith(ENVELOPE)
+
+
 def refuse_unless_mbox(head: bytes, shown: str) -> None:
     """Raises RefusedToStart where a file that begins with `head` is no mbox."""
-    if not head.removeprefix(BOM).startswith(ENVELOPE) and b"\n" + ENVELOPE not in head:
+    if not begins_as_mbox(head) and b"\n" + ENVELOPE not in head:
         raise RefusedToStart(
             f"{shown}: no line begins with 'From ' at its start, so it is no mbox. "
             "If it is a single message, say so with --format eml."
         )
+
+
+def holds_several(raw: bytes) -> bool:
+    """Whether the bytes of a whole file are an mbox with a second message in it."""
+    if not begins_as_mbox(raw):
+        return False
+    lines = (found.start() for found in _MARK.finditer(raw))
+    return any(
+        _blank_before(raw, line) is not None and _ENVELOPE.match(raw, line, line + _LOOKAHEAD)
+        for line in lines
+    )
 
 
 def read_messages(stream: Stream, limit: int) -> Iterator[Span]:
@@ -128,7 +144,7 @@ def read_messages(stream: Stream, limit: int) -> Iterator[Span]:
         more, ended = _read(stream, len(buffer), limit)
         buffer += more
         size = len(buffer)
-        begun = begun or (start == offset and buffer.removeprefix(BOM).startswith(ENVELOPE))
+        begun = begun or (start == offset and begins_as_mbox(buffer))
         first = max(0, start - offset)  # in the buffer: the message, or what is left of it
         while found := _MARK.search(buffer, seen):
             line = found.start()

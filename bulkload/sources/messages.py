@@ -19,6 +19,7 @@ from bulkload.errors import RefusedToStart
 from bulkload.model import Position, Record
 from bulkload.sources import fingerprint
 from bulkload.sources.lines import too_large
+from bulkload.sources.mbox import holds_several
 from bulkload.sources.members import open_stream
 from bulkload.sources.places import Local
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 GONE = -1
 """The size of a message that is not there any more."""
+
+
+SEVERAL = "the file holds several messages: it is an mbox. Load it alone, with --format mbox"
 
 
 class MessageFiles:
@@ -189,7 +193,10 @@ class MessageFiles:
             flaw = too_large("message", size, self.max_record_bytes)
             return Record(position, "mail", None, None, flaw, folder, flags)
         raw = self._content(name, b"".join(held))
-        return Record(position, "mail", raw, None, stream.flaw, folder, flags)
+        several = stream.flaw is None and holds_several(raw)
+        return Record(
+            position, "mail", raw, None, SEVERAL if several else stream.flaw, folder, flags
+        )
 
     def _shown(self, name: str) -> str:
         """A name that JSON can hold; `_renamed` remembers those that are not UTF-8 on disk."""

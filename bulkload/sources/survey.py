@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload.errors import RefusedToStart
 from bulkload.sources.eml import EXTENSIONS
-from bulkload.sources.mbox import ENVELOPE, MBOX_EXTENSIONS
+from bulkload.sources.mbox import MBOX_EXTENSIONS, begins_as_mbox
 from bulkload.sources.messages import is_maildir, is_message, size_of
 from bulkload.sources.mh import SEQUENCES, is_number
-from bulkload.sources.ndjson import BOM
 from bulkload.sources.unpack import PACKED
 
 if TYPE_CHECKING:
@@ -25,12 +24,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _HEADER = re.compile(rb"(?:From |[!-9;-~]+[ \t]*:)")
+_LETTER = re.compile(
+    rb"(?:[!-9;-~]+[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*){0,40}?"
+    rb"(?i:received|return-path|delivered-to|message-id|mime-version|from|to|subject|date)[ \t]*:"
+    rb"[^\n]*\n(?:[ \t][^\n]*\n)*[!-9;-~]+[ \t]*:"
+)
+"""A header that mail has, and another one after it."""
 _MBOX = tuple(each + packed for each in MBOX_EXTENSIONS for packed in ("", *PACKED))
 
 
 class Survey(NamedTuple):
     """What a folder holds, at whatever depth: its mbox files' paths, sorted, and whether there
-    are Maildirs, MH folders and message files. `left_out`: the other files, by their endings.
+    are Maildirs, MH folders and message files. `left_out`: the other files, by their endings;
+    `letters`: those that begin as messages do, and are named as something else.
     """
 
     mboxes: list[str]
@@ -38,12 +44,14 @@ class Survey(NamedTuple):
     mh: bool
     files: bool
     left_out: Counter[str]
+    letters: Counter[str]
 
 
 def survey(root: Path, name: str) -> Survey:
     """Raises RefusedToStart where a folder can't be listed."""
     mboxes: list[str] = []
     left_out: Counter[str] = Counter()
+    letters: Counter[str] = Counter()
     maildirs = mh = files = False
     stack = [root]
     while stack:
@@ -69,11 +77,12 @@ def survey(root: Path, name: str) -> Survey:
             elif lower.endswith(_MBOX):
                 if size_of(entry):
                     mboxes.append(entry.path)
-            elif _begins(entry.path, name).removeprefix(BOM).startswith(ENVELOPE):
+            elif begins_as_mbox(begins := _begins(entry.path, name)):
                 mboxes.append(entry.path)
-            elif size_of(entry):
-                left_out[os.path.splitext(lower)[1] or "no ending"] += 1  # noqa: PTH122  # as above
-    return Survey(sorted(mboxes), maildirs, mh, files, left_out)
+            elif begins:
+                kind = os.path.splitext(lower)[1] or "no ending"  # noqa: PTH122  # as above
+                (letters if _LETTER.match(begins) else left_out)[kind] += 1
+    return Survey(sorted(mboxes), maildirs, mh, files, left_out, letters)
 
 
 def _entries(here: Path, root: Path, name: str) -> Iterator[os.DirEntry[str]]:

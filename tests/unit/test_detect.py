@@ -337,3 +337,47 @@ def test_what_another_program_writes_is_read(kind: Callable[..., mailbox.Mailbox
         f"Subject: {at}\nFrom: a@b.c\n\n{body}".replace("\r\n", "\n").strip().encode()
         for at, body in enumerate(BODIES)
     )
+
+
+def test_an_mbox_that_is_named_as_a_message_is_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(tmp_path, "all.eml", MBOX * 3)
+    assert formats(str(tmp_path / "all.eml")) == [(str(tmp_path / "all.eml"), "mbox")]
+    (source,) = open_sources([str(tmp_path / "all.eml")], Asked(), say=print)
+    assert "begins as an mbox does, and is read as one" in capsys.readouterr().out
+    assert len(list(source.records())) == 3
+    # In a folder its messages are no records of their own: that is said of it, and nothing is lost.
+    (folder,) = open_sources([str(tmp_path)], Asked())
+    (record,) = folder.records()
+    assert "holds several messages" in (record.flaw or "")
+    assert record.raw == MBOX * 3
+
+
+def test_messages_that_are_named_as_something_else_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = b"X-Mozilla-Status: 1\nReceived: from a\n  by b\nSubject: x\n\n"
+    put(tmp_path, "mail/a.eml", message)
+    for name, content in (("b.txt", message), ("c.TXT", message), ("d", message), ("e.txt", b"?")):
+        put(tmp_path, f"mail/{name}", content)
+    put(tmp_path, "mail/f.yaml", b"name: x\ndate: y\n\n")
+    open_sources([str(tmp_path / "mail")], Asked(), say=print)
+    said = capsys.readouterr().out
+    assert "1 message in .eml files; no mail, left out: 1 .txt, 1 .yaml; NOT READ, though" in said
+    assert "begin as messages do: 2 .txt, 1 no ending. --format eml reads each file" in said
+
+
+def test_a_broken_mbox_does_not_keep_the_others_from_being_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(tmp_path, "mail/a.mbox", MBOX)
+    put(tmp_path, "mail/b.mbox", b"no mail at all")
+    (source,) = open_sources([str(tmp_path / "mail")], Asked(), say=print)
+    assert source.name.endswith("a.mbox")
+    said = capsys.readouterr().out
+    assert f"NOT READ: {tmp_path}/mail/b.mbox: no line begins with 'From '" in said
+    assert "1 mbox file\n" in said
+    (tmp_path / "mail" / "a.mbox").unlink()
+    with pytest.raises(RefusedToStart, match=r"b\.mbox: no line begins with 'From '"):
+        open_sources([str(tmp_path / "mail")], Asked())
