@@ -5,40 +5,84 @@ It imports nothing that loads: who asks often, as a shell's loop does, is not to
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bulkload.errors import RefusedToStart
+from bulkload.errors import BulkloadError, RefusedToStart
 from bulkload.journal import readers
-from bulkload.rundir import RunDir
+from bulkload.rundir import RUNS, RunDir
 from bulkload.summary import Summary, standing
+
+_OUTCOMES = ("read", "loaded", "existing", "dead_lettered", "in_doubt", "skipped", "batches")
+_OF_PROCESS = ("requests", "retries", "throttled", "elapsed_s", "records_per_s")
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 def existing(run: str | Path) -> RunDir:
-    """The directory of a committed run. Raises RefusedToStart where there is none."""
-    directory = RunDir(Path(run))
-    if directory.path.is_file():
-        directory = RunDir(directory.path.parent)
+    """The directory of a committed run, by its path, that of a file in it, or its name below
+    `RUNS`. Raises RefusedToStart where there is none.
+    """
+    given = Path(run)
+    directory = RunDir(given.parent if given.is_file() else given)
+    named = RunDir(RUNS / given)
+    if directory.path.is_dir() and readers.is_committed(directory):
+        return directory
+    if not given.is_absolute() and named.path.is_dir() and readers.is_committed(named):
+        return named
     if not directory.path.is_dir():
-        raise RefusedToStart(f"{run}: there is no such run directory")
-    if not readers.is_committed(directory):
         raise RefusedToStart(
-            f"{run}: no run was begun here (no journal.db with a run in it); start one with "
-            "bulkload load"
+            f"{run}: there is no such run directory. Those in {RUNS}/: bulkload status"
         )
-    return directory
+    raise RefusedToStart(
+        f"{run}: no run was begun here (no journal.db with a run in it); start one with "
+        "bulkload load"
+    )
+
+
+def runs(folder: Path = RUNS) -> Iterator[tuple[Path, Summary | BulkloadError]]:
+    """Those in a folder, the one that began last at the end; why one can't be read instead of how
+    it stands.
+    """
+    found: list[tuple[float, Path, Summary | BulkloadError]] = []
+    for path in folder.iterdir() if folder.is_dir() else ():
+        directory, began = RunDir(path), 0.0
+        stands: Summary | BulkloadError
+        try:
+            if not (path.is_dir() and readers.is_committed(directory)):
+                continue
+            facts = readers.facts(directory)
+            began, stands = facts["created"], standing(directory, facts)
+        except BulkloadError as error:
+            stands = error
+        found.append((began, path, stands))
+    for _, path, stands in sorted(found, key=itemgetter(0, 1)):
+        yield path, stands
 
 
 def status(run: str | Path) -> Summary:
     """How a run stands, from its journal alone: live, or after the fact. Changes nothing.
 
-    `exit_code` 3 where it has not ended. Raises RefusedToStart or StoppedForGood.
+    `exit_code` 3 where it has not ended. Counts of calls and times are those of the process that
+    ended last. Raises RefusedToStart or StoppedForGood.
     """
     directory = existing(run)
-    return standing(directory, readers.facts(directory))
+    stands = standing(directory, readers.facts(directory))
+    return replace(stands, **_of_process(directory, stands))
+
+
+def _of_process(directory: RunDir, stands: Summary) -> dict[str, Any]:
+    """As it was kept when it ended; None where another one has been at work since."""
+    try:
+        kept = json.loads(directory.summary.read_bytes())
+    except (OSError, ValueError):
+        kept = {}
+    same = isinstance(kept, dict) and all(kept.get(n) == getattr(stands, n) for n in _OUTCOMES)
+    return {name: kept.get(name) if same else None for name in _OF_PROCESS}
 
 
 def under_way(run: str | Path) -> int:

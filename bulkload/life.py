@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkload import binding, events, verdict
 from bulkload.connecting import connected
@@ -140,7 +140,7 @@ class _Life:
                 stopped = error
             with suppress(BulkloadError):  # a full disk: what left is counted by its intents
                 await binding.note_day(journal, traffic, self._options)
-        summary = self._summarise(stopped)
+        summary = self._summarise(stopped, journal.facts)
         self._log.write(f"ended with exit code {summary.exit_code}: {summary.stopped or 'settled'}")
         keep(self._directory, summary)
         return summary
@@ -324,7 +324,7 @@ class _Life:
 
         return give_room
 
-    def _summarise(self, stopped: BulkloadError | None) -> Summary:
+    def _summarise(self, stopped: BulkloadError | None, facts: dict[str, Any]) -> Summary:
         tally, access = self._tally, self._call.access
         finished = 1 if tally.dead or tally.doubt else 0
         code = finished if stopped is None else stopped.exit_code
@@ -346,5 +346,5 @@ class _Life:
             exit_code=code,
             resume=resume_command(self._directory, access.flags()) if code == 3 else None,
             stopped=str(stopped) if stopped is not None else None,
-            **standing_besides(self._directory, tally.files_left_out),
+            **standing_besides(self._directory, facts, tally.dead, tally.files_left_out),
         )

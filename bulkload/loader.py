@@ -25,7 +25,7 @@ from bulkload.journal import journal as journals
 from bulkload.journal import readers
 from bulkload.life import carry_on
 from bulkload.options import Options
-from bulkload.rundir import RunDir
+from bulkload.rundir import RUNS, RunDir
 from bulkload.sources.detect import kept, opened_all
 from bulkload.sources.own import OwnSource
 from bulkload.sourcing import keep, reopened
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from bulkload.events import Observer
     from bulkload.protocols import Source
     from bulkload.rules import Rules
-
-RUNS = Path("bulkload-runs")
 
 
 async def load(
@@ -152,7 +150,8 @@ def refuse_undone(directory: RunDir, facts: dict[str, Any]) -> None:
         state = "was undone" if undone == "done" else "is being undone"
         raise RefusedToStart(
             f"{directory.path}: this run {state}: what it made is archived. Load the source as "
-            "another run: bulkload load SOURCE --again"
+            "another run: bulkload load SOURCE --again (with another --key-property, where what is "
+            "archived keeps its keys)"
         )
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from bulkload import lineage
 from bulkload.call import Access, Call
 from bulkload.deciding import decide
 from bulkload.errors import RefusedToStart
@@ -94,7 +95,7 @@ async def replay(
                 journals.check(parent)
                 parent_id = facts["run_id"]
                 options = Options.from_json(facts["options"])
-                settled = _settled_by_replays(parent)
+                settled = lineage.settled(parent, _refuse)
             options = Options.from_json({**options.as_json(), "limit": None, **(changes or {})})
             directory = _directory(run, parent.path if parent else file.with_suffix(""))
             stack.enter_context(_made(directory))
@@ -130,11 +131,9 @@ def _rules(facts: dict[str, Any], options: Options, changes: dict[str, Any]) -> 
 
 def _parent(source: Path) -> tuple[RunDir | None, Path]:
     """The run whose letters these are, where it can be told, and their file."""
-    if source.is_dir():
+    if not source.is_file():
         parent = existing(source)
         return parent, parent.letters
-    if not source.is_file():
-        raise RefusedToStart(f"{source}: there is no such run or file of dead letters")
     beside = RunDir(source.parent)
     if readers.is_committed(beside):
         return beside, source
@@ -165,33 +164,19 @@ def _made(directory: RunDir) -> Iterator[None]:
         yield
 
 
-def _settled_by_replays(run: RunDir) -> set[int]:
-    """Ordinals of `run`'s letters that a replay, or a replay of that, has loaded or in doubt."""
-    settled: set[int] = set()
-    for path in readers.replays(run):
-        child = RunDir(Path(path))
-        if not child.path.is_dir():
-            raise RefusedToStart(
-                f"{child.path}: a replay of {run.path} was kept here and is gone, so what it "
-                "loaded can't be known. Put it back, or replay a copy of the dead-letter file, "
-                "knowing that it may make doubles"
-            )
-        if not readers.is_committed(child):
-            continue  # killed before it could send anything
-        facts = readers.facts(child)
-        if not facts.get("complete"):
-            raise RefusedToStart(
-                f"{child.path}: an earlier replay of {run.path} has not ended; go on with it: "
-                f"{resume_command(child)}"
-            )
-        unsettled = readers.dead_ordinals(child) - _settled_by_replays(child)
-        limit = facts["options"].get("limit")  # a pilot: the letters behind it were never read
-        settled |= {
-            up
-            for here, up in readers.lineage(child).items()
-            if here not in unsettled and (limit is None or here < limit)
-        }
-    return settled
+def _refuse(child: RunDir, of: RunDir, state: lineage.State) -> None:
+    """A replay of which it can't be known what it settles."""
+    if state == "gone":
+        raise RefusedToStart(
+            f"{child.path}: a replay of {of.path} was kept here and is gone, so what it "
+            "loaded can't be known. Put it back, or replay a copy of the dead-letter file, "
+            "knowing that it may make doubles"
+        )
+    if state == "not ended":
+        raise RefusedToStart(
+            f"{child.path}: an earlier replay of {of.path} has not ended; go on with it: "
+            f"{resume_command(child)}"
+        )
 
 
 def _spool(file: Path, to: Path, parent: str | None, settled: set[int]) -> _Spooled:

@@ -11,13 +11,16 @@ import fcntl
 import os
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulkload.errors import RefusedToStart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+RUNS = Path("bulkload-runs")
+"""Where runs are kept that are given no place of their own."""
 
 BALLAST_BYTES = 8 << 20
 """Given back to the disk when it is full, so that what is in flight can be settled."""

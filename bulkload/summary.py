@@ -9,15 +9,27 @@ import json
 import shlex
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bulkload.journal import readers
+from bulkload import lineage
+from bulkload.journal import readers, undo
 from bulkload.rundir import private
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bulkload.rundir import RunDir
+
+
+class Replay(NamedTuple):
+    """How a replay stands: "ended", "not ended", or "gone"."""
+
+    run: str
+    state: str
+    loaded: int = 0
+    existing: int = 0
+    dead_lettered: int = 0
+    in_doubt: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +39,10 @@ class Summary:
     `resume` is the command that goes on with it, None where there is nothing left to do;
     `stopped` says why it ended early. `skipped_by` counts what was left out by why; `contacts`
     the addresses that have one (`found`), have none (`missing`), or got one (`made`);
-    `attachments` the files that were `uploaded`, and those that this process left out. Exit codes:
+    `attachments` the files that were `uploaded`, and those that this process left out.
+    `letters_left` are the dead letters that none of the `replays` settled; `undo` is "begun" or
+    "done" where there was one, `undone` what became of the records. From `requests` on the numbers
+    are one process's, None where they are not known. Exit codes:
     0 all loaded or existing, 1 finished with dead letters or doubts, 3 stopped resumable, 4
     stopped for good.
     """
@@ -40,20 +55,24 @@ class Summary:
     in_doubt: int
     skipped: int
     batches: int
-    requests: int
-    retries: int
-    throttled: int
-    elapsed_s: float
-    records_per_s: float
+    requests: int | None
+    retries: int | None
+    throttled: int | None
+    elapsed_s: float | None
+    records_per_s: float | None
     exit_code: int
     resume: str | None
     stopped: str | None = None
     skipped_by: dict[str, int] = field(default_factory=dict)
     contacts: dict[str, int] = field(default_factory=dict)
     attachments: dict[str, int] = field(default_factory=dict)
+    letters_left: int = 0
+    replays: tuple[Replay, ...] = ()
+    undo: str | None = None
+    undone: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "replays": [each._asdict() for each in self.replays]}
 
 
 def resume_command(directory: RunDir, flags: Sequence[str] = ()) -> str:
@@ -67,6 +86,7 @@ def standing(directory: RunDir, facts: dict[str, Any]) -> Summary:
     holder = directory.holder()
     finished = 1 if counts.dead_lettered or counts.in_doubt else 0
     code = finished if facts.get("complete") else 3
+    goes_on = code == 3 and "undo" not in facts
     return Summary(
         run=str(directory.path),
         read=counts.read,
@@ -82,15 +102,24 @@ def standing(directory: RunDir, facts: dict[str, Any]) -> Summary:
         elapsed_s=0.0,
         records_per_s=0.0,
         exit_code=code,
-        resume=resume_command(directory) if code == 3 and holder is None else None,
+        resume=resume_command(directory) if goes_on and holder is None else None,
         stopped=_why(directory, holder) if code == 3 else None,
-        **standing_besides(directory),
+        **standing_besides(directory, facts, counts.dead_lettered),
     )
 
 
-def standing_besides(directory: RunDir, files_left_out: int = 0) -> dict[str, Any]:
-    """What a summary tells besides the outcomes of records, from the journal."""
+def standing_besides(
+    directory: RunDir, facts: dict[str, Any], dead: int, files_left_out: int = 0
+) -> dict[str, Any]:
+    """What a summary tells besides the outcomes of records, from the journals."""
+    met: list[Replay] = []
+    settled = lineage.settled(directory, lambda child, _, state: met.append(_met(child, state)))
+    begun = facts.get("undo")
     return {
+        "letters_left": dead - len(settled),
+        "replays": tuple(each for each in met if each.state != "not begun"),
+        "undo": begun,
+        "undone": undo.settled(directory)._asdict() if begun else {},
         "skipped_by": readers.skipped(directory),
         "contacts": readers.contacts(directory)._asdict(),
         "attachments": {
@@ -98,6 +127,14 @@ def standing_besides(directory: RunDir, files_left_out: int = 0) -> dict[str, An
             "left_out": files_left_out,
         },
     }
+
+
+def _met(child: RunDir, state: lineage.State) -> Replay:
+    if state in ("gone", "not begun"):
+        return Replay(str(child.path), state)
+    counts = readers.counts(child)
+    outcomes = counts.loaded, counts.existing, counts.dead_lettered, counts.in_doubt
+    return Replay(str(child.path), state, *outcomes)
 
 
 def _why(directory: RunDir, holder: int | None) -> str:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from bulkload.summary import Summary
 from bulkload.zone import span
 
 if TYPE_CHECKING:
-    from bulkload.summary import Summary
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from bulkload.errors import BulkloadError
     from bulkload.undoplan import Part, Undone
 
 
@@ -32,12 +36,12 @@ def summary(ended: Summary) -> str:
         for name, count, meaning in rows
         if count or name == "loaded"
     ]
-    lines += [*_people(ended), *_files(ended)]
-    if ended.requests:
+    lines += [*_replays(ended), *_undone(ended), *_people(ended), *_files(ended)]
+    if ended.requests and ended.elapsed_s is not None:
         lines.append(
-            f"{ended.requests:,} calls in {span(ended.elapsed_s)} "
-            f"({ended.records_per_s:,.0f} records/s), {ended.retries:,} retries, "
-            f"{ended.throttled:,} throttled"
+            f"{ended.requests:,} call{'s' * (ended.requests != 1)} in {span(ended.elapsed_s)} "
+            f"({ended.records_per_s or 0:,.0f} records/s), {ended.retries or 0:,} retries, "
+            f"{ended.throttled or 0:,} throttled"
         )
     if ended.stopped:
         working = ended.exit_code == 3 and ended.resume is None
@@ -46,8 +50,56 @@ def summary(ended: Summary) -> str:
     return "\n".join(lines)
 
 
+def runs(found: Sequence[tuple[Path, Summary | BulkloadError]]) -> str:
+    """A line each."""
+    width = max((len(str(path)) for path, _ in found), default=0)
+    return "\n".join(f"{path!s:<{width}}  {_briefly(stands)}" for path, stands in found)
+
+
+def _briefly(stands: Summary | BulkloadError) -> str:
+    if not isinstance(stands, Summary):
+        return f"can't be read: {stands}"
+    counts = [
+        f"{count:,} {name}"
+        for name, count in (
+            ("loaded", stands.loaded),
+            ("existing", stands.existing),
+            ("dead letters", stands.dead_lettered),
+            ("in doubt", stands.in_doubt),
+            ("skipped", stands.skipped),
+        )
+        if count or name == "loaded"
+    ]
+    state = {"begun": "undo has begun", "done": "undone"}.get(stands.undo or "", "")
+    if not state:
+        working = stands.exit_code == 3 and stands.resume is None
+        state = "at work" if working else "not ended" if stands.exit_code == 3 else "ended"
+    return f"{state:<9}  {', '.join(counts)}"
+
+
 def _by_reason(counts: dict[str, int]) -> str:
     return ", ".join(f"{reason} {count:,}" for reason, count in counts.items()) or "left out"
+
+
+def _replays(ended: Summary) -> list[str]:
+    lines = []
+    for each in ended.replays:
+        counts = zip(("loaded", "existing", "dead letters", "in doubt"), each[2:], strict=True)
+        told = [f"{count:,} {name}" for name, count in counts if count or name == "loaded"]
+        state = "" if each.state == "ended" else f" ({each.state})"
+        lines.append(f"Replayed by {each.run}{state}: {', '.join(told)}")
+    if ended.replays and ended.dead_lettered:
+        lines.append(f"Dead letters that no replay settled: {ended.letters_left:,}")
+    return lines
+
+
+def _undone(ended: Summary) -> list[str]:
+    if ended.undo is None:
+        return []
+    names = {"archived": "archived", "already_gone": "already gone", "failed": "failed"}
+    told = [f"{ended.undone[key]:,} {name}" for key, name in names.items() if ended.undone[key]]
+    state = "Undone" if ended.undo == "done" else "An undo has begun"
+    return [f"{state}: {', '.join(told) or 'nothing archived yet'}"]
 
 
 def _people(ended: Summary) -> list[str]:
@@ -74,14 +126,25 @@ def _files(ended: Summary) -> list[str]:
 
 
 def _next(ended: Summary, where: str) -> list[str]:
-    steps = []
+    steps = [
+        ("Go on with its replay:", f"bulkload resume {shlex.quote(each.run)}")
+        for each in ended.replays
+        if each.state == "not ended"
+    ]
+    if ended.undo is not None:
+        undo = ("Go on with the undo:", f"bulkload undo {where} --yes")
+        return _listed([undo] if ended.undo == "begun" else [])
     if ended.resume:
         steps.append(("Go on with it:", ended.resume))
-    elif ended.dead_lettered and not ended.stopped:
+    elif ended.letters_left and not (ended.stopped or steps):
         steps.append(("Mend the dead letters, then send them again:", f"bulkload replay {where}"))
     if ended.in_doubt:
         steps.append(("List what is in doubt:", f"bulkload doubts {where}"))
         steps.append(("Look for it in HubSpot, and settle it:", f"bulkload resolve {where}"))
+    return _listed(steps)
+
+
+def _listed(steps: list[tuple[str, str]]) -> list[str]:
     return [f"{what:<45} {command}" for what, command in steps]
 
 

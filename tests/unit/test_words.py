@@ -35,7 +35,7 @@ def test_a_run_without_a_loaded_record_says_so() -> None:
 
 
 def test_dead_letters_come_with_the_command_that_sends_them_again() -> None:
-    text = ended(dead_lettered=2)
+    text = ended(dead_lettered=2, letters_left=2)
     assert "my run/dead-letters.ndjson" in text
     assert text.endswith("bulkload replay 'my run'")
 

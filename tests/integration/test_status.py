@@ -1,0 +1,122 @@
+"""How a run stands, told with what came of it since: replays, an undo."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bulkload import Options, load, replay, status, undo
+from bulkload.errors import BulkloadError, RefusedToStart
+from bulkload.inquiry import runs
+from bulkload.report import words
+from bulkload.sandbox.config import SandboxConfig
+from bulkload.sandbox.server import start
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LINE = '{"properties":{"hs_timestamp":"%s","hs_email_subject":"%d"}}\n'
+
+
+async def lives(source: Path) -> list[tuple[Any, str]]:
+    """The summary and its words after each thing that may come of a run."""
+    sandbox = await start(SandboxConfig(rate_limit=None))
+    seen: list[tuple[Any, str]] = []
+
+    def look() -> None:
+        found = status("mail.ndjson")
+        seen.append((found, words.summary(found)))
+
+    try:
+        await load(str(source), options=Options(base_url=sandbox.url), token="x")
+        look()
+        letters = source.parents[1] / "bulkload-runs" / "mail.ndjson" / "dead-letters.ndjson"
+        letters.write_text(letters.read_text().replace("never", "1700000000000"))
+        await replay("mail.ndjson", changes={"limit": 2}, token="x")
+        look()
+        await replay("mail.ndjson", token="x")
+        look()
+        await undo("mail.ndjson", token="x")
+        look()
+    finally:
+        await sandbox.close()
+    return seen
+
+
+def test_a_run_tells_of_its_replays_and_its_undo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = tmp_path / "in" / "mail.ndjson"
+    source.parent.mkdir()
+    bad = (3, 77, 120)
+    source.write_text(
+        "".join(LINE % ("never" if n in bad else "1700000000000", n) for n in range(250))
+    )
+    loaded, once, twice, gone = asyncio.run(lives(source))
+
+    found, text = loaded
+    assert (found.loaded, found.dead_lettered, found.letters_left) == (247, 3, 3)
+    assert found.requests > 0
+    assert f"{found.requests} calls in" in text
+    assert text.endswith("bulkload replay bulkload-runs/mail.ndjson")
+
+    found, text = once
+    assert [(each.state, each.loaded) for each in found.replays] == [("ended", 2)]
+    assert found.letters_left == 1
+    assert "mail.ndjson-replay-1: 2 loaded\nDead letters that no replay settled: 1\n" in text
+    assert text.endswith("bulkload replay bulkload-runs/mail.ndjson")
+
+    found, text = twice
+    assert [each.loaded for each in found.replays] == [2, 1]
+    assert found.letters_left == 0
+    assert "bulkload replay" not in text
+
+    found, text = gone
+    assert (found.undo, found.undone["archived"]) == ("done", 247)
+    assert "\nUndone: 247 archived\n" in text
+    assert "bulkload undo" not in text
+
+    (tmp_path / "bulkload-runs" / "broken").mkdir()
+    (tmp_path / "bulkload-runs" / "broken" / "journal.db").write_bytes(b"no database at all" * 99)
+    listed = dict(runs())
+    assert [path.name for path in listed] == [
+        "broken", "mail.ndjson", "mail.ndjson-replay-1", "mail.ndjson-replay-2",
+    ]  # fmt: skip
+    assert isinstance(next(iter(listed.values())), BulkloadError)
+    lines = words.runs(list(listed.items())).splitlines()
+    assert "broken                can't be read: bulkload-runs/broken" in lines[0]
+    assert lines[1].endswith("mail.ndjson           undone     247 loaded, 3 dead letters")
+    assert lines[3].endswith("mail.ndjson-replay-2  ended      1 loaded")
+
+
+def test_a_run_that_is_none_names_where_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert list(runs()) == []
+    with pytest.raises(RefusedToStart, match=r"no such run directory\. Those in bulkload-runs/"):
+        status("mail")
+
+
+def test_numbers_of_a_process_are_those_of_the_one_that_ended_last(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "mail.ndjson"
+    source.write_text("".join(LINE % ("1700000000000", n) for n in range(10)))
+
+    async def work() -> None:
+        sandbox = await start(SandboxConfig(rate_limit=None))
+        try:
+            options = Options(base_url=sandbox.url)
+            await load(str(source), run=tmp_path / "run", options=options, token="x")
+        finally:
+            await sandbox.close()
+
+    asyncio.run(work())
+    assert status(tmp_path / "run").requests == 1
+    for damage in (b"", b"[1]", b'{"read": 9, "requests": 7}'):
+        (tmp_path / "run" / "summary.json").write_bytes(damage)
+        assert status(tmp_path / "run").requests is None
