@@ -199,7 +199,7 @@ class OneByOne:
         for place, file in enumerate(portion.ids):
             lost = not first  # a deletion may have been carried out whose answer is not known
 
-            def judge(reply: replies.Reply) -> files.Deleted | files.Refused | archive.Trouble:
+            def judge(reply: replies.Reply) -> files.Deleted | files.Refused | replies.Trouble:
                 nonlocal lost
                 judged = files.judge_delete(reply)
                 lost = lost or isinstance(judged, replies.Doubtful)

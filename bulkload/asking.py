@@ -54,13 +54,18 @@ class Asking:
         assert question is not None
         if sent is None and question.asked and not question.archived:
             await gate.pause(ASK_AGAIN.delay(question.asked, self.parts.random))
+        read = partial(self.read, load)
         while True:
+            falls = gate.falls
             if sent is None:
-                sent = await self.outage.read(partial(self.read, load))
-            found, sent = await self._judge(load, sent)
-            if found is not None:
-                ours = await self._made_here(load, found.found)
-                return answering.answered(load, found.found, ours, self.rules, gate.successes)
+                sent, falls = await self.outage.read(read)
+            judged = self._judge(load, sent)
+            if isinstance(judged, lookup.Findings):
+                ours = await self._made_here(load, judged.found)
+                return answering.answered(load, judged.found, ours, self.rules, gate.successes)
+            self.tally.throttled += isinstance(judged, replies.TryLater) and judged.throttled
+            # Where somebody has to ask until the remote answers, he asks for this.
+            sent = await self.outage.met(judged, sent, falls, ask=read)
 
     async def _made_here(self, load: Load, found: Mapping[str, Found]) -> Collection[str]:
         """Of the ids found, those that another record of this run has, as the journal knows.
@@ -87,33 +92,16 @@ class Asking:
             claimed |= await journal.claimed(newer, since - self.quiet_s)
         return claimed
 
-    async def _judge(self, load: Load, sent: Sent) -> tuple[lookup.Findings | None, Sent | None]:
-        """What an answer shows; else the next answer, where waiting for one brought it."""
-        outage = self.outage
+    def _judge(self, load: Load, sent: Sent) -> lookup.Findings | replies.Trouble:
+        """What an answer shows."""
         ids = self._holders(load)
         if ids and sent.reply.status in GUESSED_WRONG:
-            return lookup.Findings({}), None
+            return lookup.Findings({})
         judged = lookup.judge(self._names(load), sent.reply, self._marks, by_id=bool(ids))
         if isinstance(judged, lookup.Findings) and judged.completed:
             remote = self.parts.traffic.remote
             remote.observe(sent.reply.headers, sent.sent_at, sent.ended_at, judged.completed)
-        match judged:
-            case lookup.Findings():
-                return judged, None
-            case replies.TryLater():
-                self.tally.throttled += judged.throttled
-                outage.hold(judged, sent, trial=False)
-            case replies.Denied():
-                outage.denied(judged, sent)
-                outage.gate.go_on()
-            case replies.Doubtful() | replies.NotSent():
-                after = judged.after if isinstance(judged, replies.Doubtful) else None
-                if outage.begin(trial=False):
-                    return None, await outage.recover(
-                        judged.reason, after, partial(self.read, load)
-                    )
-                outage.check(judged.reason)
-        return None, None
+        return judged
 
     async def read(self, load: Load) -> Sent:
         """One call: the records of a load by their keys, or by ids among what was archived."""

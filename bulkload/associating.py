@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from bulkload.batch import Batch, Entry, Letter
+    from bulkload.hubspot import replies
     from bulkload.hubspot.replies import Reply
     from bulkload.model import Address
     from bulkload.options import UnknownContacts
@@ -146,7 +147,7 @@ class Associating:
     async def _look_up(self, group: Sequence[str]) -> list[str]:
         """Returns those that the portal has no contact of."""
 
-        def judge(reply: Reply, _: object) -> contacts.Found | contacts.Refused | contacts.Trouble:
+        def judge(reply: Reply, _: object) -> contacts.Found | contacts.Refused | replies.Trouble:
             return contacts.judge_read(group, reply)
 
         read = partial(self._parts.sink.read_contacts, contacts.read_body(group))
@@ -182,7 +183,7 @@ class Associating:
 
         def judge(
             reply: Reply, again: object
-        ) -> contacts.Upserted | contacts.Refused | contacts.Trouble:
+        ) -> contacts.Upserted | contacts.Refused | replies.Trouble:
             nonlocal lost
             lost = lost or bool(again)
             return contacts.judge_upsert(addresses, reply, since if lost else None)

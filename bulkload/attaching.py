@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bulkload.batch import Batch, Entry, Letter
-    from bulkload.hubspot.archive import Trouble
+    from bulkload.hubspot import replies
     from bulkload.hubspot.replies import Reply
     from bulkload.model import Attachment
     from bulkload.parts import Parts, Policy, Tally
@@ -97,7 +97,7 @@ class Attaching:
         await self._parts.journal.files.intend(file)
         request = files.upload(content, file.name, kind, self._policy.run)
 
-        def judge(reply: Reply, _: object) -> files.Uploaded | files.Refused | Trouble:
+        def judge(reply: Reply, _: object) -> files.Uploaded | files.Refused | replies.Trouble:
             return files.judge_upload(reply)
 
         answer: files.Uploaded | files.Refused = await self._repeating.until_answered(

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from bulkload.hubspot.sink import Sink
     from bulkload.traffic import Traffic
 
-    Trouble = replies.TryLater | replies.NotSent | replies.Doubtful | replies.Denied
     V = TypeVar("V")
 
 
@@ -56,13 +55,16 @@ class Caller:
         """Finish what is in flight, start nothing new. The first reason given is kept."""
         self.stopped = self.stopped or why
         self._gate.shut()
+        self._traffic.limiter.wake()
 
     def go_on(self) -> None:
         """Raises Drained where nothing new may start."""
         self._gate.go_on()
 
     async def ask(
-        self, send: Callable[[], Awaitable[Sent]], judge: Callable[[replies.Reply], V | Trouble]
+        self,
+        send: Callable[[], Awaitable[Sent]],
+        judge: Callable[[replies.Reply], V | replies.Trouble],
     ) -> V:
         """Call until `judge` says something else than trouble. Raises Drained.
 
@@ -71,6 +73,7 @@ class Caller:
         tries = 0
         while True:
             trial = await self._enter()
+            falls = self._gate.falls
             try:
                 sent = await self._traffic.under_slot(send)
             except BaseException:
@@ -81,20 +84,11 @@ class Caller:
                 self._gate.leave()
             self._tell(events.Answered(sent.reply.status, sent.seconds, tries > 0))
             tries += 1
-            match judged := judge(sent.reply):
-                case replies.TryLater():
-                    self._outage.hold(judged, sent, trial=trial)
-                case replies.Denied():
-                    self._outage.denied(judged, sent, trial=trial)
-                    self.go_on()
-                case replies.Doubtful() | replies.NotSent():
-                    after = judged.after if isinstance(judged, replies.Doubtful) else None
-                    if self._outage.begin(trial=trial):
-                        await self._outage.recover(judged.reason, after)
-                    self._outage.check(judged.reason)
-                case _:
-                    self._outage.over(trial=trial)
-                    return judged
+            judged = judge(sent.reply)
+            if not isinstance(judged, replies.Trouble):
+                self._outage.over(trial=trial)
+                return judged
+            await self._outage.met(judged, sent, falls, trial=trial)
 
     async def _enter(self) -> bool:
         """One at a time: gate, slot and pace, gate again. True: this call tries the remote."""

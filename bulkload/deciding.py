@@ -64,6 +64,7 @@ def decide(options: Options, sources: Sequence[Source]) -> Decided:
         said.append(words)
     columns = _columns(options)
     said += fit(columns, sources)
+    said += _useless(options, sources)
     if options.contacts and columns and columns.addresses and not mine:
         said.append(
             "without --mine everybody whom a row names is tied as a contact, your own people too"
@@ -100,6 +101,23 @@ def fit(columns: Columns | None, sources: Sequence[Source]) -> Iterator[str]:
             columns.check(source.columns, source.name)
             if unused := columns.unused(source.columns):
                 yield f"{source.name}: columns that no rule takes: {', '.join(unused)}"
+
+
+def _useless(options: Options, sources: Sequence[Source]) -> Iterator[str]:
+    """What there is to say of options that no source has any use for. Raises RefusedToStart where
+    no row could have a key.
+    """
+    for source in sources:
+        columns = source.columns if isinstance(source, _Table) else ()
+        if options.key and source.format == "csv" and options.key not in columns:
+            raise RefusedToStart(
+                f"--key {options.key}: {source.name} has no such column; it has "
+                f"{', '.join(columns)}"
+            )
+    if sources and not any(source.format == "csv" for source in sources):
+        for option in ("encoding", "delimiter", "quote"):
+            if getattr(options, option) is not None:
+                yield f"--{option} is for CSV, and no source is one: it changes nothing"
 
 
 def _has_people(sources: Sequence[Source], columns: Columns | None) -> bool:

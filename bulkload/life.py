@@ -13,11 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from bulkload import binding, events, verdict
 from bulkload.connecting import connected
 from bulkload.errors import BulkloadError, RefusedToStart, StoppedForGood, StoppedResumable
+from bulkload.hold import Drained
 from bulkload.hubspot import wire
 from bulkload.hubspot.sink import Sink
 from bulkload.journal.journal import Journal
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from bulkload.rundir import RunDir
     from bulkload.traffic import Traffic
 
+
+V = TypeVar("V")
 
 QUIET_S = 60.0
 """How long after its time limit a call may still be carried out by the remote."""
@@ -87,6 +90,10 @@ async def believe(directory: RunDir, chosen: Covered) -> None:
         await journal.close()
 
 
+def _interrupted() -> StoppedResumable:
+    return StoppedResumable("interrupted; what was in flight is settled")
+
+
 class _Life:
     """One process's work on one run."""
 
@@ -113,6 +120,7 @@ class _Life:
         self._began = time.monotonic()
         self._interrupt = call.interrupt or asyncio.Event()
         self._pipeline: Pipeline | None = None
+        self._stop_reading: Callable[[], None] = lambda: None
         self._full: StoppedResumable | None = None
         # One thread reads: in a pool each would grow an arena of its own for the bodies.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
@@ -136,6 +144,8 @@ class _Life:
             try:
                 async with AsyncExitStack() as kept:
                     stopped = await self._work(journal, client, traffic, kept)
+            except Drained:
+                stopped = _interrupted()
             except (StoppedResumable, StoppedForGood) as error:
                 stopped = error
             with suppress(BulkloadError):  # a full disk: what left is counted by its intents
@@ -166,6 +176,8 @@ class _Life:
         self, journal: Journal, client: Client, traffic: Traffic, kept: AsyncExitStack
     ) -> BulkloadError | None:
         options, complete = self._options, journal.facts.get("complete", False)
+        watch = asyncio.create_task(self._drain_when_told(traffic))
+        kept.callback(watch.cancel)
         await binding.remember(journal, traffic, options)
         preflight = Preflight(
             client, traffic, self._tell, self._random, options.max_outage, self._interrupt
@@ -180,8 +192,11 @@ class _Life:
             Supply(self._directory, self._sources, options, journal.facts, marks, letters)
         )
         reader, people = supply.reader, People(journal.contact)
+        self._stop_reading = reader.stop
+        # What is being read when the rest is given up must be over before it is closed.
+        kept.push_async_callback(self._read, lambda: None)
         if not (self._resolving or journal.counts.read):
-            await preflight.warn(await asyncio.to_thread(supply.sample))
+            await preflight.warn(await self._read(supply.sample))
         if self._word is None and means != "hold" and self._tally.doubt:
             await self._reopen(journal, None, means)
         state = await journal.state()
@@ -196,7 +211,7 @@ class _Life:
         count, share = options.dead_letters_allowed()
         parts = Parts(
             Sink(client), journal, traffic, letters, self._random, self._tell, reader.consumed,
-            partial(asyncio.get_running_loop().run_in_executor, self._thread),
+            self._read,
         )  # fmt: skip
         policy = Policy(
             in_flight=options.max_in_flight,
@@ -215,16 +230,16 @@ class _Life:
             max_attachment_bytes=options.max_attachment_bytes,
         )
         read = supply.batches(state, people)
-        kept.push_async_callback(self._close, read)
+        kept.push_async_callback(self._close, reader, read)
         batches = iter(()) if self._resolving else read
         pipeline = self._pipeline = Pipeline(parts, policy, batches, self._tally, doubted, people)
         if self._full is not None:
             pipeline.drain(self._full)
-        watch = asyncio.create_task(self._drain_when_told(pipeline))
+        if self._interrupt.is_set():
+            pipeline.drain(_interrupted())
         try:
             await pipeline.run()
         finally:
-            watch.cancel()
             if people.hits or people.misses:
                 self._log.write(
                     f"people: {people.hits:,} were known, {people.misses:,} were to be asked for"
@@ -237,14 +252,13 @@ class _Life:
             await journal.finish(None if total is None else (total, len(self._sources)))
         return pipeline.stopped
 
-    async def _close(self, read: Generator[Batch]) -> None:
+    async def _close(self, reader: Reader, read: Generator[Batch]) -> None:
         """By the thread that reads, before what it reads with is closed: a run that stops early
         would leave its sources open until somebody collects the garbage.
         """
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, read.close)
-        except Exception as error:  # noqa: BLE001  # a source of anybody's: nothing is read any more
-            self._log.write(f"a source could not be closed: {error!r}")
+        await self._read(read.close)
+        for trouble in reader.unclosed:
+            self._log.write(f"a source could not be closed: {trouble}")
 
     async def _reopen(self, journal: Journal, chosen: Covered | None, means: verdict.Means) -> None:
         again = await journal.reopen_doubts(chosen)
@@ -267,9 +281,16 @@ class _Life:
                     "what the run began with. Put the old one back to resume"
                 )
 
-    async def _drain_when_told(self, pipeline: Pipeline) -> None:
+    async def _drain_when_told(self, traffic: Traffic) -> None:
         await self._interrupt.wait()
-        pipeline.drain(StoppedResumable("interrupted; what was in flight is settled"))
+        self._stop_reading()
+        traffic.limiter.wake()
+        if self._pipeline is not None:
+            self._pipeline.drain(_interrupted())
+
+    async def _read(self, work: Callable[[], V]) -> V:
+        """In the one thread that reads."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _look_at_doubts(
         self,
@@ -285,9 +306,8 @@ class _Life:
         left, why = [], "the process ended before the answer was settled"
         for opened in left_open:
             source = self._sources[opened.source]
-            batch = await asyncio.to_thread(
-                reader.rebuild, opened.covers, opened.source, opened.position
-            )
+            rebuild = partial(reader.rebuild, opened.covers, opened.source, opened.position)
+            batch = await self._read(rebuild)
             if opened.digest and wire.digest(batch) != opened.digest:
                 raise StoppedForGood(
                     f"{source.name}: a batch in doubt (from {source.noun} "

@@ -21,7 +21,7 @@ from aiolimiter import AsyncLimiter
 from bulkload.room import RateLimit, Room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 GUARD_S = 0.005
 """Added to the window: the remote's clock and ours tick in different grains."""
@@ -39,7 +39,7 @@ STEP = 0.015
 
 
 class Limiter:
-    """Slots and pace. `acquire` is called by one caller at a time (the turnstile's lock)."""
+    """Slots and pace. Creates wait for it one at a time (the turnstile's lock), reads beside."""
 
     def __init__(self, room: Room | RateLimit, clock: Callable[[], float] | None = None) -> None:
         self.room = Room(room) if isinstance(room, RateLimit) else room
@@ -61,14 +61,20 @@ class Limiter:
         self._forget(self._clock())
         return self._out + len(self._arrived)
 
-    async def acquire(self) -> float:
-        """Wait for a slot and for the pace. Returns the seconds it took."""
+    async def acquire(self, pause: Callable[[float], Awaitable[None]] | None = None) -> float:
+        """Wait for a slot and for the pace. Returns the seconds it took.
+
+        `pause` raises where the run has ended: it is asked whenever the wait is over, and who ends
+        the run calls `wake`.
+        """
         began = self._clock()
         while not self._take():
             self._returned.clear()
             delay = self._next(self._clock())
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._returned.wait(), delay)
+            if pause is not None:
+                await pause(0.0)
         try:
             await self._follow()
             await self._pace.acquire()
@@ -101,8 +107,8 @@ class Limiter:
         for _ in range(count):
             heapq.heappush(self._arrived, now)
 
-    def widened(self) -> None:
-        """The room may be another now: whoever waits looks again."""
+    def wake(self) -> None:
+        """Whoever waits looks again: the room may be another now, or the run has ended."""
         self._returned.set()
 
     def _take(self) -> bool:

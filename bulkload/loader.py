@@ -65,7 +65,7 @@ async def load(
     access = Access.of(token, token_file, oauth_file, ca_file)
     call = Call(access, tuple(observers), interrupt)
     access.check()
-    directory = RunDir(Path(run) if run is not None else default_run(sources))
+    directory = RunDir(default_run(sources) if run is None else own_place(run, sources))
     if again:
         directory = _free(directory)
     elif readers.is_committed(directory):
@@ -162,6 +162,17 @@ def default_run(sources: Sequence[str | OwnSource]) -> Path:
     first = _named(sources[0])
     name = re.sub(r"[^\w.-]+", "_", first).strip("._") or "run"
     return RUNS / (name if len(sources) == 1 else f"{name}-and-{len(sources) - 1}-more")
+
+
+def own_place(run: str | Path, sources: Sequence[str | OwnSource] = ()) -> Path:
+    """Where the user wants the run kept: not among what is loaded."""
+    if not str(run):
+        raise RefusedToStart("--run takes a directory: it is empty")
+    path = Path(run)
+    for source in sources:
+        if isinstance(source, str) and path.exists() and Path(source).resolve() == path.resolve():
+            raise RefusedToStart(f"--run {run}: is a source; name another directory for the run")
+    return path
 
 
 def _named(source: str | OwnSource) -> str:

@@ -142,10 +142,44 @@ class Outage:
                 0.0 if probe is None else replies.retry_after(probe.reply.headers) or 0.0,
             )
 
-    async def read(self, ask: Callable[[], Awaitable[Sent]]) -> Sent:
-        """One read under the limit, past the turnstile: it waits for no create. Raises Drained."""
+    async def met(
+        self,
+        trouble: replies.Trouble,
+        sent: Sent,
+        falls: int,
+        *,
+        trial: bool = False,
+        ask: Callable[[], Awaitable[Sent]] | None = None,
+    ) -> Sent | None:
+        """Wait as a call's trouble asks, if that is this caller's to do: then it may be made again.
+        Raises Drained where it may not.
+
+        `falls`: how often the gate had fallen when it left; `trial`: whether it tried the remote.
+        `ask`: the read to ask by while the remote is down, one that the caller needs anyhow:
+        returns the answer, where it was made.
+        """
+        answer = None
+        match trouble:
+            case replies.TryLater():
+                self.hold(trouble, sent, trial=trial)
+            case replies.Denied():
+                self.denied(trouble, sent, trial=trial)
+                self.gate.go_on()
+            case replies.NotSent() | replies.Doubtful():
+                after = trouble.after if isinstance(trouble, replies.Doubtful) else None
+                if self.begin(trial=trial, falls=falls):
+                    answer = await self.recover(trouble.reason, after, ask)
+                self.check(trouble.reason)
+        return answer
+
+    async def read(self, ask: Callable[[], Awaitable[Sent]]) -> tuple[Sent, int]:
+        """One read under the limit, past the turnstile, and how often the gate had fallen when it
+        left: it waits for no create. Raises Drained.
+        """
         async with self.gate.reading():
-            return await self.traffic.call(ask, self.gate.pause)
+            await self.traffic.acquire(self.gate.pause)
+            falls = self.gate.falls
+            return await self.traffic.under_slot(ask), falls
 
     async def _probe(self, ask: Callable[[], Awaitable[Sent]]) -> Sent | None:
         """A read that is given up sooner than others: while it hangs, nobody else asks."""

@@ -18,7 +18,6 @@ from bulkload import events
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.hubspot import (
     account,
-    archive,
     contacts,
     definitions,
     lookup,
@@ -214,11 +213,12 @@ class Preflight:
     async def _may(
         self,
         send: Callable[[], Awaitable[Sent]],
-        judge: Callable[[Reply], V | archive.Trouble],
+        judge: Callable[[Reply], V | replies.Trouble],
         otherwise: str,
     ) -> V:
         """Ask until it is answered. Raises RefusedToStart, with what to do, where it is refused."""
-        began, failures = time.monotonic(), 0
+        began: float | None = None
+        failures = 0
         while True:
             sent = await self.traffic.call(send, self._pause)
             match judged := judge(sent.reply):
@@ -226,8 +226,11 @@ class Preflight:
                     self.traffic.refused(sent, judged.reason)
                 case replies.Denied():
                     raise RefusedToStart(f"{judged.reason}; {otherwise}")
+                case replies.TryLater(daily=True):
+                    began, failures = None, 0  # as in `_patient`
                 case replies.TryLater() | replies.NotSent() | replies.Doubtful():
                     failures += 1
+                    began = began or time.monotonic()
                     after = replies.retry_after(sent.reply.headers) or 0.0
                     await self._wait(failures, began, judged.reason, after)
                 case _:
@@ -242,7 +245,8 @@ class Preflight:
 
     async def _patient(self, path: str, read: Callable[[Reply], F], tries: int | None) -> F:
         """Ask until it is answered. `tries`: so many server errors are an answer; None: none is."""
-        began, failures = time.monotonic(), 0
+        began: float | None = None
+        failures = 0
         while True:
             sent = await self.traffic.call(partial(self.client.get, path), self._pause)
             reply, found = sent.reply, read(sent.reply)
@@ -255,7 +259,9 @@ class Preflight:
             if found.denied:
                 raise StoppedResumable(found.denied)
             if replies.is_daily(reply):
-                continue  # `traffic` waits for the day, or ends the run
+                # `traffic` waits for the day, or ends the run; a night is no outage.
+                began, failures = None, 0
+                continue
             unreached = reply.status == 0 or not reply.whole or reply.status in replies.LATER
             failing = reply.status >= 500 and (tries is None or failures + 1 < tries)
             if not (unreached or failing):
@@ -263,6 +269,7 @@ class Preflight:
                     self.tell(events.Released())
                 return found
             failures += 1
+            began = began or time.monotonic()
             if failures == 1:
                 self.tell(events.Held(None, found.trouble))
             await self._wait(
@@ -283,5 +290,6 @@ class Preflight:
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.interrupt.wait(), seconds)
+            if not self.interrupt.is_set():  # wait_for would not look, where it may not wait
+                await asyncio.wait_for(self.interrupt.wait(), seconds)
             raise StoppedResumable("interrupted before anything was sent")

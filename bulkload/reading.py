@@ -7,13 +7,14 @@ that an earlier life settled is read past, never yielded again.
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import count, repeat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from bulkload import ordinals
 from bulkload.batch import Batch, Entry, Letter, Passed, Skip
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
+from bulkload.hold import Drained
 from bulkload.making import weight
 from bulkload.model import Record, Stretch
 from bulkload.parallel import grouped
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from bulkload.model import Position
     from bulkload.parallel import Pool
     from bulkload.protocols import KeysSeen, Source
+
+
+R = TypeVar("R")
 
 
 def total_size(sources: Sequence[Source]) -> int | None:
@@ -61,14 +65,24 @@ class Reader:
         self._pool = pool
         self._done = 0
         self._now: Source | None = None
+        self._stopped = False
+        self.unclosed: list[str] = []
         self.total: int | None = None
 
     total: int | None
     """Records in all sources, once the last was read."""
+    unclosed: list[str]
+    """What sources failed with that were closed."""
 
     def consumed(self) -> int:
         """Bytes read so far, over all sources."""
         return self._done + (self._now.consumed() if self._now else 0)
+
+    def stop(self) -> None:
+        """Nothing more is needed: whoever reads gets Drained at the next record. From any thread:
+        a source may be so slow that a batch of it takes minutes.
+        """
+        self._stopped = True
 
     def read(
         self,
@@ -179,8 +193,10 @@ class Reader:
             source = self._now = self._sources[index]
             read = source.stretches if isinstance(source, Lined) else source.records
             try:
-                with closing(read(position)) as runs:
+                with self._left(read(position)) as runs:
                     for found in runs:
+                        if self._stopped:
+                            raise Drained
                         if self._limit is not None and ordinal >= self._limit:
                             return
                         if isinstance(found, Record):
@@ -196,6 +212,17 @@ class Reader:
             self._done += source.size() or 0
             self._now = position = None
         self.total = ordinal
+
+    @contextmanager
+    def _left(self, runs: Generator[R]) -> Iterator[Generator[R]]:
+        """Closed behind us. One that fails then fails nobody: nothing of it is read any more."""
+        try:
+            yield runs
+        finally:
+            try:
+                runs.close()
+            except Exception as error:  # noqa: BLE001  # a source of anybody's
+                self.unclosed.append(repr(error))
 
 
 def _each(runs: Iterable[tuple[int, int, Record | Stretch]]) -> Iterator[Numbered]:

@@ -15,7 +15,6 @@ from bulkload.hubspot import replies
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from bulkload.hubspot.archive import Trouble
     from bulkload.hubspot.client import Sent
     from bulkload.hubspot.replies import Reply
     from bulkload.outage import Outage
@@ -33,7 +32,9 @@ class Repeating:
     tally: Tally
 
     async def until_answered(
-        self, send: Callable[[], Awaitable[Sent]], judge: Callable[[Reply, bool], V | Trouble]
+        self,
+        send: Callable[[], Awaitable[Sent]],
+        judge: Callable[[Reply, bool], V | replies.Trouble],
     ) -> V:
         """What `judge` makes of the first answer that is one. Raises Drained.
 
@@ -41,22 +42,13 @@ class Repeating:
         """
         outage, tries, lost = self.outage, 0, False
         while True:
-            sent = await outage.read(send)
+            sent, falls = await outage.read(send)
             self.tally.requests += sent.sent_at > 0
             self.parts.tell(events.Answered(sent.reply.status, sent.seconds, tries > 0))
             tries += 1
-            match judged := judge(sent.reply, lost):
-                case replies.TryLater():
-                    self.tally.throttled += judged.throttled
-                    outage.hold(judged, sent, trial=False)
-                case replies.Denied():
-                    outage.denied(judged, sent)
-                    outage.gate.go_on()
-                case replies.Doubtful() | replies.NotSent():
-                    lost = lost or isinstance(judged, replies.Doubtful)
-                    after = judged.after if isinstance(judged, replies.Doubtful) else None
-                    if outage.begin(trial=False):
-                        await outage.recover(judged.reason, after)
-                    outage.check(judged.reason)
-                case _:
-                    return judged
+            judged = judge(sent.reply, lost)
+            if not isinstance(judged, replies.Trouble):
+                return judged
+            self.tally.throttled += isinstance(judged, replies.TryLater) and judged.throttled
+            lost = lost or isinstance(judged, replies.Doubtful)
+            await outage.met(judged, sent, falls)

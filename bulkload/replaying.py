@@ -24,7 +24,7 @@ from bulkload.inquiry import existing
 from bulkload.journal import journal as journals
 from bulkload.journal import readers
 from bulkload.life import carry_on
-from bulkload.loader import refuse_undone, start, uncommitted
+from bulkload.loader import own_place, refuse_undone, start, uncommitted
 from bulkload.options import DECIDE, Options
 from bulkload.rundir import RunDir, private
 from bulkload.sources.letters import LettersSource
@@ -142,7 +142,7 @@ def _parent(source: Path) -> tuple[RunDir | None, Path]:
 
 def _directory(run: str | Path | None, beside: Path) -> RunDir:
     if run is not None:
-        directory = RunDir(Path(run))
+        directory = RunDir(own_place(run))
         if readers.is_committed(directory):
             raise RefusedToStart(
                 f"{directory.path}: a run exists here; go on with it: {resume_command(directory)}"

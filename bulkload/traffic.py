@@ -89,7 +89,7 @@ class Traffic:
         """
         while True:
             await self._ready(pause)
-            waited = await self.limiter.acquire()
+            waited = await self.limiter.acquire(pause)
             if not self._waits:
                 self.quota.spent(self._wall())
                 return waited
@@ -146,7 +146,7 @@ class Traffic:
             self.limiter.room.learn(told, used, sent.sent_at, now)
         if sent.reply.status == 429 and not replies.is_daily(sent.reply):
             self.limiter.room.refused(sent.sent_at, now)
-        self.limiter.widened()
+        self.limiter.wake()
         self.heard(sent, completed)
 
     def heard(self, sent: Sent, completed: str = "") -> None:

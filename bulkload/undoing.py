@@ -220,7 +220,7 @@ class _Life:
         return give_room
 
 
-def _judge_account(reply: Reply) -> Account | archive.Trouble:
+def _judge_account(reply: Reply) -> Account | replies.Trouble:
     found = account.read(reply)
     if found.denied:
         return replies.denied(reply) or replies.Denied(found.denied)

@@ -319,6 +319,7 @@ class Aside:
             await traffic.allowed(gate.pause)
             async with gate.reading():
                 await self._pace.acquire()
+                falls = gate.falls
                 sent = await self._parts.sink.search(request)
             traffic.heard(sent)
             match judged := searching.judge(sent.reply):
@@ -328,13 +329,8 @@ class Aside:
                     pass  # `traffic` waits for the day
                 case replies.TryLater():  # its limit is its own: nobody else has to wait
                     await gate.pause(judged.after or 1.0)
-                case replies.Denied():
-                    self._outage.denied(judged, sent)
-                    gate.go_on()
-                case replies.Doubtful():
-                    if self._outage.begin(trial=False):
-                        await self._outage.recover(judged.reason, judged.after)
-                    self._outage.check(judged.reason)
+                case _:
+                    await self._outage.met(judged, sent, falls)
 
 
 def _sent(entry: Entry) -> dict[str, str]:

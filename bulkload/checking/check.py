@@ -103,7 +103,7 @@ async def check(
         scan = stack.enter_context(
             Scan(opened, rules, options, known.definitions, known.marks, wanted, enough, tell)
         )
-        await asyncio.to_thread(scan.run)
+        await _to_its_end(scan, enough)
         stopped = None if scan.whole else INTERRUPTED
         people = People(scan.addresses.count)
         if portal is not None and scan.whole and people.addresses:
@@ -127,6 +127,17 @@ async def check(
             scan.samples,
             stopped,
         )
+
+
+async def _to_its_end(scan: Scan, enough: threading.Event) -> None:
+    """Who gives up on a check waits until its thread is over: its files are closed next."""
+    running = asyncio.create_task(asyncio.to_thread(scan.run))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        enough.set()
+        await asyncio.wait([running])
+        raise
 
 
 def _usable(access: Access) -> Access | None:

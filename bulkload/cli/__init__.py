@@ -5,6 +5,8 @@ Commands are imported when they are called, so that `--help` stays fast.
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -35,12 +37,23 @@ COMMANDS = {
 }
 
 
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
+"""What a disk says that takes no more: of stdout, where no file is named."""
+
+
 class Lazy(click.Group):
     """Lists commands without importing them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
         return list(COMMANDS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and (meant := likely(args[0], COMMANDS)):
+            ctx.fail(f"No such command {args[0]!r}. {meant}")
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
@@ -53,6 +66,14 @@ class Lazy(click.Group):
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def likely(given: str, known: Iterable[str]) -> str:
+    """What may have been meant, as a question; empty where nothing is near."""
+    from difflib import get_close_matches
+
+    found = get_close_matches(given, list(known), 1)
+    return f"Did you mean {found[0]}?" if found else ""
 
 
 def read_settings(known: Iterable[str]) -> dict[str, object]:
@@ -73,9 +94,11 @@ def read_settings(known: Iterable[str]) -> dict[str, object]:
             f"{path}: a token is not to stand among settings; put it into a file of its own and "
             'name that: token-file = "FILE"'
         )
-    if unknown := given.keys() - set(known):
+    names = set(known)
+    if unknown := sorted(given.keys() - names):
+        meant = likely(unknown[0], names).replace("_", "-")
         raise RefusedToStart(
-            f"{path}: there is no setting {', '.join(sorted(unknown))}; see bulkload load --help"
+            f"{path}: there is no setting {', '.join(unknown)}; see bulkload load --help. {meant}"
         )
     return given
 
@@ -107,7 +130,9 @@ def main() -> None:
     """The `bulkload` command. A user's mistake ends in a message and an exit code."""
     try:
         code = cli.main(standalone_mode=False)
+        sys.stdout.flush()
     except click.Abort:
+        click.echo("bulkload: interrupted", err=True)
         sys.exit(3)
     except click.ClickException as error:
         error.show()
@@ -118,4 +143,10 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in UNWRITABLE or error.filename is not None:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer goes there
+        click.echo(f"bulkload: the output can't be written: {error.strerror}", err=True)
+        sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)

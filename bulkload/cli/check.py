@@ -129,7 +129,9 @@ def _tell(checked: Checked, *, as_json: bool) -> int:
         else:
             mapped.records(checked.samples, sys.stdout)
             click.echo(words(checked))
-    except OSError:
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            click.echo(f"bulkload: the result can't be written: {error.strerror}", err=True)
         nowhere = os.open(os.devnull, os.O_WRONLY)  # what is left in the buffer goes there
         os.dup2(nowhere, 1)
         os.close(nowhere)

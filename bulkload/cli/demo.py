@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -18,9 +19,16 @@ def command() -> int:
     from rich.console import Console
 
     from bulkload.demo.show import run
+    from bulkload.errors import RefusedToStart
 
     number = 1
-    while (folder := Path("bulkload-runs") / f"demo-{number}").exists():
+    while os.path.lexists(folder := Path("bulkload-runs") / f"demo-{number}"):
         number += 1
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise RefusedToStart(
+            f"{folder}: can't be made ({error.strerror}); run the demo where you may write"
+        ) from None
     console = Console(highlight=False)
     return 0 if run(folder, console) else 1

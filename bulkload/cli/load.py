@@ -14,7 +14,7 @@ from bulkload.cli.flags import access, given, mapping_options, output_options, r
 @click.argument("sources", nargs=-1, metavar="SOURCE...")
 @click.option(
     "--run",
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     envvar="BULKLOAD_RUN",
     help="The run's directory [default: bulkload-runs/ and the source's name].",
 )
@@ -32,10 +32,11 @@ from bulkload.cli.flags import access, given, mapping_options, output_options, r
 def command(ctx: click.Context, /, sources: tuple[str, ...], **_: Any) -> int:
     """Load SOURCES into HubSpot as a new run.
 
-    A source is a mailbox (mbox, .eml, a Maildir, MH or other folder of mail, Google Takeout's
-    zip or tgz), an NDJSON or CSV file, a glob, or - for NDJSON on stdin; .gz is read as it
-    is. The run keeps its files in a directory: if it stops early, the command that resumes it
-    is printed.
+    A source is a mailbox (mbox, .eml, Outlook's .pst, a Maildir, MH or other folder of mail,
+    Google Takeout's zip or tgz, imaps://), a table (NDJSON, JSON, CSV, Parquet, a database), files
+    in a store (s3://, https://, sftp://), a glob, or - for stdin; .gz is read as it is. bulkload
+    sources lists them all, with what each needs. The run keeps its files in a directory: if it
+    stops early, the command that resumes it is printed.
 
     \b
     HUBSPOT_ACCESS_TOKEN=... bulkload load mail.mbox

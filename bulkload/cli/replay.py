@@ -14,7 +14,7 @@ from bulkload.cli.flags import access, given, mapping_options, output_options, r
 @click.argument("source", metavar="RUN|FILE", type=click.Path(path_type=Path))
 @click.option(
     "--run",
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     help="The replay's own directory [default: RUN-replay-N].",
 )
 @run_options

@@ -80,7 +80,9 @@ def _say(text: str, *, err: bool = False) -> None:
     """Where nobody listens (a closed pipe, a full disk) the exit code still tells the truth."""
     try:
         click.echo(text, err=err)
-    except OSError:
+    except OSError as error:
+        if not (err or isinstance(error, BrokenPipeError)):
+            _say(f"bulkload: the summary can't be written: {error.strerror}", err=True)
         nowhere = os.open(os.devnull, os.O_WRONLY)  # what is left in the buffer goes there
         os.dup2(nowhere, 2 if err else 1)
         os.close(nowhere)

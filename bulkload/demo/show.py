@@ -51,8 +51,7 @@ class Verdict(NamedTuple):
 
 
 def run(folder: Path, console: Console) -> bool:
-    """The whole demo in `folder`. Returns whether the verdict holds."""
-    folder.mkdir(parents=True)
+    """The whole demo in `folder`, which is new. Returns whether the verdict holds."""
     mbox, run_dir = folder / "mail.mbox", folder / "run"
     made = mailbox.write(mbox, MESSAGES)
     console.print(

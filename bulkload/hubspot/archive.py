@@ -48,9 +48,6 @@ EMAILS = "archive emails"
 REFUSALS = frozenset({400, 409, 413, 414, 422})
 """About what was asked, not about how the remote is. A 404 that speaks of records is one too."""
 
-Trouble = replies.TryLater | replies.NotSent | replies.Doubtful | replies.Denied
-"""The call is made again, later or never: it said nothing of any id."""
-
 
 class Narrowed(NamedTuple):
     """What comes of a refusal: parts to archive apart, or ids that the remote refuses alone."""
@@ -67,7 +64,7 @@ def read_request(ids: Sequence[str]) -> bytes:
     return orjson.dumps({"properties": [], "inputs": [{"id": each} for each in ids]})
 
 
-def trouble(reply: Reply, *, may: str = EMAILS) -> Trouble | None:
+def trouble(reply: Reply, *, may: str = EMAILS) -> replies.Trouble | None:
     """What has nothing to do with what was asked; None where the answer is one.
 
     `may`: what the call was about, for the words of a 403.
@@ -86,7 +83,7 @@ def trouble(reply: Reply, *, may: str = EMAILS) -> Trouble | None:
     return replies.Doubtful(told, replies.retry_after(reply.headers))
 
 
-def judge_read(asked: Sequence[str], reply: Reply, *, may: str = EMAILS) -> Shown | Trouble:
+def judge_read(asked: Sequence[str], reply: Reply, *, may: str = EMAILS) -> Shown | replies.Trouble:
     """Which of the ids `asked` are there. A refused read shows nothing: all may be there."""
     if (found := trouble(reply, may=may)) is not None:
         return found
@@ -109,7 +106,7 @@ def judge_read(asked: Sequence[str], reply: Reply, *, may: str = EMAILS) -> Show
     return Shown(frozenset(asked) - missing)
 
 
-def judge(reply: Reply, *, may: str = EMAILS) -> Archived | Refused | Trouble:
+def judge(reply: Reply, *, may: str = EMAILS) -> Archived | Refused | replies.Trouble:
     """What an answer to `request` says of all its ids."""
     answer = replies.parsed(reply)
     unknown = reply.status == 404 and "NOT_FOUND" in str(answer.get("category", ""))

@@ -48,6 +48,9 @@ WHOLE_BYTES = 1 << 20
 TOKEN_BYTES = 16
 """What is shorter is no token of HubSpot's, and may stand in an answer by chance."""
 
+STALLED_S = 1.0
+"""A deadline that comes so much too late tells of us, not of the remote."""
+
 SLOWEST = 16 << 10
 """Bytes a second of a request that a remote has to take at least, over the whole of it."""
 
@@ -61,6 +64,7 @@ class _Way:
     scope: asyncio.Timeout
     timeout: float
     last: float
+    timer: asyncio.TimerHandle | None = None
     left: bool = False
     left_at: float = 0.0
     stage: str = "connect"
@@ -69,8 +73,27 @@ class _Way:
     def move(self, stage: str) -> None:
         self.stage = stage
         until = asyncio.get_running_loop().time() + self.timeout
-        with suppress(RuntimeError):  # over already: the body is written beside the answer
-            self.scope.reschedule(until if stage == "read" else min(until, self.last))
+        if self.timer is not None:  # else it is over: the body is written beside the answer
+            self.wait(until if stage == "read" else min(until, self.last))
+
+    def wait(self, until: float) -> None:
+        """Give up then, unless it moves on."""
+        self.stop()
+        self.timer = asyncio.get_running_loop().call_at(until, self._due, until)
+
+    def stop(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+    def _due(self, until: float) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - until > STALLED_S:
+            # We stood still, as a suspended process does: the answer may lie in the socket.
+            self.wait(now + STALLED_S)
+        else:
+            with suppress(RuntimeError):  # it has just ended
+                self.scope.reschedule(now)
 
 
 @dataclass(slots=True)
@@ -180,8 +203,9 @@ class Client:
             headers.update(login)  # there is no tunnel: the proxy reads the request itself
         allowed = CONNECT_S + self._timeout
         writing = self._timeout + len(body or b"") / SLOWEST
-        scope = asyncio.timeout(allowed)
+        scope = asyncio.timeout(None)
         way = _Way(scope, self._timeout, loop.time() + allowed + writing)
+        way.wait(loop.time() + allowed)
         try:
             async with (
                 scope,
@@ -208,6 +232,8 @@ class Client:
             # ValueError: aiohttp's for an answer that is no HTTP in a way it did not foresee.
             found = trouble.read(error, way.stage, there)
             reply = _nothing(way, found.words, hopeless=found.hopeless)
+        finally:
+            way.stop()
         return Sent(_hushed(reply, headers), way.left_at, loop.time(), token)
 
     async def _read(self, response: aiohttp.ClientResponse) -> Reply:

@@ -36,7 +36,6 @@ READS = "read contacts, which needs the scope crm.objects.contacts.read"
 WRITES = "write contacts, which needs the scope crm.objects.contacts.write"
 """What the token may not do, for the words of a 403."""
 
-Trouble = archive.Trouble
 
 _EXISTING = re.compile(r"existing id:?\s*(\d{1,20})(?!\d)", re.IGNORECASE)
 
@@ -115,7 +114,7 @@ def names_body(people: Mapping[str, Address]) -> bytes:
     return orjson.dumps({"inputs": inputs}) if inputs else b""
 
 
-def judge_read(addresses: Sequence[str], reply: Reply) -> Found | Refused | Trouble:
+def judge_read(addresses: Sequence[str], reply: Reply) -> Found | Refused | replies.Trouble:
     """What the answer to `read_body` shows of the addresses."""
     if (trouble := archive.trouble(reply, may=READS) or _cut(reply)) is not None:
         return trouble
@@ -146,7 +145,7 @@ def judge_read(addresses: Sequence[str], reply: Reply) -> Found | Refused | Trou
 
 def judge_upsert(
     addresses: Sequence[str], reply: Reply, since: float | None = None
-) -> Upserted | Refused | Trouble:
+) -> Upserted | Refused | replies.Trouble:
     """What the answer to `upsert_body` says of each address.
 
     `since`: the remote's clock, as a lower bound, when a first call for these left whose answer is
@@ -178,7 +177,7 @@ def judge_upsert(
     return Upserted(contacts, refused, tuple(silent))
 
 
-def judge_names(reply: Reply) -> Named | Trouble:
+def judge_names(reply: Reply) -> Named | replies.Trouble:
     """What the answer to `names_body` says. A contact without its names is a contact."""
     if (trouble := archive.trouble(reply, may=WRITES)) is not None:
         return trouble

@@ -125,7 +125,7 @@ def path(file: str) -> str:
     return f"{paths.FILES}/{quote(file, safe='')}"
 
 
-def judge_upload(reply: Reply) -> Uploaded | Refused | archive.Trouble:
+def judge_upload(reply: Reply) -> Uploaded | Refused | replies.Trouble:
     """What the answer to `upload` says."""
     if (answered := _answered(reply)) is not None:
         return answered
@@ -133,7 +133,7 @@ def judge_upload(reply: Reply) -> Uploaded | Refused | archive.Trouble:
     return Uploaded(file) if file else replies.Doubtful(replies.unreadable(reply, "id of the file"))
 
 
-def judge_delete(reply: Reply) -> Deleted | Refused | archive.Trouble:
+def judge_delete(reply: Reply) -> Deleted | Refused | replies.Trouble:
     """What the answer to a DELETE of `path` says. A 404 with the remote's own body is about the
     file: there is none.
     """
@@ -142,7 +142,7 @@ def judge_delete(reply: Reply) -> Deleted | Refused | archive.Trouble:
     return _answered(reply) or Deleted()
 
 
-def _answered(reply: Reply) -> Refused | archive.Trouble | None:
+def _answered(reply: Reply) -> Refused | replies.Trouble | None:
     """Trouble, or a refusal; None where the remote did what was asked."""
     if reply.status == 415 and not replies.is_page(reply):
         return Refused(refusals.read(replies.parsed(reply), reply.status))

@@ -47,7 +47,7 @@ def page_path(*, archived: bool, after: str = "") -> str:
     return f"{paths.OWNERS}?{urlencode(asked | ({'after': after} if after else {}))}"
 
 
-def judge(reply: Reply, *, archived: bool) -> Page | archive.Trouble:
+def judge(reply: Reply, *, archived: bool) -> Page | replies.Trouble:
     """What the answer to a GET of `page_path` shows. Denied where the token may not, or where the
     remote refuses to tell: asking again won't help.
     """

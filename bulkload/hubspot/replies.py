@@ -85,6 +85,10 @@ class Denied:
     expired: bool = False
 
 
+Trouble = TryLater | NotSent | Doubtful | Denied
+"""What has nothing to do with what was asked: the call is made again, later or never."""
+
+
 def denied(reply: Reply, *, may: str = "create emails") -> Denied | None:
     """Why nothing of the kind will be answered however long one waits; None where it may be.
 

@@ -53,6 +53,9 @@ if TYPE_CHECKING:
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tzst", *(f".tar{each}" for each in PACKED))
 
+_STREAMED = ("ndjson", "json", "csv", "mbox", "letters", "mapped")
+"""What is read from stdin; without a format NDJSON, or an mbox that begins as one."""
+
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _ADDRESSED = {
     **dict.fromkeys(("postgresql", "postgres", "mysql", "mariadb", "sqlite"), "sql"),
@@ -73,7 +76,7 @@ def open_sources(
     say: Callable[[str], None] = lambda _: None,
 ) -> list[Source]:
     """The sources that `specs` name: files, folders, globs (sorted), addresses (scheme://...), "-"
-    for stdin (NDJSON).
+    for stdin.
 
     The format asked for is one of FORMATS, for all of them. Stdin is written
     to `spool_dir`/stdin.ndjson first, so that it can be read again. `say` is told what was
@@ -89,12 +92,7 @@ def open_sources(
     seen: dict[Hashable, str] = {}
     for spec in specs:
         for path in _expanded(spec):
-            if path == "-":
-                if format not in (None, "ndjson", "letters", "mapped"):
-                    raise RefusedToStart(f"-: stdin is read as NDJSON, not as {format}.")
-                found = [_stdin(spool_dir, asked)]
-            else:
-                found = _open(path, asked, say)
+            found = [_stdin(spool_dir, asked, say)] if path == "-" else _open(path, asked, say)
             for source in found:
                 identity = _identity(path, source)
                 if identity in seen:
@@ -158,14 +156,21 @@ def _expanded(spec: str) -> list[str]:
     return paths
 
 
-def _stdin(spool_dir: Path | None, asked: Asked) -> Source:
+def _stdin(spool_dir: Path | None, asked: Asked, say: Callable[[str], None]) -> Source:
+    form = asked.format
+    if form not in (None, *_STREAMED):
+        listed = ", ".join(_STREAMED)
+        raise RefusedToStart(f"-: stdin can't hold {form}; it is read as {listed}.")
     if spool_dir is None:
         raise RefusedToStart("-: stdin can't be kept without a run directory; name a file.")
     path = spool_stdin(spool_dir)
     if path.stat().st_size == 0:
         raise RefusedToStart("-: stdin is empty: nothing to load.")
     place = Local(path)
-    return open_place(place, "stdin", _head(place, "stdin"), asked.format or "ndjson", asked)
+    head = _head(place, "stdin")
+    if form is None:
+        form = "mbox" if begins_as_mbox(head) else "ndjson"
+    return open_place(place, "stdin", head, form, asked, say)
 
 
 def _open(path: str, asked: Asked, say: Callable[[str], None]) -> list[Source]:

@@ -126,7 +126,7 @@ class Cli:
             cwd=self.folder,
             env=self.environment | more.pop("environment", {}),
             stdin=more.pop("stdin", subprocess.DEVNULL),
-            stdout=subprocess.PIPE,
+            stdout=more.pop("stdout", subprocess.PIPE),
             stderr=subprocess.PIPE,
             **more,
         )
@@ -139,7 +139,7 @@ class Cli:
                 out, err = process.communicate(timeout=patience)
             finally:
                 process.kill()
-        ended = Ended(process.returncode, out.decode(), err.decode())
+        ended = Ended(process.returncode, (out or b"").decode(), err.decode())
         assert "Traceback" not in ended.err, ended.err
         assert TOKEN not in ended.out + ended.err
         if code is not None:

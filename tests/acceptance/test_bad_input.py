@@ -481,3 +481,48 @@ def test_a_stopped_process_wakes_up_to_a_settled_run(
     assert max(created.values()) == 1
     doubts = cli("doubts", "run", "--json").out.splitlines()
     assert len(created) >= 6_000 - len(doubts)
+
+
+def test_what_is_nearly_right_is_answered_with_what_may_be_meant(cli: Cli, tmp_path: Path) -> None:
+    ended = cli("lod", "x", code=2)
+    assert "Did you mean load?" in ended.err
+    make(tmp_path, "bulkload.toml", b"batch-sise = 5\n")
+    make(tmp_path, "a.csv", b"id,a\n1,2\n")
+    ended = cli("load", "a.csv", code=2)
+    assert "there is no setting batch_sise" in ended.err
+    assert "Did you mean batch-size?" in ended.err
+
+
+def test_a_key_that_no_row_has_is_refused_before_anything_is_sent(cli: Cli, tmp_path: Path) -> None:
+    make(tmp_path, "a.csv", b"id,hs_timestamp\n1,2\n")
+    ended = cli("load", "a.csv", "--key", "ids", "--base-url", NOWHERE, code=2)
+    assert "--key ids: a.csv has no such column; it has id, hs_timestamp" in ended.err
+
+
+@pytest.mark.parametrize(("run", "wanted"), [("", "is empty"), ("mail", "is a source")])
+def test_a_run_is_kept_among_nothing_else(cli: Cli, tmp_path: Path, run: str, wanted: str) -> None:
+    (tmp_path / "mail").mkdir()
+    make(tmp_path, "mail/a.eml", b"Subject: x\n\n")
+    ended = cli("load", "mail", "--run", run, "--base-url", NOWHERE, code=2)
+    assert f"--run {run}" in ended.err
+    assert wanted in ended.err
+    assert [path.name for path in (tmp_path / "mail").iterdir()] == ["a.eml"]
+
+
+def test_a_demo_that_has_no_place_says_so(cli: Cli, tmp_path: Path) -> None:
+    make(tmp_path, "bulkload-runs", b"no folder")
+    ended = cli("demo", code=2)
+    assert "bulkload-runs/demo-1: can't be made" in ended.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+@pytest.mark.parametrize("buffered", ["", "1"])
+@pytest.mark.parametrize("words", [("status",), ("sources",), ("map", "a.csv"), ("check", "a.csv")])
+def test_an_output_that_cant_be_written_is_no_traceback(
+    cli: Cli, tmp_path: Path, words: tuple[str, ...], buffered: str
+) -> None:
+    make(tmp_path, "a.csv", b"id,hs_timestamp\n1,1700000000000\n")
+    with open("/dev/full", "wb") as full:  # a device
+        ended = cli(*words, stdout=full, environment={"PYTHONUNBUFFERED": buffered})
+    assert ended.code in (0, 2)
+    assert "No space left on device" in ended.err

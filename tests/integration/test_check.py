@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from bulkload.checking.check import INTERRUPTED, check
-from bulkload.checking.scanning import Now, Wanted
+from bulkload.checking.scanning import Now, Scan, Wanted
 from bulkload.demo import mailbox
 from bulkload.errors import RefusedToStart, StoppedResumable
 from bulkload.options import Options
@@ -189,3 +189,33 @@ def test_every_message_of_the_corpus_is_accounted_for() -> None:
     told = checked(*folders, options=Options(leave_out=("none",), format="eml")).tally
     assert told.read == files == told.load + told.dead + told.skipped
     assert not any("died" in message for _, message in told.reasons.found)
+
+
+def test_who_gives_up_on_a_check_leaves_no_thread_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "in.ndjson"
+    source.write_text("".join(f'{{"hs_timestamp":"1","k":"{n}"}}\n' for n in range(200_000)))
+    over: list[bool] = []
+    run = Scan.run
+
+    def watched(scan: Scan) -> None:
+        run(scan)
+        over.append(scan.whole)
+
+    monkeypatch.setattr(Scan, "run", watched)
+
+    async def gives_up() -> None:
+        loop = asyncio.get_running_loop()
+
+        def cancel(_: Now) -> None:
+            loop.call_soon_threadsafe(looking.cancel)
+
+        looking = asyncio.create_task(
+            check(str(source), options=Options(key="k"), offline=True, tell=cancel)
+        )
+        with pytest.raises(asyncio.CancelledError):
+            await looking
+        assert over == [False]
+
+    asyncio.run(gives_up())

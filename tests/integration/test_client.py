@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -117,6 +119,51 @@ def test_a_remote_that_is_silent_is_given_up_on() -> None:
     assert (sent.reply.status, sent.reply.left) == (0, True)
     assert "in time" in sent.reply.trouble
     assert time.monotonic() - began < 3
+
+
+def test_an_answer_that_came_while_this_process_stood_still_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(clients, "STALLED_S", 0.1)
+    came, still = threading.Event(), threading.Event()
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            came.set()
+            still.wait(10)
+            self.send_response(201)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    async def posts(url: str) -> Sent:
+        loop = asyncio.get_running_loop()
+
+        def stand_still() -> None:
+            still.set()
+            time.sleep(0.7)
+
+        async with Client(url, Token("t"), timeout=0.3) as there:
+            sending = asyncio.create_task(there.post("/x", b"{}"))
+            while not came.is_set():
+                await asyncio.sleep(0)
+            loop.call_soon(stand_still)
+            return await sending
+
+    server = HTTPServer(("127.0.0.1", 0), Answering)
+    with server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            sent = asyncio.run(posts(f"http://127.0.0.1:{server.server_port}"))
+        finally:
+            server.shutdown()
+            thread.join()
+    assert (sent.reply.status, sent.reply.body) == (201, b"{}")
 
 
 def test_an_answer_that_drips_for_ever_is_bounded_by_time() -> None:

@@ -7,6 +7,8 @@ import gc
 import threading
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from bulkload import Options, OwnSource, load
 from bulkload.events import Answered
 from bulkload.sandbox.config import SandboxConfig
@@ -16,8 +18,6 @@ from bulkload.sources.streams import FileStream
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
-
-    import pytest
 
     from bulkload.summary import Summary
 
@@ -102,3 +102,49 @@ def test_a_source_that_takes_long_to_close_holds_up_nobody_and_may_fail(tmp_path
     summary = asyncio.run(work())
     assert summary.exit_code == 3
     assert "the server hung up" in (tmp_path / "run" / "run.log").read_text()
+
+
+@pytest.mark.parametrize("slow_from", [0, 120])
+def test_a_drain_waits_for_no_batch_of_a_source_that_is_slow(
+    tmp_path: Path, slow_from: int
+) -> None:
+    """While a new run's first records are looked at, and while the rest is read."""
+    asked, read_after = threading.Event(), 0
+
+    async def read(start: int | str | None) -> AsyncIterator[tuple[int | str, dict[str, str]]]:
+        nonlocal read_after
+        for number in range(int(start or 0), 1_000_000):
+            if number >= slow_from:
+                slow.set()
+                await asyncio.to_thread(asked.wait, 60)  # the next record comes no sooner
+            read_after += asked.is_set()
+            yield number, {"hs_timestamp": "1700000000000"}
+
+    slow = threading.Event()
+
+    async def work() -> Summary:
+        sandbox = await start(SandboxConfig(rate_limit=None))
+        interrupt = asyncio.Event()
+
+        async def ask() -> None:
+            await asyncio.to_thread(slow.wait, 60)
+            interrupt.set()
+            await asyncio.sleep(0)  # whoever listens has heard it
+            await asyncio.sleep(0)
+            asked.set()
+
+        asking = asyncio.create_task(ask())
+        try:
+            return await load(
+                OwnSource("mine", read), run=tmp_path / "run", token="x", interrupt=interrupt,
+                options=Options(base_url=sandbox.url),
+            )  # fmt: skip
+        finally:
+            await asking
+            await sandbox.close()
+
+    summary = asyncio.run(work())
+    assert summary.exit_code == 3
+    assert "interrupted" in (summary.stopped or "")
+    assert summary.in_doubt == 0
+    assert read_after <= 1

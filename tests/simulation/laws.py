@@ -150,11 +150,7 @@ class Laws:
             # or not. What is known since shuts it no more: that it was shut meanwhile.
             since = [self.failed.get(ordinal, self.judged) for ordinal in listed]
             own = came == "doubt" and not trial and max(since) < self.judged
-            if own or left.falls < self.blurred:
-                self.falls += 1
-                self.blurred, self.door, self.let_through = self.falls, "open", 0
-            elif left.falls == self.falls:
-                self._shut()
+            self._failed(left.falls, unsure=own)
             if came == "doubt":
                 self.failed.update(dict.fromkeys(listed, self.judged))
         elif trial and came == "judged" and self.door == "trial" and LATE_TRIALS:
@@ -169,16 +165,24 @@ class Laws:
             if reply.status != 429 and self.door == "open":
                 self.door = "trial"  # after a lock or a migration one goes first
 
-    def read_came_back(self, kind: str, reply: Reply) -> None:
+    def read_came_back(self, kind: str, reply: Reply, falls: int) -> None:
         """A probe tells by its status alone; of another read the answer is needed."""
         if self.life is None or self.life._pipeline is None:
             return  # asked before the first batch: there is no door yet
         lost = kind not in ("probe", "names") and reply.status < 300 and not _parsed(reply)
         lost = lost or (kind in ABOUT_PEOPLE and not reply.whole)
         if reply.status == 0 or reply.status >= 500 or lost:
-            self._shut()
+            self._failed(falls)
         elif self.door == "down" and reply.status not in LATER:
             self.door = "trial"
+
+    def _failed(self, falls: int, *, unsure: bool = False) -> None:
+        """Of a call that left when the door had fallen so often; `unsure`: it may shut it."""
+        if unsure or falls < self.blurred:
+            self.falls += 1
+            self.blurred, self.door, self.let_through = self.falls, "open", 0
+        elif falls == self.falls:
+            self._shut()
 
     def _shut(self) -> None:
         # The create that is to try may be past the gate, its intent being written.

@@ -35,7 +35,7 @@ def _m(name: str, modes: str, file: str, *changes: tuple[str, str]) -> Mutation:
     return Mutation(name, modes, file, changes)
 
 
-INTEND = "attempt = await journal.intend(load.batch, digest, since)"
+INTEND = "attempt, since = await self._intend(load.batch, request)"
 SETTLE = "opened = await self._parts.journal.settle(at, step.settlement)"
 WRITE = """return await self._writer.write(
             lambda connection: attempts.settle(connection, attempt, outcome)

@@ -220,11 +220,11 @@ class Remote:
 
     async def _call(self, fault: str, kind: str, carry: Callable[[], Answer]) -> Sent:
         """A call leaves, arrives, is carried out, and its answer comes back; or not."""
-        random, weather = self.random, self.weather
+        random, weather, falls = self.random, self.weather, self.laws.falls
         await asyncio.sleep(random.uniform(0, weather.latency))
         if fault == "refused":
             none = Reply(0, {}, b"", left=False, whole=False, trouble="connect: refused")
-            return self._back(kind, Sent(none, 0.0, self.now()))
+            return self._back(kind, Sent(none, 0.0, self.now()), falls)
         sent_at = self.now()
         arrives = sent_at + random.uniform(0, weather.latency)
         carried: float | None = arrives + random.uniform(0, weather.work)
@@ -253,13 +253,13 @@ class Remote:
         await asyncio.sleep(ends - self.now())
         self.advance()
         reply = self._reply(fault, status, call.answer, arrives, carried)
-        return self._back(kind, Sent(reply, sent_at, self.now()))
+        return self._back(kind, Sent(reply, sent_at, self.now()), falls)
 
-    def _back(self, kind: str, sent: Sent) -> Sent:
+    def _back(self, kind: str, sent: Sent, falls: int) -> Sent:
         reply = sent.reply
         self.say(f"{kind} → {reply.status or reply.trouble} {reply.body[:150]!r}")
         if kind in ("read", "probe", "search", *KINDS.values()):
-            self.laws.read_came_back(kind, reply)
+            self.laws.read_came_back(kind, reply, falls)
         return sent
 
     def _reply(

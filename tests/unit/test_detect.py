@@ -160,8 +160,26 @@ def test_stdin_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         open_sources(["-"], Asked(max_record_bytes=1000), spool_dir=tmp_path)
     with pytest.raises(RefusedToStart, match="run directory"):
         open_sources(["-"], Asked(max_record_bytes=1000))
-    with pytest.raises(RefusedToStart, match="read as NDJSON, not as csv"):
-        open_sources(["-"], Asked(format="csv", max_record_bytes=1000), spool_dir=tmp_path)
+    with pytest.raises(RefusedToStart, match="stdin can't hold maildir"):
+        open_sources(["-"], Asked(format="maildir", max_record_bytes=1000), spool_dir=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "form", "found"),
+    [
+        (b"a;b\n1;2\n3;4\n", "csv", "csv"),
+        (MBOX * 2, None, "mbox"),
+        (b'[{"a":1},{}]', "json", "json"),
+    ],
+)
+def test_stdin_may_be_more_than_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, form: str | None, found: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    (source,) = open_sources(["-"], Asked(format=form), spool_dir=tmp_path)
+    assert source.format == found
+    assert len(list(source.records())) == 2
+    assert list(reopen(describe(source)).records()) == list(source.records())
 
 
 def test_reopening_sniffs_nothing_and_refuses_what_it_does_not_know(tmp_path: Path) -> None:

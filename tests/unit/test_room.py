@@ -149,7 +149,7 @@ async def load(
                 room.learn(told, used, sent_at, now)
             if not admitted:
                 room.refused(sent_at, now)
-            limiter.widened()
+            limiter.wake()
             await asyncio.sleep(way.disk(passed()))  # the outcome is written
 
     await asyncio.gather(*(work() for _ in range(in_flight)))

@@ -240,7 +240,7 @@ def test_every_answer_to_a_search_shows_a_page_or_nothing(reply: Reply) -> None:
 @settings(deadline=None)
 def test_every_answer_to_an_archive_is_one_of_three(reply: Reply) -> None:
     for found in (archive.judge(reply), archive.judge_read(["100"], reply), archive.trouble(reply)):
-        if isinstance(found, archive.Trouble):
+        if isinstance(found, replies.Trouble):
             assert_said(found.reason)
         elif isinstance(found, archive.Refused):
             assert_said(found.why)
