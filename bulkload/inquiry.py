@@ -20,7 +20,7 @@ _OUTCOMES = ("read", "loaded", "existing", "dead_lettered", "in_doubt", "skipped
 _OF_PROCESS = ("requests", "retries", "throttled", "elapsed_s", "records_per_s")
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 
 def existing(run: str | Path) -> RunDir:
@@ -92,8 +92,26 @@ def under_way(run: str | Path) -> int:
 
 def doubts(run: str | Path) -> Iterator[dict[str, Any]]:
     """The records in doubt, each with its place and when its batch was sent."""
-    directory = existing(run)
+    yield from _named(existing(run), readers.doubts)
+
+
+def letters(run: str | Path) -> Iterator[dict[str, Any]]:
+    """The dead letters without their records: each with its place, and why it is one."""
+    yield from _named(existing(run), readers.letters)
+
+
+def skipped(run: str | Path) -> Iterator[dict[str, Any]]:
+    """The records that were left out, each with its place and why; those that a filter left out one
+    after the other together.
+    """
+    yield from _named(existing(run), readers.skips)
+
+
+def _named(
+    directory: RunDir, listed: Callable[[RunDir], Iterable[dict[str, Any]]]
+) -> Iterator[dict[str, Any]]:
+    """With the names of their sources, and the run's."""
     facts = readers.facts(directory)
     names = [source["name"] for source in facts["sources"]]
-    for doubt in readers.doubts(directory):
-        yield {**doubt, "source": names[doubt["source"]], "run": facts["run_id"]}
+    for each in listed(directory):
+        yield {**each, "source": names[each["source"]], "run": facts["run_id"]}

@@ -10,12 +10,16 @@ import sqlite3
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import orjson
+
 from bulkload import ordinals
 from bulkload.errors import StoppedForGood
 from bulkload.journal import people, schema
 from bulkload.model import Position
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bulkload.rundir import RunDir
 
 
@@ -100,6 +104,52 @@ def doubts(run: RunDir) -> list[dict[str, Any]]:
         }
         for ordinal, source, at, number, covers, since, sent_at, nth, status, note in rows
     ]
+
+
+def letters(run: RunDir) -> Iterator[dict[str, Any]]:
+    """Every dead letter without its record: ordinal, source (its index), position, reason, message,
+    and where the remote spoke its status and category.
+    """
+    for row in _paged(run, "SELECT ordinal, source, at, number, line FROM letter"):
+        ordinal, source, at, number, line = row
+        letter = orjson.loads(line)
+        said = {name: letter[name] for name in ("status", "category") if name in letter}
+        yield {
+            "ordinal": ordinal,
+            "source": source,
+            "position": Position(at, number).as_json(),
+            "reason": letter["reason"],
+            **said,
+            "message": letter["message"],
+        }
+
+
+def skips(run: RunDir) -> Iterator[dict[str, Any]]:
+    """Every record that was left out: ordinal, source (its index), position, reason. Of a duplicate
+    `first` (the ordinal of the record that has its key) or `id` (the remote's); of a filter
+    `records`, which is how many follow one another for this reason, this one the first.
+    """
+    for row in _paged(run, "SELECT ordinal, source, at, number, first, id FROM skip"):
+        ordinal, source, at, number, first, found = row
+        other = {"id": found} if first is None else {"first": first}
+        place = {"ordinal": ordinal, "source": source, "position": Position(at, number).as_json()}
+        yield {**place, "reason": "duplicate", **other}
+    query = "SELECT first AS ordinal, source, at, number, reason, records FROM leftout"
+    for ordinal, source, at, number, reason, records in _paged(run, query):
+        place = {"ordinal": ordinal, "source": source, "position": Position(at, number).as_json()}
+        yield {**place, "reason": reason, "records": records}
+
+
+def _paged(run: RunDir, query: str) -> Iterator[Any]:
+    """Rows that begin with their ordinal, in its order: no writer waits for a reader's terminal."""
+    last = -1
+    while True:
+        ahead = f"WHERE ordinal>{last} ORDER BY ordinal LIMIT 500"
+        page = _ask(run, f"SELECT * FROM ({query}) {ahead}")  # noqa: S608  # both are ours
+        yield from page
+        if not page:
+            return
+        last = page[-1][0]
 
 
 def _iso(moment: float) -> str:

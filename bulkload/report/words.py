@@ -9,11 +9,15 @@ from bulkload.summary import Summary
 from bulkload.zone import span
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+    from typing import Any
 
     from bulkload.errors import BulkloadError
     from bulkload.undoplan import Part, Undone
+
+LONGEST = 400
+"""Characters of a line about one record."""
 
 
 def summary(ended: Summary) -> str:
@@ -77,6 +81,22 @@ def _briefly(stands: Summary | BulkloadError) -> str:
     return f"{state:<9}  {', '.join(counts)}"
 
 
+def record(found: Mapping[str, Any]) -> str:
+    """One dead letter, or what was left out, on a line: where it stands, and why."""
+    place, others = found["position"], found.get("records", 1) - 1
+    at = place["at"] if isinstance(place["at"], str) else place["number"]
+    told = [str(found[name]) for name in ("reason", "status", "category") if name in found]
+    if "first" in found:
+        told.append(f"of record {found['first']}")
+    if found.get("id"):
+        told.append(f"of {found['id']} in HubSpot")
+    more = f" and {others:,} behind it" if others else ""
+    message = f": {found['message']}" if "message" in found else ""
+    line = f"{found['source']} {at} (record {found['ordinal']}){more}: {' '.join(told)}{message}"
+    clean = "".join(sign if sign.isprintable() else "\ufffd" for sign in line)
+    return clean if len(clean) <= LONGEST else f"{clean[: LONGEST - 1]}…"
+
+
 def _by_reason(counts: dict[str, int]) -> str:
     return ", ".join(f"{reason} {count:,}" for reason, count in counts.items()) or "left out"
 
@@ -137,6 +157,9 @@ def _next(ended: Summary, where: str) -> list[str]:
     if ended.resume:
         steps.append(("Go on with it:", ended.resume))
     elif ended.letters_left and not (ended.stopped or steps):
+        steps.append(
+            ("List the dead letters with their reasons:", f"bulkload status {where} --letters")
+        )
         steps.append(("Mend the dead letters, then send them again:", f"bulkload replay {where}"))
     if ended.in_doubt:
         steps.append(("List what is in doubt:", f"bulkload doubts {where}"))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import click
 import pytest
 
 from bulkload import Options, load, replay, status, undo
+from bulkload.cli import cli
 from bulkload.errors import BulkloadError, RefusedToStart
 from bulkload.inquiry import runs
 from bulkload.report import words
@@ -120,3 +122,41 @@ def test_numbers_of_a_process_are_those_of_the_one_that_ended_last(
     for damage in (b"", b"[1]", b'{"read": 9, "requests": 7}'):
         (tmp_path / "run" / "summary.json").write_bytes(damage)
         assert status(tmp_path / "run").requests is None
+
+
+def test_dead_letters_and_what_was_left_out_are_listed_with_their_reasons(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "mail.mbox"
+    message = "From a@b.example Mon Jan  1 10:00:00 2024\n{}From: a@b.example\nSubject: {}\n\nx\n\n"
+    dated, spam = "Date: Mon, 1 Jan 2024 10:00:00 +0000\n", "X-Gmail-Labels: Spam\n"
+    heads = [(dated, "a"), (dated, "a"), (dated + spam, "b"), (dated + spam, "c"), ("", "d")]
+    text = "".join(message.format(*head) for head in heads)
+    envelope = message.partition("\n")[0]
+    source.write_text("From -".join(text.rsplit(envelope, 1)))  # the last has no date anywhere
+
+    async def work() -> None:
+        sandbox = await start(SandboxConfig(rate_limit=None))
+        try:
+            options = Options(base_url=sandbox.url, contacts=False)
+            await load(str(source), run=tmp_path / "run", options=options, token="x")
+        finally:
+            await sandbox.close()
+
+    asyncio.run(work())
+    found = status(tmp_path / "run")
+    assert (found.loaded, found.dead_lettered, found.skipped) == (1, 1, 3)
+    code = cli.main(
+        ["status", str(tmp_path / "run"), "--letters", "--skipped"], standalone_mode=False
+    )
+    assert code == 1
+    letter, duplicate, left = capsys.readouterr().out.splitlines()
+    assert letter.startswith(f"{source} 5 (record 4): unmappable: message 5: ")
+    assert duplicate == f"{source} 2 (record 1): duplicate of record 0"
+    assert left == f"{source} 3 (record 2) and 1 behind it: spam"
+    with pytest.raises(click.UsageError, match="are of one run"):
+        cli.main(["status", "--letters"], standalone_mode=False)
+    monstrous = {"source": "s", "position": {"at": "a\x1b[2Jb", "number": 1}, "ordinal": 0}
+    line = words.record({**monstrous, "reason": "rejected", "message": "x" * 999})
+    assert "\x1b" not in line
+    assert len(line) == words.LONGEST
