@@ -257,6 +257,12 @@ class Batch:
         return _enclosed(before, inputs, after)
 
     @property
+    def weight(self) -> int:
+        """Bytes of the inputs that its records alone make."""
+        entries = self.entries
+        return sum(entries.sizes if isinstance(entries, Passed) else [len(e.body) for e in entries])
+
+    @property
     def covers(self) -> str:
         return ordinals.pack(self.ordinals)
 
@@ -270,7 +276,11 @@ class Batch:
 
     def split(self, at: int) -> tuple[Batch, Batch]:
         """The first `at` entries, and the others."""
-        return self.of(self.entries[:at]), self.of(self.entries[at:])
+        entries = self.entries
+        if isinstance(entries, Passed):
+            first, rest = entries.part(0, at), entries.part(at)
+            return Batch(first, (), self.attempt), Batch(rest, (), self.attempt)
+        return self.of(entries[:at]), self.of(entries[at:])
 
 
 def _enclosed(before: bytes, inputs: list[bytes], after: bytes) -> bytes:

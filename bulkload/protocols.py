@@ -94,7 +94,7 @@ class Lined(Protocol):
 
     def stretches(self, start: Position | None = None) -> Generator[Stretch | Record]:
         """What `records` yields, in the same order: lines that follow one another, and need nothing
-        taken off, together.
+        taken off, together, with their line feeds.
         """
         ...
 

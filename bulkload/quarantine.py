@@ -100,4 +100,4 @@ class Quarantine:
 
 
 def _weight(load: Load) -> int:
-    return LOAD_BYTES + sum(len(entry.body) for entry in load.batch.entries)
+    return LOAD_BYTES + load.batch.weight

@@ -94,7 +94,7 @@ class Aside:
         self._waiting: list[_Waiting] = []
         self._ready: deque[Load] = deque()
         self._canary: Load | None = None
-        self._idle = 0
+        self._idle = self._weight = 0
         self._over = self._told = False
         self._shown = 0.0
         self._made_at = 0.0
@@ -105,6 +105,7 @@ class Aside:
         sent = (_sent(entry).get(searching.TIMESTAMP, "") for entry in load.batch.entries)
         stamps = [searching.milliseconds(stamp) for stamp in sent]
         self._waiting.append(_Waiting(load, self._clock() + self._quiet_s, stamps))
+        self._weight += load.batch.weight
         self.notify()
 
     def keep_back(self, load: Load) -> list[Load]:
@@ -127,15 +128,12 @@ class Aside:
         """Until no more is set aside than memory allows, or some of it is to be sent."""
         self._idle += 1
         try:
-            while self._weight() > MOST_BYTES and not self._ready:
+            while self._weight > MOST_BYTES and not self._ready:
                 if self._outage.gate.is_shut:
                     raise hold.Drained
                 await self._changed.wait()
         finally:
             self._idle -= 1
-
-    def _weight(self) -> int:
-        return sum(len(e.body) for each in self._waiting for e in each.load.batch.entries)
 
     def ready(self) -> Load | None:
         """What is to be sent, if there is anything now."""
@@ -239,6 +237,7 @@ class Aside:
             kept_back = self._canary is None and len(self._waiting) > 1
             left = await self._settle(each.load, step.parted() if kept_back else step)
             self._waiting.remove(each)  # not before: it would look as if nothing could come
+            self._weight -= each.load.batch.weight
             if kept_back and self._canary is None and left:
                 self._canary = left.pop()
             self._ready.extend(left)

@@ -163,6 +163,18 @@ def test_split_and_only_lose_nothing() -> None:
     assert whole.only({1, 3}).covers == "1,3"
 
 
+@pytest.mark.parametrize("at", [0, 1, 3, 4])
+def test_lines_are_split_as_their_entries_are(at: int) -> None:
+    several = passed(7, 99, [1, 22, 333, 4])
+    together, opened = Batch(several, (), 2), Batch(tuple(several), (), 2)
+    assert together.weight == opened.weight
+    for part, one in zip(together.split(at), opened.split(at), strict=True):
+        assert part.attempt == one.attempt
+        assert tuple(part.entries) == tuple(one.entries)
+        assert part.weight == one.weight
+        assert bool(part.entries) == bool(one.entries)
+
+
 def with_people(ordinal: int, *people: int) -> Entry:
     return entry(ordinal)._replace(people=tuple(Address(f"{who}@x.com") for who in people))
 
