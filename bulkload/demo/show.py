@@ -172,7 +172,7 @@ def _show(console: Console, run_dir: Path, ended: dict[str, Any], verdict: Verdi
     console.print("What a person would type next:")
     for command, what in (
         (f"bulkload status {where}", "how the run stands"),
-        (f"less {where}/dead-letters.ndjson", "each refused record, with the reason"),
+        (f"bulkload status {where} --letters", "each refused record, with the reason"),
         (f"bulkload undo {where} --dry-run", "what it would take to undo it all"),
         ("bulkload load YOUR.mbox --limit 100", "a pilot on your own account"),
     ):
