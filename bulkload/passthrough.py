@@ -1,7 +1,7 @@
 """Pure: the NDJSON lines that need no mapping, their bytes straight into their inputs.
 
-Most lines are text throughout, in HubSpot's own shape or flat, and are compact: the input is the
-line with an end of its own. Law kept here: that of `straight`.
+Most lines are text throughout, in HubSpot's own shape or flat: the input is the line with an end
+of its own. Law kept here: that of `straight`.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ class Rewriter(Straight):
         if columns.keep:
             for name, text in written.items():
                 if name not in columns.taken and len(text) > EMPTY:
-                    pieces += (b',"%b":' % name.encode(), text)
+                    pieces += (b",%b:" % orjson.dumps(name), text)
                     sent = True
         for head, rule in self._rules:
             if type(rule) is Column:

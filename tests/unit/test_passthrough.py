@@ -82,7 +82,7 @@ class Counted(list[bytes]):
 
 
 @pytest.mark.parametrize("columns", [None, Columns.parse(["hs_email_text=a"])])
-@pytest.mark.parametrize("raw", [b'{"a": "1"}\n', b'{"a":1}\n', b"nothing\n"])
+@pytest.mark.parametrize("raw", [b'{"a": "1" }\n', b'{"a":1}\n', b"nothing\n"])
 def test_a_line_that_takes_the_long_way_costs_the_same_anywhere(
     raw: bytes, columns: Columns | None
 ) -> None:
@@ -111,8 +111,14 @@ WORDS = st.one_of(
 
 def members(words: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
     """An object as it may be written: with names twice, blanks, escapes."""
-    pairs = st.tuples(NAMES.map(orjson.dumps), st.sampled_from([b":", b" : "]), words)
-    return st.lists(pairs.map(b"".join), max_size=5).map(lambda each: b"{%b}" % b",".join(each))
+    written = NAMES.map(orjson.dumps) | NAMES.map(lambda name: json.dumps(name).encode())
+    names = written | written.map(lambda name: name.replace(b"t", b"\\u0074"))
+    pairs = st.tuples(names, st.sampled_from([b":", b": ", b" : "]), words).map(b"".join)
+    several = st.tuples(st.lists(pairs, max_size=5), st.sampled_from([b",", b", ", b" ,\t"]))
+    blank = st.sampled_from([b"", b"", b" "])
+    return st.tuples(blank, several, blank).map(
+        lambda each: b"{%b%b%b}" % (each[0], each[1][1].join(each[1][0]), each[2])
+    )
 
 
 OBJECTS = members(WORDS)
@@ -123,6 +129,8 @@ LINES = st.builds(
         OBJECTS,
         members(st.one_of(WORDS, OBJECTS)),
         OBJECTS.map(lambda inner: b'{"properties":%b}' % inner),
+        OBJECTS.map(lambda inner: b'{"properties": %b}' % inner),
+        OBJECTS.map(lambda inner: b'{"properties": %b }' % inner),
         OBJECTS.map(lambda inner: b'{"properties":%b,"associations":[]}' % inner),
         WORDS,
         st.binary(max_size=20),
@@ -135,10 +143,14 @@ COMPACT = st.dictionaries(
     st.sampled_from(["subject", "text", "id", "more"]), TEXTS, min_size=1
 ).flatmap(
     lambda line: st.sampled_from(
-        [orjson.dumps(line), json.dumps(line, separators=(",", ":")).encode()]
+        [
+            orjson.dumps(line),
+            json.dumps(line, separators=(",", ":")).encode(),
+            json.dumps(line).encode(),
+        ]
     )
 )
-"""As an export writes them, with more escapes than there need be and without."""
+"""As an export writes them, with more escapes and blanks than there need be and without."""
 
 
 COLUMNS = Columns.parse(["hs_email_subject=subject", "hs_email_text=text"])
@@ -224,6 +236,10 @@ USUAL = [
     b'{"properties":{"hs_timestamp":"1","hs_email_text":"a\\u2028b"}}',
     b'{"hs_timestamp":"1","properties":"p"}',
     ESCAPED,
+    b'{"properties": {"hs_timestamp": "1", "hs_email_text": "a"}}',
+    b'{"hs_timestamp": "1", "hs_email_text": "a\\"b"}',
+    b' { "hs_timestamp" : "1","hs_email_text":  "a"}',
+    b'{"\xc3\xa9":"1","\\u0061b":"2"}',
 ]
 
 
@@ -241,13 +257,16 @@ def test_the_usual_lines_are_sent_as_they_are_written(raw: bytes, by: Looking) -
 @pytest.mark.parametrize(
     "raw",
     [
-        b'{"properties":{"a": "1"}}',
+        b'{"properties":{"a":"1"} }',
+        b'{"properties":{"a":"1" }}',
         b'{"properties":{"a":"1"}} ',
+        b'{"properties": {"a":"1", "a":"1"}}',
+        b'{"properties": {"a": "1"}, "properties": {"a": "1"}}',
+        b'{"a": "1","b": "2", "c": "3","a": "1"}',
+        b'{"a": "1", "b\\"c": "2"}',
         b'{"properties":{"a":"1"},"associations":[]}',
         b'{"properties":{"a":"1","a":"2"}}',
         b'{"properties":{"a":"1"},"properties":{"b":"2"}}',
-        b'{"properties":{"\\u0061":"1"}}',
-        b'{"properties":{"\xc3\xa9":"1"}}',
         b'{"properties":{"a":1}}',
         b'{"properties":{"a":"\xff"}}',
         b'{"properties":{}}',
@@ -272,7 +291,7 @@ def test_msgspec_and_orjson_have_one_verdict(raw: bytes) -> None:
     texts = {name: by_msgspec.text(value) for name, value in other.items()}
     assert texts == {name: by_orjson.text(value) for name, value in one.items()}
     written = {name: bytes(text) for name, text in by_msgspec.written(raw, other).items()}
-    assert written == by_orjson.written(raw, one)
+    assert written == by_orjson.written(raw + b"\n", one)
 
 
 @given(LINES | COMPACT, st.sampled_from(MARKS), st.sampled_from([None, "id"]))
