@@ -193,8 +193,11 @@ class _Life:
         )
         reader, people = supply.reader, People(journal.contact)
         self._stop_reading = reader.stop
+        if self._interrupt.is_set():
+            reader.stop()
         # What is being read when the rest is given up must be over before it is closed.
         kept.push_async_callback(self._read, lambda: None)
+        kept.callback(reader.stop)
         if not (self._resolving or journal.counts.read):
             await preflight.warn(await self._read(supply.sample))
         if self._word is None and means != "hold" and self._tally.doubt:
@@ -211,7 +214,7 @@ class _Life:
         count, share = options.dead_letters_allowed()
         parts = Parts(
             Sink(client), journal, traffic, letters, self._random, self._tell, reader.consumed,
-            self._read,
+            self._read, reader.stop,
         )  # fmt: skip
         policy = Policy(
             in_flight=options.max_in_flight,
@@ -231,6 +234,7 @@ class _Life:
         )
         read = supply.batches(state, people)
         kept.push_async_callback(self._close, reader, read)
+        kept.callback(reader.stop)  # who gives up waits for no batch
         batches = iter(()) if self._resolving else read
         pipeline = self._pipeline = Pipeline(parts, policy, batches, self._tally, doubted, people)
         if self._full is not None:

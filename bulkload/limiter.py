@@ -34,6 +34,9 @@ AHEAD, AHEAD_OF_OTHERS = 1.25, 1.06
 too the pace is nearer to it: what we leave unused for a moment they may take.
 """
 
+SLOW = 2.0
+"""Calls a second: a pace that is slower may be given up."""
+
 STEP = 0.015
 """The pace follows a room that moves in steps of this size."""
 
@@ -76,12 +79,32 @@ class Limiter:
             if pause is not None:
                 await pause(0.0)
         try:
-            await self._follow()
-            await self._pace.acquire()
-        except asyncio.CancelledError:
+            if pause is None or self._per_second > SLOW:
+                await self._at_pace()
+            else:
+                await self._unless_over(pause)
+        except BaseException:
             self.give_back()
             raise
         return self._clock() - began
+
+    async def _at_pace(self) -> None:
+        await self._follow()
+        await self._pace.acquire()
+
+    async def _unless_over(self, pause: Callable[[float], Awaitable[None]]) -> None:
+        """The same, of a pace that may take minutes."""
+        pacing = asyncio.ensure_future(self._at_pace())
+        try:
+            while not pacing.done():
+                self._returned.clear()
+                woken = asyncio.ensure_future(self._returned.wait())
+                await asyncio.wait((pacing, woken), return_when=asyncio.FIRST_COMPLETED)
+                woken.cancel()
+                await pause(0.0)
+            pacing.result()
+        finally:
+            pacing.cancel()
 
     def give_back(self) -> None:
         """Nothing was sent: the slot is free at once."""

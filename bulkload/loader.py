@@ -13,6 +13,8 @@ import secrets
 import shlex
 import time
 from contextlib import contextmanager, suppress
+from glob import glob
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -169,8 +171,9 @@ def own_place(run: str | Path, sources: Sequence[str | OwnSource] = ()) -> Path:
     if not str(run):
         raise RefusedToStart("--run takes a directory: it is empty")
     path = Path(run)
-    for source in sources:
-        if isinstance(source, str) and path.exists() and Path(source).resolve() == path.resolve():
+    named = (source for source in sources if isinstance(source, str) and "://" not in source)
+    for each in chain.from_iterable({source, *glob(source)} for source in named):  # noqa: PTH207  # as the user named them
+        if os.path.exists(path) and os.path.realpath(each) == os.path.realpath(path):  # noqa: PTH110  # raises nothing
             raise RefusedToStart(f"--run {run}: is a source; name another directory for the run")
     return path
 

@@ -72,3 +72,4 @@ class Parts:
     tell: events.Announcer
     consumed: Callable[[], int]
     offload: Callable[[Callable[[], list[Batch]]], Awaitable[list[Batch]]]
+    stop_reading: Callable[[], None] = lambda: None

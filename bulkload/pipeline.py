@@ -109,6 +109,7 @@ class Pipeline:
         """Finish what is in flight, start nothing new. The first reason given is kept."""
         self.stopped = self.stopped or why
         self._gate.shut()
+        self._parts.stop_reading()
         self._parts.traffic.limiter.wake()
         self._aside.notify()
         self._quarantine.notify()

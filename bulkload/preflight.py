@@ -88,7 +88,7 @@ class Preflight:
 
     async def usage(self) -> None:
         """How much of the day is used, and when it is reset, where the remote says so."""
-        sent = await self.traffic.call(partial(self.client.get, paths.USAGE), self._pause)
+        sent = await self._call(partial(self.client.get, paths.USAGE))
         if (found := account.read_usage(sent.reply).tightest) is not None:
             self.traffic.quota.usage(found, time.time())
 
@@ -138,7 +138,7 @@ class Preflight:
     async def _read_the_clock(self, marks: Marks) -> None:
         """Whose a record is will be told by the remote's clock: a read shows it to milliseconds."""
         read = partial(self.client.post, paths.READ, lookup.by_key([NOBODYS], marks))
-        sent = await self.traffic.call(read, self._pause)
+        sent = await self._call(read)
         found = lookup.judge([NOBODYS], sent.reply, marks)
         completed = found.completed if isinstance(found, lookup.Findings) else ""
         if completed:
@@ -185,7 +185,7 @@ class Preflight:
 
         A warning and no stop: what the portal tells of its properties may be wrong.
         """
-        sent = await self.traffic.call(partial(self.client.get, paths.PROPERTIES), self._pause)
+        sent = await self._call(partial(self.client.get, paths.PROPERTIES))
         hopeless = definitions.read(sent.reply).hopeless(sample) if sample else ()
         by_reason: dict[str, list[str]] = {}
         for name, why in hopeless:
@@ -220,7 +220,7 @@ class Preflight:
         began: float | None = None
         failures = 0
         while True:
-            sent = await self.traffic.call(send, self._pause)
+            sent = await self._call(send)
             match judged := judge(sent.reply):
                 case replies.Denied(expired=True):
                     self.traffic.refused(sent, judged.reason)
@@ -248,7 +248,7 @@ class Preflight:
         began: float | None = None
         failures = 0
         while True:
-            sent = await self.traffic.call(partial(self.client.get, path), self._pause)
+            sent = await self._call(partial(self.client.get, path))
             reply, found = sent.reply, read(sent.reply)
             denied = replies.denied(reply)
             if denied is not None and denied.expired:
@@ -275,6 +275,11 @@ class Preflight:
             await self._wait(
                 failures, began, found.trouble, replies.retry_after(reply.headers) or 0.0
             )
+
+    async def _call(self, send: Callable[[], Awaitable[Sent]]) -> Sent:
+        """Raises StoppedResumable where it was interrupted before."""
+        await self._pause(0.0)
+        return await self.traffic.call(send, self._pause)
 
     async def _wait(self, failures: int, began: float, trouble: str, asked: float) -> None:
         waited = time.monotonic() - began

@@ -26,8 +26,9 @@ from bulkload.journal import readers
 from bulkload.life import carry_on
 from bulkload.loader import own_place, refuse_undone, start, uncommitted
 from bulkload.options import DECIDE, Options
-from bulkload.rundir import RunDir, private
-from bulkload.sources.letters import LettersSource
+from bulkload.rundir import RUNS, RunDir, private
+from bulkload.sources.letters import LettersSource, is_letter
+from bulkload.sources.sniffing import SNIFFED_BYTES
 from bulkload.summary import resume_command
 
 if TYPE_CHECKING:
@@ -131,13 +132,22 @@ def _rules(facts: dict[str, Any], options: Options, changes: dict[str, Any]) -> 
 
 def _parent(source: Path) -> tuple[RunDir | None, Path]:
     """The run whose letters these are, where it can be told, and their file."""
-    if not source.is_file():
-        parent = existing(source)
+    if not source.is_file() or _is_run_beside(source):
+        parent = existing(RUNS / source if source.is_file() else source)
         return parent, parent.letters
     beside = RunDir(source.parent)
     if readers.is_committed(beside):
         return beside, source
     return None, source
+
+
+def _is_run_beside(source: Path) -> bool:
+    """Whether a run has this name, which that of its source's file is, and the file no letters."""
+    named = RunDir(RUNS / source)
+    if source.is_absolute() or not (named.path.is_dir() and readers.is_committed(named)):
+        return False
+    with source.open("rb") as file:
+        return not is_letter(file.read(SNIFFED_BYTES))
 
 
 def _directory(run: str | Path | None, beside: Path) -> RunDir:
@@ -172,6 +182,8 @@ def _refuse(child: RunDir, of: RunDir, state: lineage.State) -> None:
             "loaded can't be known. Put it back, or replay a copy of the dead-letter file, "
             "knowing that it may make doubles"
         )
+    if state == "unreadable":
+        readers.facts(child)  # says why
     if state == "not ended":
         raise RefusedToStart(
             f"{child.path}: an earlier replay of {of.path} has not ended; go on with it: "

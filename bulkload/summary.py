@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Replay(NamedTuple):
-    """How a replay stands: "ended", "not ended", or "gone"."""
+    """How a replay stands: "ended", "undone", "not ended", "at work", "gone" or "unreadable"."""
 
     run: str
     state: str
@@ -130,11 +130,16 @@ def standing_besides(
 
 
 def _met(child: RunDir, state: lineage.State) -> Replay:
-    if state in ("gone", "not begun"):
+    if state not in ("ended", "not ended"):
         return Replay(str(child.path), state)
+    stands: str = state
+    if readers.facts(child).get("undo"):
+        stands = "undone"
+    elif state == "not ended" and child.holder() is not None:
+        stands = "at work"
     counts = readers.counts(child)
     outcomes = counts.loaded, counts.existing, counts.dead_lettered, counts.in_doubt
-    return Replay(str(child.path), state, *outcomes)
+    return Replay(str(child.path), stands, *outcomes)
 
 
 def _why(directory: RunDir, holder: int | None) -> str:

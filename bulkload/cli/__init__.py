@@ -8,9 +8,10 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -130,23 +131,30 @@ def main() -> None:
     """The `bulkload` command. A user's mistake ends in a message and an exit code."""
     try:
         code = cli.main(standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it may be closed
+            sys.stdout.flush()
     except click.Abort:
-        click.echo("bulkload: interrupted", err=True)
-        sys.exit(3)
+        _end("interrupted", 3)
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):
+            error.show()
         sys.exit(2)
     except BulkloadError as error:
-        click.echo(f"bulkload: {error}", err=True)
-        sys.exit(error.exit_code)
+        _end(str(error), error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            _end(f"{error.filename}: this name is too long for the disk", 2)
         if error.errno not in UNWRITABLE or error.filename is not None:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer goes there
-        click.echo(f"bulkload: the output can't be written: {error.strerror}", err=True)
-        sys.exit(2)
+        _end(f"the output can't be written: {error.strerror}", 2)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end(words: str, code: int) -> NoReturn:
+    with suppress(OSError):  # nobody listens: the exit code says it
+        click.echo(f"bulkload: {words}", err=True)
+    sys.exit(code)

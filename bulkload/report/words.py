@@ -107,7 +107,9 @@ def _replays(ended: Summary) -> list[str]:
         counts = zip(("loaded", "existing", "dead letters", "in doubt"), each[2:], strict=True)
         told = [f"{count:,} {name}" for name, count in counts if count or name == "loaded"]
         state = "" if each.state == "ended" else f" ({each.state})"
-        lines.append(f"Replayed by {each.run}{state}: {', '.join(told)}")
+        known = each.state not in ("gone", "unreadable")
+        what = ", ".join(told) if known else "what it loaded can't be known"
+        lines.append(f"Replayed by {each.run}{state}: {what}")
     if ended.replays and ended.dead_lettered:
         lines.append(f"Dead letters that no replay settled: {ended.letters_left:,}")
     return lines
@@ -156,7 +158,7 @@ def _next(ended: Summary, where: str) -> list[str]:
         return _listed([undo] if ended.undo == "begun" else [])
     if ended.resume:
         steps.append(("Go on with it:", ended.resume))
-    elif ended.letters_left and not (ended.stopped or steps):
+    elif ended.letters_left and not (ended.stopped or steps or _is_unclear(ended)):
         steps.append(
             ("List the dead letters with their reasons:", f"bulkload status {where} --letters")
         )
@@ -165,6 +167,11 @@ def _next(ended: Summary, where: str) -> list[str]:
         steps.append(("List what is in doubt:", f"bulkload doubts {where}"))
         steps.append(("Look for it in HubSpot, and settle it:", f"bulkload resolve {where}"))
     return _listed(steps)
+
+
+def _is_unclear(ended: Summary) -> bool:
+    """Whether another replay would be refused, as it can't be known what one did, or does."""
+    return any(each.state in ("gone", "unreadable", "at work") for each in ended.replays)
 
 
 def _listed(steps: list[tuple[str, str]]) -> list[str]:

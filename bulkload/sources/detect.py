@@ -24,7 +24,7 @@ from bulkload.sources.holders import in_archive, in_folder
 from bulkload.sources.jsonarray import JsonArraySource
 from bulkload.sources.letters import LettersSource, is_letter
 from bulkload.sources.mapped import MappedSource, is_mapped
-from bulkload.sources.mbox import MboxSource, begins_as_mbox, refuse_unless_mbox
+from bulkload.sources.mbox import MboxSource, begins_as_mbox, holds_several, refuse_unless_mbox
 from bulkload.sources.members import is_archive, open_stream
 from bulkload.sources.msg import MsgSource
 from bulkload.sources.ndjson import BOM, NdjsonSource
@@ -225,8 +225,8 @@ def in_place(place: Place, name: str, asked: Asked, say: Callable[[str], None]) 
 
         return in_archive(place, name, asked, say, open_table)
     form = asked.format or by_extension(name) or by_content(head, name)
-    if form == "eml" and asked.format is None and begins_as_mbox(head):
-        say(f"{name}: begins as an mbox does, and is read as one")
+    if form == "eml" and asked.format is None and _is_mbox(place, name, head, asked):
+        say(f"{name}: holds several messages: it is read as the mbox that it is")
         form = "mbox"
     if form in ("parquet", "arrow") and packing_of(_stored(place, name)):
         raise RefusedToStart(
@@ -234,6 +234,15 @@ def in_place(place: Place, name: str, asked: Asked, say: Callable[[str], None]) 
             "unpack it, and name what comes out."
         )
     return [open_place(place, name, head, form, asked, say)]
+
+
+def _is_mbox(place: Place, name: str, head: bytes, asked: Asked) -> bool:
+    """Whether a file that is named as a message holds several, or more than one may be."""
+    if not begins_as_mbox(head):
+        return False
+    with closing(open_stream(place, name)) as stream:
+        whole = Reading(stream).read(asked.max_record_bytes + 1)
+    return len(whole) > asked.max_record_bytes or holds_several(whole)
 
 
 def open_place(

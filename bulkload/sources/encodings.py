@@ -43,7 +43,7 @@ def encoding_of(head: bytes) -> Encoding:
     for mark, name in _MARKS:
         if head.startswith(mark):
             return Encoding(name, sure=True)
-    good, bad = _letters_of_utf8(head[: head.rfind(b"\n") + 1] or head)
+    good, bad = _letters_of_utf8(head)
     if bad and good <= bad:
         return Encoding(likeliest(head, _TELLING), sure=False)
     if not bad and b"\0" in head:
@@ -58,7 +58,8 @@ def _letters_of_utf8(text: bytes) -> tuple[int, int]:
     Text in another encoding has next to none: in two bytes that are a letter of UTF-8 it has an
     accented capital before a sign.
     """
-    read = text.decode("utf-8", _HANDLER)
+    # Not to its end: the last letter may be torn.
+    read = codecs.getincrementaldecoder("utf-8")(_HANDLER).decode(text)
     bad = read.count(NO_TEXT)
     return len(read) - len(read.encode("ascii", "ignore")) - bad, bad
 

@@ -49,6 +49,9 @@ _ENVELOPE = re.compile(
     rb"|[^\n]*\n(?:>From |[!-9;-~]+[ \t]*:(?!//))"  # a header follows
     rb")"
 )
+_USUAL = re.compile(
+    rb"From (?:\S+ +\w{3} \w{3} [ \d]\d \d\d:\d\d(?::\d\d)? |-?[ \t]*\r?\n)"  # or bare
+)
 # The first of the two: a count, or the blank line that ends the headers without one.
 _COUNT = re.compile(rb"\n(?:\n|\r\n|Content-[Ll]ength:[ \t]*(\d{1,15})[ \t]*\r?(?=\n))")
 _BLANK_LINE = re.compile(rb"\n\r?\n")
@@ -98,7 +101,7 @@ class MboxSource(GrowingFile):
     def _first(self, position: Position, raw: bytes) -> Record | None:
         """What the file begins with: a message, what is none, or nothing but blank lines."""
         raw = raw.removeprefix(BOM)
-        if begins_as_mbox(raw):
+        if _is_begun(raw):
             return Record(position, "mail", raw, None, None, self.folder)
         if not raw.strip():
             return None
@@ -107,13 +110,17 @@ class MboxSource(GrowingFile):
 
 
 def begins_as_mbox(head: bytes) -> bool:
-    """Whether a file's first line is an mbox's."""
+    """Whether a file's first line that is not blank is an mbox's."""
+    return _is_begun(head.removeprefix(BOM).lstrip(b"\r\n"))
+
+
+def _is_begun(head: bytes) -> bool:
     return head.removeprefix(BOM).startswith(ENVELOPE)
 
 
 def refuse_unless_mbox(head: bytes, shown: str) -> None:
     """Raises RefusedToStart where a file that begins with `head` is no mbox."""
-    if not begins_as_mbox(head) and b"\n" + ENVELOPE not in head:
+    if not _is_begun(head) and b"\n" + ENVELOPE not in head:
         raise RefusedToStart(
             f"{shown}: no line begins with 'From ' at its start, so it is no mbox. "
             "If it is a single message, say so with --format eml."
@@ -121,14 +128,31 @@ def refuse_unless_mbox(head: bytes, shown: str) -> None:
 
 
 def holds_several(raw: bytes) -> bool:
-    """Whether the bytes of a whole file are an mbox with a second message in it."""
+    """Whether the bytes of a whole file are an mbox with a second message in it: one whose envelope
+    is as most are, since a paragraph may look like the others.
+    """
     if not begins_as_mbox(raw):
         return False
-    lines = (found.start() for found in _MARK.finditer(raw))
-    return any(
-        _blank_before(raw, line) is not None and _ENVELOPE.match(raw, line, line + _LOOKAHEAD)
-        for line in lines
-    )
+    spans = (raw[at : at + _LOOKAHEAD] for at, _, _ in read_messages(_Whole(raw), len(raw)))
+    return sum(1 for begins in spans if _USUAL.match(begins.removeprefix(BOM))) > 1
+
+
+class _Whole:
+    """Bytes as a stream."""
+
+    name = ""
+    flaw: str | None = None
+    offset = consumed = 0
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+
+    def read(self, most: int | None = None) -> bytes:  # noqa: ARG002  # all there is
+        raw, self._raw = self._raw, b""
+        return raw
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def read_messages(stream: Stream, limit: int) -> Iterator[Span]:
@@ -144,7 +168,7 @@ def read_messages(stream: Stream, limit: int) -> Iterator[Span]:
         more, ended = _read(stream, len(buffer), limit)
         buffer += more
         size = len(buffer)
-        begun = begun or (start == offset and begins_as_mbox(buffer))
+        begun = begun or (start == offset and _is_begun(buffer))
         first = max(0, start - offset)  # in the buffer: the message, or what is left of it
         while found := _MARK.search(buffer, seen):
             line = found.start()

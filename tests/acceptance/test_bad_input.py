@@ -526,3 +526,15 @@ def test_an_output_that_cant_be_written_is_no_traceback(
         ended = cli(*words, stdout=full, environment={"PYTHONUNBUFFERED": buffered})
     assert ended.code in (0, 2)
     assert "No space left on device" in ended.err
+
+
+@pytest.mark.parametrize("words", [("status",), ("sources",), ("map", "a.csv")])
+def test_a_closed_stdout_is_no_failure(cli: Cli, tmp_path: Path, words: tuple[str, ...]) -> None:
+    make(tmp_path, "a.csv", b"id,hs_timestamp\n1,1700000000000\n")
+    ended = cli(*words, through=("sh", "-c", '"$@" >&-', "sh"))
+    assert ended.code == 0, ended.err
+
+
+def test_a_name_that_no_disk_holds_is_named(cli: Cli) -> None:
+    ended = cli("status", "x" * 300, code=2)
+    assert "too long" in ended.err

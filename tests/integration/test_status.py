@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
 
-from bulkload import Options, load, replay, status, undo
+from bulkload import Options, extend, load, replay, status, undo
 from bulkload.cli import cli
 from bulkload.errors import BulkloadError, RefusedToStart
 from bulkload.inquiry import runs
@@ -160,3 +161,42 @@ def test_dead_letters_and_what_was_left_out_are_listed_with_their_reasons(
     line = words.record({**monstrous, "reason": "rejected", "message": "x" * 999})
     assert "\x1b" not in line
     assert len(line) == words.LONGEST
+
+
+def test_a_replay_that_cant_be_read_breaks_nothing_but_the_next_one(tmp_path: Path) -> None:
+    source, run = tmp_path / "mail.ndjson", tmp_path / "run"
+    source.write_text(LINE % ("never", 1) + LINE % ("1700000000000", 2))
+    child = tmp_path / "run-replay-1"
+
+    async def again() -> None:
+        with pytest.raises(BulkloadError, match=r"run-replay-1"):
+            await replay(run, token="x")
+
+    async def work() -> None:
+        sandbox = await start(SandboxConfig(rate_limit=None))
+        try:
+            await load(str(source), run=run, options=Options(base_url=sandbox.url), token="x")
+            await replay(run, token="x")
+            whole = (child / "journal.db").read_bytes()
+            (child / "journal.db").write_bytes(b"no database at all" + whole[18:])
+            found = status(run)
+            assert [each.state for each in found.replays] == ["unreadable"]
+            assert found.letters_left == 1
+            text = words.summary(found)
+            assert "run-replay-1 (unreadable): what it loaded can't be known" in text
+            assert "bulkload replay" not in text
+            await again()
+            source.write_text(source.read_text() + LINE % ("1700000000000", 3))
+            grown = await extend(run, token="x")
+            assert (grown.loaded, grown.exit_code) == (2, 1)
+            # A copy of a run in the place of its replay is a replay of itself.
+            shutil.rmtree(child)
+            shutil.copytree(run, child)
+            assert [each.state for each in status(run).replays] == ["ended"]
+            shutil.rmtree(child)
+            assert [each.state for each in status(run).replays] == ["gone"]
+            await again()
+        finally:
+            await sandbox.close()
+
+    asyncio.run(work())

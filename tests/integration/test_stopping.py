@@ -148,3 +148,55 @@ def test_a_drain_waits_for_no_batch_of_a_source_that_is_slow(
     assert "interrupted" in (summary.stopped or "")
     assert summary.in_doubt == 0
     assert read_after <= 1
+
+
+def test_a_run_that_is_interrupted_before_it_began_reads_and_sends_nothing(tmp_path: Path) -> None:
+    read_records: list[int] = []
+
+    async def read(start: int | str | None) -> AsyncIterator[tuple[int | str, dict[str, str]]]:
+        for number in range(int(start or 0), 1_000):
+            read_records.append(number)
+            yield number, {"hs_timestamp": "1700000000000"}
+
+    async def work() -> Summary:
+        sandbox = await start(SandboxConfig(rate_limit=None))
+        interrupt = asyncio.Event()
+        interrupt.set()
+        try:
+            return await load(
+                OwnSource("mine", read), run=tmp_path / "run", token="x", interrupt=interrupt,
+                options=Options(base_url=sandbox.url),
+            )  # fmt: skip
+        finally:
+            await sandbox.close()
+
+    summary = asyncio.run(work())
+    assert (summary.exit_code, summary.read, summary.requests) == (3, 0, 0)
+    assert summary.resume is not None
+    assert len(read_records) <= 1
+
+
+def test_any_drain_ends_the_reading(tmp_path: Path) -> None:
+    read_records: list[int] = []
+
+    async def read(start: int | str | None) -> AsyncIterator[tuple[int | str, dict[str, str]]]:
+        for number in range(int(start or 0), 1_000):
+            if number > 100:
+                await asyncio.sleep(0.02)  # a batch would take two seconds
+            read_records.append(number)
+            yield number, {"hs_timestamp": "never", "hs_email_subject": str(number)}
+
+    async def work() -> Summary:
+        sandbox = await start(SandboxConfig(rate_limit=None))
+        try:
+            options = Options(base_url=sandbox.url, max_dead_letters="5")
+            return await load(
+                OwnSource("mine", read), run=tmp_path / "run", token="x", options=options
+            )
+        finally:
+            await sandbox.close()
+
+    summary = asyncio.run(work())
+    assert summary.exit_code == 3
+    assert "dead letters" in (summary.stopped or "")
+    assert len(set(read_records)) < 200

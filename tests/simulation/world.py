@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from bulkload.call import Call
 from bulkload.errors import BulkloadError, StoppedResumable
+from bulkload.hold import Drained
 from bulkload.hubspot.remoteclock import RemoteClock
 from bulkload.journal import journal as journals
 from bulkload.journal import people, readers
@@ -394,6 +395,8 @@ class World:
             traffic = open_traffic(Limiter(room), clock, life._tell, most_s=options.max_outage)
             async with AsyncExitStack() as kept:
                 return await life._work(journal, client, traffic, kept)
+        except Drained:
+            return StoppedResumable("interrupted while it read")
         except StoppedResumable as error:
             return error
 

@@ -112,6 +112,15 @@ def test_damaged_places_do_not_change_the_letters_of_other_rows(
     assert last.flaw is not None
 
 
+def test_a_last_row_without_its_line_end_tells_too(path: Path) -> None:
+    path.write_bytes("a,b\n1,x\n2,José García".encode("cp1252"))
+    source = CsvSource(path, "shown")
+    assert source.encoding == "cp1252"
+    assert [record.flaw for record in source.records()] == [None, None]
+    path.write_bytes("a,b\n1,Grüße\n2,José".encode()[:-1])  # torn in its last letter
+    assert CsvSource(path, "shown").encoding == "utf-8"
+
+
 TEXT = 'hs_timestamp;Größe;name\n1;é, ü;Žluťoučký\n2;"zwei\nZeilen";x\n'
 CJK = 'hs_timestamp,名前\n1,山田太郎さんのメールの件名です\n2,"表計算ソフトの書き出し\n二行目"\n'
 

@@ -363,7 +363,7 @@ def test_an_mbox_that_is_named_as_a_message_is_one(
     put(tmp_path, "all.eml", MBOX * 3)
     assert formats(str(tmp_path / "all.eml")) == [(str(tmp_path / "all.eml"), "mbox")]
     (source,) = open_sources([str(tmp_path / "all.eml")], Asked(), say=print)
-    assert "begins as an mbox does, and is read as one" in capsys.readouterr().out
+    assert "holds several messages: it is read as the mbox" in capsys.readouterr().out
     assert len(list(source.records())) == 3
     # In a folder its messages are no records of their own: that is said of it, and nothing is lost.
     (folder,) = open_sources([str(tmp_path)], Asked())
@@ -399,3 +399,35 @@ def test_a_broken_mbox_does_not_keep_the_others_from_being_read(
     (tmp_path / "mail" / "a.mbox").unlink()
     with pytest.raises(RefusedToStart, match=r"b\.mbox: no line begins with 'From '"):
         open_sources([str(tmp_path / "mail")], Asked())
+
+
+USUAL = b"From a@b.example Mon Jan  1 10:00:00 2024\n"
+ONE = b"Subject: x\n\ntext\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "messages"),
+    [
+        (USUAL + ONE, 1),
+        (USUAL + ONE + b"\n" + USUAL + ONE, 2),
+        (b"\n\n" + USUAL + ONE + b"\n" + USUAL + ONE, 2),
+        ((b"From ???@??? Mon Jan 01 10:00:00 2024\n" + ONE) * 2, 2),
+        (
+            USUAL
+            + b"Content-Length: %d\n" % len(USUAL + ONE)
+            + ONE.replace(b"text\n", USUAL + ONE),
+            1,
+        ),
+        (USUAL + ONE + b"\nFrom our meeting at 12:30 in 2019, all is known.\n", 1),
+    ],
+)
+def test_a_message_file_is_an_mbox_where_it_holds_several(
+    tmp_path: Path, content: bytes, messages: int
+) -> None:
+    put(tmp_path, "mail/a.eml", content)
+    (alone,) = open_sources([str(tmp_path / "mail" / "a.eml")], Asked())
+    assert alone.format == ("mbox" if messages > 1 else "eml")
+    assert len(list(alone.records())) == messages
+    (folder,) = open_sources([str(tmp_path / "mail")], Asked())
+    (record,) = folder.records()
+    assert (record.flaw is not None) == (messages > 1)

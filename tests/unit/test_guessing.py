@@ -53,7 +53,14 @@ def test_text_comes_out_as_it_went_in_however_much_english_is_around_it(
     assert row.decode(found) == row.decode(encoding)
 
 
-@pytest.mark.parametrize("text", ["", "abc", "caf\u00e9", "Zo\u00eb & Bj\u00f6rn", "\u00a3 5"])
+SHORT = [
+    "", "abc", "café", "Zoë & Björn", "£ 5", "20 €, 30 €…", "“It’s – fine”", "Été, déjà vu",
+    "Réunion déplacée à mardi", "Perché così è più bello", "¿Qué pasó mañana?",
+    "Café olé résumé à Noël", "Please\xa0 call\xa0 me\xa0 back.\xa0",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SHORT)
 def test_a_letter_or_two_are_western_ones(text: str) -> None:
     assert likeliest(text.encode("cp1252"), 1 << 16) == "cp1252"
 
@@ -61,3 +68,10 @@ def test_a_letter_or_two_are_western_ones(text: str) -> None:
 @pytest.mark.parametrize("raw", [bytes(range(256)) * 40, b"\xff" * 900, b"\x81\x8d\x9d\xfe" * 9])
 def test_what_is_no_text_has_an_answer_that_python_knows(raw: bytes) -> None:
     assert raw.decode(likeliest(raw, 1 << 16), "replace")
+
+
+@pytest.mark.parametrize("language", ["russian", "japanese", "chinese", "greek"])
+def test_a_long_line_tells_by_its_first_letters_past_ascii(language: str) -> None:
+    encoding, text = TEXTS[language]
+    raw = b"<style>" + b"p { color: red }" * 500 + b"</style>" + (text * 3).encode(encoding)
+    assert raw.decode(likeliest(raw, 2_048)) == raw.decode(encoding)

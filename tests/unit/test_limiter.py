@@ -181,6 +181,26 @@ def test_who_waits_for_a_slot_hears_that_the_run_has_ended() -> None:
     assert run_virtual(ends()) < 5.1
 
 
+def test_who_waits_for_a_slow_pace_hears_it_too() -> None:
+    async def ends() -> float:
+        loop = asyncio.get_running_loop()
+        limiter, gate, began = Limiter(RateLimit(2, 400)), Gate(loop.time), loop.time()
+        assert await limiter.acquire(gate.pause) < 1
+
+        def end() -> None:
+            gate.shut()
+            limiter.wake()
+
+        loop.call_later(5, limiter.wake)
+        loop.call_later(9, end)
+        with pytest.raises(Drained):
+            await limiter.acquire(gate.pause)
+        assert limiter.used == 1
+        return loop.time() - began
+
+    assert 9 <= run_virtual(ends()) < 9.1
+
+
 def test_what_was_given_back_is_free_at_once() -> None:
     async def gives() -> None:
         limiter = Limiter(RateLimit(1, 1000))
