@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -136,7 +136,9 @@ async def _to_its_end(scan: Scan, enough: threading.Event) -> None:
         await asyncio.shield(running)
     except asyncio.CancelledError:
         enough.set()
-        await asyncio.wait([running])
+        while not running.done():
+            with suppress(asyncio.CancelledError):  # asked once more: it is over soon
+                await asyncio.wait([running])
         raise
 
 
