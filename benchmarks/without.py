@@ -51,7 +51,7 @@ def without_journal() -> None:
 def without_limiter() -> None:
     """Nobody waits for a slot."""
 
-    async def acquire(_: limiter.Limiter) -> float:
+    async def acquire(_: limiter.Limiter, _pause: object = None) -> float:
         return 0.0
 
     replaced(limiter.Limiter, acquire=acquire, end=lambda *_: None)
