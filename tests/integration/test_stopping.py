@@ -16,12 +16,30 @@ from bulkload.sandbox.server import start
 from bulkload.sources.streams import FileStream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from bulkload.summary import Summary
 
 LINE = b'{"properties":{"hs_timestamp":"1700000000000"}}\n'
+
+
+async def loaded(
+    tmp_path: Path,
+    read: Callable[[int | str | None], AsyncIterator[tuple[int | str, dict[str, str]]]],
+    interrupt: asyncio.Event | None = None,
+    observers: Sequence[Callable[[object], None]] = (),
+    **options: Any,
+) -> Summary:
+    """A source of one's own into a sandbox."""
+    sandbox = await start(SandboxConfig(rate_limit=None))
+    try:
+        return await load(
+            OwnSource("mine", read), run=tmp_path / "run", token="x", interrupt=interrupt,
+            observers=observers, options=Options(base_url=sandbox.url, **options),
+        )  # fmt: skip
+    finally:
+        await sandbox.close()
 
 
 def test_sources_are_closed_by_who_read_them(
@@ -79,9 +97,7 @@ def test_a_source_that_takes_long_to_close_holds_up_nobody_and_may_fail(tmp_path
                 raise ValueError("the server hung up")
 
     async def work() -> Summary:
-        sandbox = await start(SandboxConfig(rate_limit=None))
-        interrupt = asyncio.Event()
-        loop = asyncio.get_running_loop()
+        interrupt, loop = asyncio.Event(), asyncio.get_running_loop()
 
         def observer(event: object) -> None:
             if isinstance(event, Answered):
@@ -90,14 +106,7 @@ def test_a_source_that_takes_long_to_close_holds_up_nobody_and_may_fail(tmp_path
                 # Heard while the source closes, or it would not close before its minute is over.
                 loop.call_later(0.2, ends.set)
 
-        try:
-            options = Options(base_url=sandbox.url)
-            return await load(
-                OwnSource("mine", read), run=tmp_path / "run", options=options, token="x",
-                observers=[observer], interrupt=interrupt,
-            )  # fmt: skip
-        finally:
-            await sandbox.close()
+        return await loaded(tmp_path, read, interrupt, [observer])
 
     summary = asyncio.run(work())
     assert summary.exit_code == 3
@@ -123,7 +132,6 @@ def test_a_drain_waits_for_no_batch_of_a_source_that_is_slow(
     slow = threading.Event()
 
     async def work() -> Summary:
-        sandbox = await start(SandboxConfig(rate_limit=None))
         interrupt = asyncio.Event()
 
         async def ask() -> None:
@@ -135,13 +143,9 @@ def test_a_drain_waits_for_no_batch_of_a_source_that_is_slow(
 
         asking = asyncio.create_task(ask())
         try:
-            return await load(
-                OwnSource("mine", read), run=tmp_path / "run", token="x", interrupt=interrupt,
-                options=Options(base_url=sandbox.url),
-            )  # fmt: skip
+            return await loaded(tmp_path, read, interrupt)
         finally:
             await asking
-            await sandbox.close()
 
     summary = asyncio.run(work())
     assert summary.exit_code == 3
@@ -159,16 +163,9 @@ def test_a_run_that_is_interrupted_before_it_began_reads_and_sends_nothing(tmp_p
             yield number, {"hs_timestamp": "1700000000000"}
 
     async def work() -> Summary:
-        sandbox = await start(SandboxConfig(rate_limit=None))
         interrupt = asyncio.Event()
         interrupt.set()
-        try:
-            return await load(
-                OwnSource("mine", read), run=tmp_path / "run", token="x", interrupt=interrupt,
-                options=Options(base_url=sandbox.url),
-            )  # fmt: skip
-        finally:
-            await sandbox.close()
+        return await loaded(tmp_path, read, interrupt)
 
     summary = asyncio.run(work())
     assert (summary.exit_code, summary.read, summary.requests) == (3, 0, 0)
@@ -186,17 +183,7 @@ def test_any_drain_ends_the_reading(tmp_path: Path) -> None:
             read_records.append(number)
             yield number, {"hs_timestamp": "never", "hs_email_subject": str(number)}
 
-    async def work() -> Summary:
-        sandbox = await start(SandboxConfig(rate_limit=None))
-        try:
-            options = Options(base_url=sandbox.url, max_dead_letters="5")
-            return await load(
-                OwnSource("mine", read), run=tmp_path / "run", token="x", options=options
-            )
-        finally:
-            await sandbox.close()
-
-    summary = asyncio.run(work())
+    summary = asyncio.run(loaded(tmp_path, read, max_dead_letters="5"))
     assert summary.exit_code == 3
     assert "dead letters" in (summary.stopped or "")
     assert len(set(read_records)) < 200
