@@ -170,12 +170,12 @@ def own_place(run: str | Path, sources: Sequence[str | OwnSource] = ()) -> Path:
     """Where the user wants the run kept: not among what is loaded."""
     if not str(run):
         raise RefusedToStart("--run takes a directory: it is empty")
-    path = Path(run)
+    place = os.path.realpath(run)
     named = (source for source in sources if isinstance(source, str) and "://" not in source)
     for each in chain.from_iterable({source, *glob(source)} for source in named):  # noqa: PTH207  # as the user named them
-        if os.path.exists(path) and os.path.realpath(each) == os.path.realpath(path):  # noqa: PTH110  # raises nothing
+        if os.path.realpath(each) == place and os.path.lexists(each):
             raise RefusedToStart(f"--run {run}: is a source; name another directory for the run")
-    return path
+    return Path(run)
 
 
 def _named(source: str | OwnSource) -> str:

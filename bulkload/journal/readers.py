@@ -90,9 +90,7 @@ def doubts(run: RunDir) -> list[dict[str, Any]]:
     )
     return [
         {
-            "ordinal": ordinal,
-            "source": source,
-            "position": Position(at, number).as_json(),
+            **_place(ordinal, source, at, number),
             "batch": covers,
             "doubtful_since": _iso(since),
             "sent_at": _iso(sent_at),
@@ -112,10 +110,8 @@ def letters(run: RunDir) -> Iterator[dict[str, Any]]:
     said = ", ".join(f"json_extract(CAST(line AS TEXT), '$.{name}')" for name in _SAID)
     query = f"SELECT ordinal, source, at, number, {said} FROM letter"  # noqa: S608  # all is ours
     for row in _paged(run, query, "ordinal"):
-        ordinal, source, at, number, *found = row
-        place = {"ordinal": ordinal, "source": source, "position": Position(at, number).as_json()}
-        told = zip(_SAID, found, strict=True)
-        yield {**place, **{name: value for name, value in told if value is not None}}
+        told = zip(_SAID, row[4:], strict=True)
+        yield {**_place(*row[:4]), **{name: value for name, value in told if value is not None}}
 
 
 def skips(run: RunDir) -> Iterator[dict[str, Any]]:
@@ -124,17 +120,19 @@ def skips(run: RunDir) -> Iterator[dict[str, Any]]:
     `records`, which is how many follow one another for this reason, this one the first.
     """
     duplicates = "SELECT ordinal, source, at, number, first, id FROM skip"
-    for ordinal, source, at, number, first, found in _paged(run, duplicates, "ordinal"):
+    for *place, first, found in _paged(run, duplicates, "ordinal"):
         other = {"id": found} if first is None else {"first": first}
-        place = {"ordinal": ordinal, "source": source, "position": Position(at, number).as_json()}
-        yield {**place, "reason": "duplicate", **other}
+        yield {**_place(*place), "reason": "duplicate", **other}
     filtered = "SELECT id, first, source, at, number, reason, records FROM leftout"
-    for _, ordinal, source, at, number, reason, records in _paged(run, filtered, "id"):
-        place = {"ordinal": ordinal, "source": source, "position": Position(at, number).as_json()}
-        yield {**place, "reason": reason, "records": records}
+    for _, *place, reason, records in _paged(run, filtered, "id"):
+        yield {**_place(*place), "reason": reason, "records": records}
 
 
 _SAID = ("reason", "status", "category", "message")
+
+
+def _place(ordinal: int, source: int, at: int | str, number: int) -> dict[str, Any]:
+    return {"ordinal": ordinal, "source": source, "position": Position(at, number).as_json()}
 
 
 def _paged(run: RunDir, query: str, by: str) -> Iterator[Any]:
