@@ -51,10 +51,10 @@ def without_journal() -> None:
 def without_limiter() -> None:
     """Nobody waits for a slot."""
 
-    async def acquire(_: limiter.Limiter, _pause: object = None) -> float:
+    async def acquire(_: limiter.Limiter) -> float:
         return 0.0
 
-    replaced(limiter.Limiter, acquire=acquire, end=lambda *_: None)
+    replaced(limiter.Limiter, acquire=acquire, waits=False, end=lambda *_: None)
 
 
 def observers() -> None:

@@ -55,7 +55,6 @@ class Caller:
         """Finish what is in flight, start nothing new. The first reason given is kept."""
         self.stopped = self.stopped or why
         self._gate.shut()
-        self._traffic.limiter.wake()
 
     def go_on(self) -> None:
         """Raises Drained where nothing new may start."""

@@ -176,7 +176,7 @@ class _Life:
         self, journal: Journal, client: Client, traffic: Traffic, kept: AsyncExitStack
     ) -> BulkloadError | None:
         options, complete = self._options, journal.facts.get("complete", False)
-        watch = asyncio.create_task(self._drain_when_told(traffic))
+        watch = asyncio.create_task(self._drain_when_told())
         kept.callback(watch.cancel)
         await binding.remember(journal, traffic, options)
         preflight = Preflight(
@@ -285,10 +285,9 @@ class _Life:
                     "what the run began with. Put the old one back to resume"
                 )
 
-    async def _drain_when_told(self, traffic: Traffic) -> None:
+    async def _drain_when_told(self) -> None:
         await self._interrupt.wait()
         self._stop_reading()
-        traffic.limiter.wake()
         if self._pipeline is not None:
             self._pipeline.drain(_interrupted())
 

@@ -21,7 +21,7 @@ from aiolimiter import AsyncLimiter
 from bulkload.room import RateLimit, Room
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
 GUARD_S = 0.005
 """Added to the window: the remote's clock and ours tick in different grains."""
@@ -33,9 +33,6 @@ AHEAD, AHEAD_OF_OTHERS = 1.25, 1.06
 """The pace beside the rate: what a stall left unused is made up for. Where others use the limit
 too the pace is nearer to it: what we leave unused for a moment they may take.
 """
-
-SLOW = 2.0
-"""Calls a second: a pace that is slower may be given up."""
 
 STEP = 0.015
 """The pace follows a room that moves in steps of this size."""
@@ -64,47 +61,28 @@ class Limiter:
         self._forget(self._clock())
         return self._out + len(self._arrived)
 
-    async def acquire(self, pause: Callable[[float], Awaitable[None]] | None = None) -> float:
-        """Wait for a slot and for the pace. Returns the seconds it took.
+    @property
+    def waits(self) -> bool:
+        """Whether `acquire` would have to wait now."""
+        full = self.used >= self.room.calls(self._clock())
+        return full or self._is_off_pace or not self._pace.has_capacity()
 
-        `pause` raises where the run has ended: it is asked whenever the wait is over, and who ends
-        the run calls `wake`.
-        """
+    async def acquire(self) -> float:
+        """Wait for a slot and for the pace. Returns the seconds it took."""
         began = self._clock()
         while not self._take():
             self._returned.clear()
-            delay = self._next(self._clock())
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._returned.wait(), delay)
-            if pause is not None:
-                await pause(0.0)
+                # Not `wait_for`: one that is cancelled as it ends goes on as if nothing were.
+                async with asyncio.timeout(self._next(self._clock())):
+                    await self._returned.wait()
         try:
-            if pause is None or self._per_second > SLOW:
-                await self._at_pace()
-            else:
-                await self._unless_over(pause)
+            await self._follow()
+            await self._pace.acquire()
         except BaseException:
             self.give_back()
             raise
         return self._clock() - began
-
-    async def _at_pace(self) -> None:
-        await self._follow()
-        await self._pace.acquire()
-
-    async def _unless_over(self, pause: Callable[[float], Awaitable[None]]) -> None:
-        """The same, of a pace that may take minutes."""
-        pacing = asyncio.ensure_future(self._at_pace())
-        try:
-            while not pacing.done():
-                self._returned.clear()
-                woken = asyncio.ensure_future(self._returned.wait())
-                await asyncio.wait((pacing, woken), return_when=asyncio.FIRST_COMPLETED)
-                woken.cancel()
-                await pause(0.0)
-            pacing.result()
-        finally:
-            pacing.cancel()
 
     def give_back(self) -> None:
         """Nothing was sent: the slot is free at once."""
@@ -131,7 +109,7 @@ class Limiter:
             heapq.heappush(self._arrived, now)
 
     def wake(self) -> None:
-        """Whoever waits looks again: the room may be another now, or the run has ended."""
+        """Whoever waits looks again: the room may be another now."""
         self._returned.set()
 
     def _take(self) -> bool:
@@ -161,13 +139,16 @@ class Limiter:
         ahead = AHEAD_OF_OTHERS if self.room.reduced else AHEAD
         return ahead * self.room.calls(self._clock()) / self.room.limit.window_s
 
+    @property
+    def _is_off_pace(self) -> bool:
+        return abs(self._wanted() - self._per_second) > STEP * self._per_second
+
     async def _follow(self) -> None:
-        per_second = self._wanted()
-        if abs(per_second - self._per_second) <= STEP * self._per_second:
-            return
-        self._per_second, self._pace = per_second, _pace(per_second)
-        # A new one would let a burst through: it begins as if that had been.
-        await self._pace.acquire(self._pace.max_rate)
+        if self._is_off_pace:
+            self._per_second = self._wanted()
+            self._pace = _pace(self._per_second)
+            # A new one would let a burst through: it begins as if that had been.
+            await self._pace.acquire(self._pace.max_rate)
 
 
 def _pace(per_second: float) -> AsyncLimiter:

@@ -110,7 +110,6 @@ class Pipeline:
         self.stopped = self.stopped or why
         self._gate.shut()
         self._parts.stop_reading()
-        self._parts.traffic.limiter.wake()
         self._aside.notify()
         self._quarantine.notify()
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from bulkload import events
 from bulkload.arrival import Arrival
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from bulkload.quota import Quota
 
     Pause = Callable[[float], Awaitable[None]]
+
+V = TypeVar("V")
 
 TODAY_S = 3.0
 """So often observers are told how the day stands."""
@@ -89,11 +91,16 @@ class Traffic:
         """
         while True:
             await self._ready(pause)
-            waited = await self.limiter.acquire(pause)
+            waited = await self._slot(pause)
             if not self._waits:
                 self.quota.spent(self._wall())
                 return waited
             self.limiter.give_back()
+
+    async def _slot(self, pause: Pause) -> float:
+        if self.limiter.waits:  # a slow limit's slot or pace may be minutes away
+            return await _unless_over(pause, self.limiter.acquire())
+        return await self.limiter.acquire()
 
     async def allowed(self, pause: Pause) -> None:
         """Wait for the day and for a token, not for a slot: all that a search has to. It is one of
@@ -229,7 +236,7 @@ class Traffic:
             trouble, after = self._why, 1.0
             patience: float | None = credentials.patience_s if self._accepted else 0.0
             try:
-                if await _unless_over(pause, self._renew()):
+                if await _unless_over(pause, self._renew()):  # it may be long in coming
                     continue
             except RenewalTrouble as error:
                 if error.hopeless:
@@ -266,8 +273,8 @@ class Traffic:
         self._warned = warning
 
 
-async def _unless_over(pause: Pause, work: Awaitable[bool]) -> bool:
-    """What `work` says, unless the run ends before: a token may be long in coming."""
+async def _unless_over(pause: Pause, work: Awaitable[V]) -> V:
+    """What `work` says, unless the run ends before it is done."""
     working = asyncio.ensure_future(work)
     ends = asyncio.ensure_future(_ever(pause))
     try:

@@ -6,7 +6,6 @@ Commands are imported when they are called, so that `--help` stays fast.
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from contextlib import suppress
 from importlib import import_module
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from bulkload.cli import saying
 from bulkload.errors import BulkloadError, RefusedToStart
 from bulkload.version import __version__
 
@@ -142,19 +142,18 @@ def main() -> None:
     except BulkloadError as error:
         _end(str(error), error.exit_code)
     except BrokenPipeError:
-        sys.stderr.close()
+        saying.hush(saying.OUT)
         sys.exit(1)
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             _end(f"{error.filename}: this name is too long for the disk", 2)
         if error.errno not in UNWRITABLE or error.filename is not None:
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer goes there
+        saying.hush(saying.OUT)
         _end(f"the output can't be written: {error.strerror}", 2)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _end(words: str, code: int) -> NoReturn:
-    with suppress(OSError):  # nobody listens: the exit code says it
-        click.echo(f"bulkload: {words}", err=True)
+    saying.aside(f"bulkload: {words}")
     sys.exit(code)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
+from bulkload.cli import saying
 from bulkload.cli.flags import (
     OPTIONS,
     READING,
@@ -109,8 +110,7 @@ def _listen(interrupt: asyncio.Event, progress: Scanned) -> None:
             progress.close()
             os._exit(3)
         interrupt.set()
-        with suppress(OSError):
-            click.echo(f"{name}: ending with what is known; once more aborts", err=True)
+        saying.aside(f"{name}: ending with what is known; once more aborts")
 
     loop = asyncio.get_running_loop()
     for number, name in ((signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")):
@@ -123,16 +123,10 @@ def _tell(checked: Checked, *, as_json: bool) -> int:
     from bulkload.report import mapped
     from bulkload.report.checked import words
 
-    try:
+    with saying.result("result"):
         if as_json:
             click.echo(orjson.dumps(checked.as_json()).decode())
         else:
             mapped.records(checked.samples, sys.stdout)
             click.echo(words(checked))
-    except OSError as error:
-        if not isinstance(error, BrokenPipeError):
-            click.echo(f"bulkload: the result can't be written: {error.strerror}", err=True)
-        nowhere = os.open(os.devnull, os.O_WRONLY)  # what is left in the buffer goes there
-        os.dup2(nowhere, 1)
-        os.close(nowhere)
     return checked.exit_code

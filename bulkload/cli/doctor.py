@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bulkload.cli import saying
 from bulkload.cli.flags import access, access_options
 from bulkload.errors import RefusedToStart, StoppedResumable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bulkload.doctor.gathering import Doctor
     from bulkload.doctor.report import Report
 
@@ -80,7 +79,7 @@ def command(*, runs: Path, fix: bool, probe: bool, as_json: bool, **params: Any)
         from bulkload.hubspot.auth import RenewalTrouble, Token
 
         interrupt = asyncio.Event()
-        log = _say if params["verbose"] else _nothing
+        log = saying.aside if params["verbose"] else _nothing
         url = params["base_url"]
         reached = session(url, given, patience_s=params["timeout"], connections=4)
         async with reached as (client, credentials):
@@ -89,7 +88,7 @@ def command(*, runs: Path, fix: bool, probe: bool, as_json: bool, **params: Any)
                 token = Token(credentials.reveal())
             except RenewalTrouble as trouble:
                 raise StoppedResumable(trouble.reason) from None
-            doctor = Doctor(client, token, wanted, interrupt, _say, log)
+            doctor = Doctor(client, token, wanted, interrupt, saying.aside, log)
             _listen(interrupt, doctor)
             return await doctor.examine()
 
@@ -102,10 +101,14 @@ def _listen(interrupt: asyncio.Event, doctor: Doctor) -> None:
     def told(name: str) -> None:
         if interrupt.is_set():
             if left := doctor.probes_left:
-                _say(f"{name} again: the probe emails {', '.join(left)} are left in the portal")
+                saying.aside(
+                    f"{name} again: the probe emails {', '.join(left)} are left in the portal"
+                )
             os._exit(3)
         interrupt.set()
-        _say(f"{name}: cut short" + ("; archiving the probe records" * bool(doctor.probes_left)))
+        saying.aside(
+            f"{name}: cut short" + ("; archiving the probe records" * bool(doctor.probes_left))
+        )
 
     loop = asyncio.get_running_loop()
     for number, name in ((signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")):
@@ -115,27 +118,16 @@ def _listen(interrupt: asyncio.Event, doctor: Doctor) -> None:
 
 def _tell(report: Report, *, as_json: bool) -> int:
     """The report on stdout; returns the exit code, whoever listens."""
-    write: Callable[[], None]
-    if as_json:
-        import orjson
+    with saying.result("report"):
+        if as_json:
+            import orjson
 
-        write = lambda: click.echo(orjson.dumps(report.as_json()).decode())  # noqa: E731
-    else:
-        from bulkload.report import table
+            click.echo(orjson.dumps(report.as_json()).decode())
+        else:
+            from bulkload.report import table
 
-        write = lambda: table.show(report.checks, sys.stdout)  # noqa: E731
-    try:
-        write()
-    except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)  # what is left in the buffer goes there
-        os.dup2(nowhere, 1)
-        os.close(nowhere)
+            table.show(report.checks, sys.stdout)
     return report.exit_code
-
-
-def _say(text: str) -> None:
-    with suppress(OSError):  # nobody listens
-        click.echo(text, err=True)
 
 
 def _nothing(text: str) -> None:

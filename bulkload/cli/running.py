@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import click
 import orjson
 
+from bulkload.cli import saying
 from bulkload.report import words
 from bulkload.report.progress import Progress
 
@@ -65,27 +66,16 @@ def tell(ended: E, params: dict[str, Any], in_words: Callable[[E], str]) -> int:
     """The result on stdout; returns the exit code."""
     for number in (signal.SIGINT, signal.SIGTERM):  # it has ended: the exit code is what it says
         signal.signal(number, signal.SIG_IGN)
-    if params["as_json"]:
-        _say(orjson.dumps(ended.as_json()).decode())
-        if ended.stopped:
-            _say(f"bulkload: {ended.stopped}", err=True)
-            if ended.resume:
-                _say(f"Go on with it: {ended.resume}", err=True)
-    elif not params["quiet"] or ended.stopped:
-        _say(in_words(ended))
+    with saying.result("summary"):
+        if params["as_json"]:
+            click.echo(orjson.dumps(ended.as_json()).decode())
+        elif not params["quiet"] or ended.stopped:
+            click.echo(in_words(ended))
+    if params["as_json"] and ended.stopped:
+        saying.aside(f"bulkload: {ended.stopped}")
+        if ended.resume:
+            saying.aside(f"Go on with it: {ended.resume}")
     return ended.exit_code
-
-
-def _say(text: str, *, err: bool = False) -> None:
-    """Where nobody listens (a closed pipe, a full disk) the exit code still tells the truth."""
-    try:
-        click.echo(text, err=err)
-    except OSError as error:
-        if not (err or isinstance(error, BrokenPipeError)):
-            _say(f"bulkload: the summary can't be written: {error.strerror}", err=True)
-        nowhere = os.open(os.devnull, os.O_WRONLY)  # what is left in the buffer goes there
-        os.dup2(nowhere, 2 if err else 1)
-        os.close(nowhere)
 
 
 async def _watched(work: Work[E], progress: Progress) -> E:

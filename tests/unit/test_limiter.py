@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkload.hold import Drained, Gate
 from bulkload.limiter import Limiter
 from bulkload.room import RateLimit
 from tests.clock import run_virtual
@@ -159,46 +158,6 @@ def test_a_slot_in_flight_does_not_come_back_by_itself() -> None:
         assert 1 <= waited <= 1.1
 
     run_virtual(unanswered())
-
-
-def test_who_waits_for_a_slot_hears_that_the_run_has_ended() -> None:
-    async def ends() -> float:
-        loop = asyncio.get_running_loop()
-        limiter, gate, began = Limiter(RateLimit(1, 3600)), Gate(loop.time), loop.time()
-        await limiter.acquire(gate.pause)
-
-        def end() -> None:
-            gate.shut()
-            limiter.wake()
-
-        loop.call_later(5, end)
-        with pytest.raises(Drained):
-            await limiter.acquire(gate.pause)
-        limiter.give_back()
-        assert limiter.used == 0
-        return loop.time() - began
-
-    assert run_virtual(ends()) < 5.1
-
-
-def test_who_waits_for_a_slow_pace_hears_it_too() -> None:
-    async def ends() -> float:
-        loop = asyncio.get_running_loop()
-        limiter, gate, began = Limiter(RateLimit(2, 400)), Gate(loop.time), loop.time()
-        assert await limiter.acquire(gate.pause) < 1
-
-        def end() -> None:
-            gate.shut()
-            limiter.wake()
-
-        loop.call_later(5, limiter.wake)
-        loop.call_later(9, end)
-        with pytest.raises(Drained):
-            await limiter.acquire(gate.pause)
-        assert limiter.used == 1
-        return loop.time() - began
-
-    assert 9 <= run_virtual(ends()) < 9.1
 
 
 def test_what_was_given_back_is_free_at_once() -> None:
