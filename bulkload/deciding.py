@@ -9,8 +9,10 @@ from __future__ import annotations
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
+
+import orjson
 
 from bulkload.columns import Associate, Columns
 from bulkload.errors import RecordError, RefusedToStart
@@ -34,6 +36,9 @@ SAMPLED = 2000
 """Messages that are looked at for whose mail it is."""
 
 SAMPLED_BYTES = 64 << 20
+
+_IN_FILES = {"mapping": "columns", "owners": "owners", "never-log": "filters"}
+"""Options that may name a file, and the part of the rules that is made of it."""
 
 
 def has_mail(sources: Sequence[Source]) -> bool:
@@ -91,6 +96,22 @@ def decide(options: Options, sources: Sequence[Source]) -> Decided:
             associate=Associate.parse(*options.associate) if options.associate else None,
         ),
         tuple(said),
+    )
+
+
+def outdated(options: Options, kept: Mapping[str, Any]) -> tuple[str, ...]:
+    """What there is to say of files that are others than when the run began: it goes on by what it
+    has (`kept`, as its journal holds them). Of one that is gone, nothing. Blocking.
+    """
+    try:
+        now = orjson.loads(orjson.dumps(decide(options, ()).rules.as_json()))
+    except RefusedToStart:
+        return ()
+    return tuple(
+        f"--{flag}: its file is another than when the run began, which goes on by what it held "
+        f"then; a replay that is given --{flag} goes by the new one"
+        for flag, name in _IN_FILES.items()
+        if now[name] != kept[name]
     )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulkload.call import Access, Call
-from bulkload.deciding import fit, has_mail
+from bulkload.deciding import fit, has_mail, outdated
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.events import Announcer, Said
 from bulkload.inquiry import existing
@@ -76,7 +76,7 @@ async def extend(
         _refuse(directory, facts, sources)
         own = [each for each in sources if isinstance(each, OwnSource)]
         had = await asyncio.to_thread(reopened, directory, facts, own)
-        said: list[str] = []
+        said = list(await asyncio.to_thread(outdated, options, facts["rules"]))
         new = await asyncio.to_thread(_came, directory, facts, had, sources, options, said)
         if new:
             await _widen(directory, facts, new, sources)

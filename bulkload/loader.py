@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from bulkload.call import Access, Call
-from bulkload.deciding import decide
+from bulkload.deciding import decide, outdated
 from bulkload.errors import RefusedToStart, StoppedResumable
 from bulkload.inquiry import existing
 from bulkload.journal import journal as journals
@@ -143,7 +143,8 @@ async def resume(
             return stands
         access.check()
         opened = await asyncio.to_thread(reopened, directory, facts, own)
-        return await carry_on(directory, opened, options, call)
+        said = await asyncio.to_thread(outdated, options, facts["rules"])
+        return await carry_on(directory, opened, options, call, said)
 
 
 def refuse_undone(directory: RunDir, facts: dict[str, Any]) -> None:

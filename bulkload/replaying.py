@@ -18,7 +18,7 @@ import orjson
 
 from bulkload import lineage
 from bulkload.call import Access, Call
-from bulkload.deciding import decide
+from bulkload.deciding import decide, outdated
 from bulkload.errors import RefusedToStart
 from bulkload.inquiry import existing
 from bulkload.journal import journal as journals
@@ -117,8 +117,8 @@ async def replay(
             rules = _rules(facts, options, changes or {})
             await start(directory, [letters], options, spooled.lineage, replays=parent_id, **rules)
         with uncommitted(directory):
-            said = filter(None, [spooled.why_less().strip()])
-            return await carry_on(directory, [letters], options, call, tuple(said))
+            said = (spooled.why_less().strip(), *outdated(options, rules["rules"]))
+            return await carry_on(directory, [letters], options, call, [*filter(None, said)])
 
 
 def _rules(facts: dict[str, Any], options: Options, changes: dict[str, Any]) -> dict[str, Any]:

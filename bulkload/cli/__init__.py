@@ -6,6 +6,7 @@ Commands are imported when they are called, so that `--help` stays fast.
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from contextlib import suppress
 from importlib import import_module
@@ -19,7 +20,7 @@ from bulkload.errors import BulkloadError, RefusedToStart
 from bulkload.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 COMMANDS = {
     "demo": "See it work: a mailbox into an embedded HubSpot, faults and a kill included.",
@@ -40,6 +41,11 @@ COMMANDS = {
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 """What a disk says that takes no more: of stdout, where no file is named."""
+
+
+PREFIX = "BULKLOAD_"
+OTHER_VARIABLES = ("BULKLOAD_SOURCE_PASSWORD", "BULKLOAD_SOURCE_TOKEN")
+"""Of sources: no flag has them."""
 
 
 class Lazy(click.Group):
@@ -75,6 +81,17 @@ def likely(given: str, known: Iterable[str]) -> str:
 
     found = get_close_matches(given, list(known), 1)
     return f"Did you mean {found[0]}?" if found else ""
+
+
+def mistaken(environment: Iterable[str], known: Iterable[str]) -> Iterator[str]:
+    """What there is to say of variables that look like ours and are none. A program that has others
+    for itself hears nothing.
+    """
+    ours = {name.removeprefix(PREFIX) for name in (*known, *OTHER_VARIABLES)}
+    for name in environment:
+        own = name.removeprefix(PREFIX)
+        if own != name and own not in ours and (meant := likely(own, ours)):
+            yield f"{name}: there is no such setting. {meant.replace('mean ', f'mean {PREFIX}')}"
 
 
 def read_settings(known: Iterable[str]) -> dict[str, object]:
@@ -123,8 +140,11 @@ def cli(ctx: click.Context) -> None:
     if ctx.invoked_subcommand in ("check", "load", "resume", "replay", "resolve"):
         from bulkload.cli.load import command
 
-        known = (param.name for param in command.params if isinstance(param, click.Option))
-        ctx.default_map = {ctx.invoked_subcommand: read_settings(filter(None, known))}
+        options = [param for param in command.params if isinstance(param, click.Option)]
+        known = filter(None, (option.name for option in options))
+        ctx.default_map = {ctx.invoked_subcommand: read_settings(known)}
+        for doubt in mistaken(os.environ, (str(option.envvar) for option in options)):
+            saying.aside(doubt)
 
 
 def main() -> None:

@@ -169,6 +169,12 @@ MAPPING: tuple[tuple[str, Any, str, str], ...] = (
 )
 """How records become what is sent. "many": may be repeated, or hold several with commas."""
 
+_NAMES = tuple(
+    name.replace("-", "_")
+    for name in (*(option[0] for option in (*OPTIONS, *READING, *MAPPING)), "contacts")
+)
+"""The fields of `Options`."""
+
 
 def access(params: dict[str, Any]) -> dict[str, Any]:
     """With what the remote is spoken to, as the public functions take it."""
@@ -204,6 +210,19 @@ def asked(params: dict[str, Any]) -> Asked:
     """What was given of those; the defaults hold for the rest."""
     given = {each.name: params[each.name] for each in fields(Asked)}
     return Asked(**{name: value for name, value in given.items() if value not in (None, ())})
+
+
+def within_a_run(command: click.Command) -> click.Command:
+    """Of a run's options those are shown that may change within it. The others are taken too, to
+    be refused in words.
+    """
+    from bulkload.options import MAY_CHANGE
+
+    for option in command.params:
+        if isinstance(option, click.Option) and option.name in _NAMES:
+            option.hidden = option.name not in MAY_CHANGE
+            option.help = f"{(option.help or '').partition(' [default:')[0]} [default: as it was]"
+    return command
 
 
 def mapping_options(function: F) -> F:
@@ -265,8 +284,7 @@ def given(ctx: click.Context, *, only: frozenset[str] | None = None) -> dict[str
     `only`: those that count where they don't come from the command line itself.
     """
     found = {}
-    for name in (*(option[0] for option in (*OPTIONS, *READING, *MAPPING)), "contacts"):
-        key = name.replace("-", "_")
+    for key in _NAMES:
         value = ctx.params.get(key)
         typed = ctx.get_parameter_source(key) is ParameterSource.COMMANDLINE
         if value in (None, ()) or (only is not None and not typed and key not in only):

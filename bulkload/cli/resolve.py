@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from bulkload.cli.flags import access, given, output_options, run_options
+from bulkload.cli.flags import access, given, output_options, run_options, within_a_run
 
 
+@within_a_run
 @click.command("resolve")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("records", nargs=-1, metavar="[RECORD]...")

@@ -7,9 +7,17 @@ from typing import Any
 
 import click
 
-from bulkload.cli.flags import access, given, mapping_options, output_options, run_options
+from bulkload.cli.flags import (
+    access,
+    given,
+    mapping_options,
+    output_options,
+    run_options,
+    within_a_run,
+)
 
 
+@within_a_run
 @click.command("resume")
 @click.argument("run", type=click.Path(path_type=Path))
 @run_options

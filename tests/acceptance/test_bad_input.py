@@ -493,6 +493,21 @@ def test_what_is_nearly_right_is_answered_with_what_may_be_meant(cli: Cli, tmp_p
     assert "Did you mean batch-size?" in ended.err
 
 
+def test_a_variable_that_is_nearly_a_setting_is_told(cli: Cli) -> None:
+    near = {"BULKLOAD_RATELIMIT": "1/1s", "BULKLOAD_SOMETHING_ELSE": "1"}
+    ended = cli("resume", "nowhere", environment=near, code=2)
+    assert "BULKLOAD_RATELIMIT: there is no such setting" in ended.err
+    assert "Did you mean BULKLOAD_RATE_LIMIT?" in ended.err
+    assert "ELSE" not in ended.err
+
+
+def test_the_help_of_a_resume_shows_what_may_change(cli: Cli) -> None:
+    shown = cli("resume", "--help", code=0).out
+    assert "--rate-limit" in shown
+    assert "as it was" in shown
+    assert "--batch-size" not in shown
+
+
 def test_a_key_that_no_row_has_is_refused_before_anything_is_sent(cli: Cli, tmp_path: Path) -> None:
     make(tmp_path, "a.csv", b"id,hs_timestamp\n1,2\n")
     ended = cli("load", "a.csv", "--key", "ids", "--base-url", NOWHERE, code=2)

@@ -229,6 +229,30 @@ addresses = ["an"]
     assert len(first["contacts"]) == 1
 
 
+def test_a_mapping_that_was_edited_is_told_and_taken_by_a_replay_that_names_it(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--rate-limit", "none")
+    (tmp_path / "export.csv").write_text("betreff,gesendet\nHallo,2024-02-01\nHallo,01.02.2024\n")
+    dates = '{ column = "gesendet", format = "%Y-%m-%d" }'
+    mapping = '[properties]\nhs_email_subject = "betreff"\nhs_timestamp = '
+    (tmp_path / "mapping.toml").write_text(mapping + dates)
+    base = ("--base-url", remote.url)
+    cli(
+        "load", "export.csv", "--mapping", "mapping.toml", "--run", "run", *base,
+        "--max-dead-letters", "0", code=3,
+    )  # fmt: skip
+    (tmp_path / "mapping.toml").write_text(mapping + dates.replace("%Y-%m-%d", "%d.%m.%Y"))
+    resumed = cli("resume", "run", *base, "--max-dead-letters", "100%", code=1)
+    assert "--mapping: its file is another than when the run began" in resumed.err
+    told = cli("replay", "run", *base, "--max-dead-letters", "100%", code=1)
+    assert "--mapping: its file is another than when the run began" in told.err
+    taken = cli("replay", "run", "--mapping", "mapping.toml", *base, code=0)
+    assert "its file is another" not in taken.err
+    times = [email["properties"]["hs_timestamp"] for email in remote.emails()]
+    assert times == ["1706745600000"] * 2
+
+
 def test_letters_of_mail_keep_what_a_replay_needs(
     cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
 ) -> None:
