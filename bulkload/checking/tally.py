@@ -34,8 +34,11 @@ _NOTE_NUMBER = re.compile(r"(?<![\w.-])(?:\d[\d,.]*\d|\d)(?![\w-])")
 
 @dataclass(slots=True)
 class Group:
-    """What many records have in common. `places`: the first of them; `samples`: their words."""
+    """What many records have in common. `places`: the first of them; `samples`: their words;
+    `words`: those of all, where they are the same.
+    """
 
+    words: str = ""
     count: int = 0
     places: list[Place] = field(default_factory=list)
     samples: list[str] = field(default_factory=list)
@@ -45,7 +48,7 @@ class Group:
 
 
 class Groups:
-    """By their words, with the numbers taken out."""
+    """By their words; where those have different numbers, without them."""
 
     def __init__(self) -> None:
         self.found: dict[tuple[str, ...], Group] = {}
@@ -53,15 +56,17 @@ class Groups:
     def add(self, kind: tuple[str, ...], words: str, place: Place) -> None:
         if kind not in self.found and len(self.found) >= MOST_GROUPS:
             kind = (*kind[:-1], OTHERS)
-        group = self.found.setdefault(kind, Group())
+        group = self.found.setdefault(kind, Group(words))
         group.count += 1
+        group.words = group.words if group.words == words else ""
         if len(group.places) < PLACES:
             group.places.append(place)
             if words not in group.samples:
                 group.samples.append(words)
 
     def most_first(self) -> list[tuple[tuple[str, ...], Group]]:
-        return sorted(self.found.items(), key=lambda each: -each[1].count)
+        groups = sorted(self.found.items(), key=lambda each: -each[1].count)
+        return [((*kind[:-1], group.words or kind[-1]), group) for kind, group in groups]
 
 
 class Tally:

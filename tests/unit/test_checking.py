@@ -186,10 +186,11 @@ def test_reasons_are_grouped_without_their_numbers() -> None:
 
 def test_notes_keep_the_numbers_of_names() -> None:
     counted = tally()
-    for note in ("read as iso-8859-1", "read as iso-8859-15", "12 recipients left out"):
+    notes = ("read as iso-8859-1", "read as iso-8859-15")
+    for note in (*notes, "12 recipients left out", "7 recipients left out", "9 kept", "9 kept"):
         counted.take(0, Position(0, 1), Verdict("load", notes=(note,)))
     assert {kind for (kind,), _ in counted.notes.most_first()} == {
-        "read as iso-8859-1", "read as iso-8859-15", "N recipients left out",
+        "read as iso-8859-1", "read as iso-8859-15", "N recipients left out", "9 kept",
     }  # fmt: skip
 
 
