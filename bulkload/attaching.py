@@ -68,7 +68,10 @@ class Attaching:
         ids: list[str] = []
         failed: list[str] = []
         raw = message_of(entry.record)
-        for attachment, content in _each(raw):
+        found = _each(raw)
+        # Decoding and hashing tens of megabytes would hold up the others' calls.
+        while (each := await asyncio.to_thread(next, found, None)) is not None:
+            attachment, content = each
             file, why = await self._file(attachment, content)
             if file:
                 ids.append(file)
@@ -85,7 +88,7 @@ class Attaching:
             return "", f"{len(content):,} bytes, more than --max-attachment-bytes"
         if not content:
             return "", "empty"
-        hash_ = files.digest(content)
+        hash_ = await asyncio.to_thread(files.digest, content)
         lock = self._under_way.setdefault(hash_, asyncio.Lock())
         async with lock, self._turns:
             if known := await self._parts.journal.files.known(hash_):
