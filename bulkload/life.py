@@ -11,18 +11,16 @@ import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
-from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bulkload import binding, events, verdict
 from bulkload.connecting import connected
 from bulkload.errors import BulkloadError, RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.hold import Drained
-from bulkload.hubspot import wire
 from bulkload.hubspot.sink import Sink
 from bulkload.journal.journal import Journal
-from bulkload.journal.settlement import Settlement
+from bulkload.leftover import Leftover, Word
 from bulkload.letters import LetterWriter
 from bulkload.parts import Parts, Policy, Tally
 from bulkload.people import People
@@ -30,12 +28,11 @@ from bulkload.pipeline import Pipeline
 from bulkload.preflight import Preflight
 from bulkload.reading import total_size
 from bulkload.runlog import RunLog
-from bulkload.settling import Load, Question
 from bulkload.summary import Summary, keep, resume_command, standing_besides
 from bulkload.supply import Supply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Sequence
 
     from bulkload.batch import Batch
     from bulkload.call import Call
@@ -44,7 +41,6 @@ if TYPE_CHECKING:
     from bulkload.options import Options
     from bulkload.ordinals import Covered
     from bulkload.protocols import Source
-    from bulkload.reading import Reader
     from bulkload.rundir import RunDir
     from bulkload.traffic import Traffic
 
@@ -53,13 +49,6 @@ V = TypeVar("V")
 
 QUIET_S = 60.0
 """How long after its time limit a call may still be carried out by the remote."""
-
-
-class Word(NamedTuple):
-    """What the user says of records that are held in doubt: these are there, or are not."""
-
-    there: bool
-    chosen: Covered
 
 
 async def carry_on(
@@ -195,47 +184,23 @@ class _Life:
         self._stop_reading = reader.stop
         if self._interrupt.is_set():
             reader.stop()
-        # What is being read when the rest is given up must be over before it is closed.
-        kept.push_async_callback(self._read, lambda: None)
-        kept.callback(reader.stop)
+        kept.push_async_callback(self._leave, supply)
         if not (self._resolving or journal.counts.read):
             await preflight.warn(await self._read(supply.sample))
-        if self._word is None and means != "hold" and self._tally.doubt:
-            await self._reopen(journal, None, means)
-        state = await journal.state()
-        doubted = await self._look_at_doubts(state.open, journal, reader, means)
-        if self._word is not None:
-            # After what a kill left open was looked at: that is not what the user speaks of.
-            await self._reopen(journal, self._word.chosen, "resend")
-            named = (await journal.state()).open
-            known = {load.attempt for load in doubted}
-            spoken = [opened for opened in named if opened.id not in known]
-            doubted += await self._look_at_doubts(spoken, journal, reader, "resend")
-        count, share = options.dead_letters_allowed()
+
+        async def rebuild(opened: Open) -> Batch:
+            return await self._read(
+                partial(reader.rebuild, opened.covers, opened.source, opened.position)
+            )
+
+        leftover = Leftover(self._sources, journal, rebuild, self._tally, self._tell)
+        state, doubted = await leftover.look(means, self._word)
         parts = Parts(
             Sink(client), journal, traffic, letters, self._random, self._tell, reader.consumed,
             self._read, reader.stop,
         )  # fmt: skip
-        policy = Policy(
-            in_flight=options.max_in_flight,
-            means=means,
-            max_attempts=options.max_attempts,
-            max_outage_s=options.max_outage,
-            max_dead_share=share,
-            max_dead_count=count,
-            marks=marks,
-            run=run,
-            began=journal.facts.get("began"),
-            quiet_s=options.timeout + QUIET_S + slow_s,
-            unknown_contacts=options.unknown_contacts,
-            uploads=options.attachments == "upload",
-            attachment_failure=options.attachment_failure,
-            max_attachment_bytes=options.max_attachment_bytes,
-        )
-        read = supply.batches(state, people)
-        kept.push_async_callback(self._close, reader, read)
-        kept.callback(reader.stop)  # who gives up waits for no batch
-        batches = iter(()) if self._resolving else read
+        policy = Policy.of(options, means, marks, run, journal.facts.get("began"), QUIET_S + slow_s)
+        batches = iter(()) if self._resolving else supply.batches(state, people)
         pipeline = self._pipeline = Pipeline(parts, policy, batches, self._tally, doubted, people)
         if self._full is not None:
             pipeline.drain(self._full)
@@ -256,19 +221,12 @@ class _Life:
             await journal.finish(None if total is None else (total, len(self._sources)))
         return pipeline.stopped
 
-    async def _close(self, reader: Reader, read: Generator[Batch]) -> None:
-        """By the thread that reads, before what it reads with is closed: a run that stops early
-        would leave its sources open until somebody collects the garbage.
-        """
-        await self._read(read.close)
-        for trouble in reader.unclosed:
+    async def _leave(self, supply: Supply) -> None:
+        """Who gives up waits for no batch, but for the record that is being read."""
+        supply.reader.stop()
+        await self._read(supply.leave)
+        for trouble in supply.reader.unclosed:
             self._log.write(f"a source could not be closed: {trouble}")
-
-    async def _reopen(self, journal: Journal, chosen: Covered | None, means: verdict.Means) -> None:
-        again = await journal.reopen_doubts(chosen)
-        self._tally.doubt -= again
-        what = "are sent again, at your word" if means == "resend" else "are looked for"
-        self._tell(events.Said(f"{again:,} records in doubt {what}"))
 
     def _still_whole(self, journal: Journal) -> None:
         """A file that was cut or rewritten while it was read would end the run with less than
@@ -294,41 +252,6 @@ class _Life:
     async def _read(self, work: Callable[[], V]) -> V:
         """In the one thread that reads."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-    async def _look_at_doubts(
-        self,
-        left_open: Sequence[Open],
-        journal: Journal,
-        reader: Reader,
-        means: verdict.Means,
-    ) -> list[Load]:
-        """Attempts whose answer an earlier life of the run did not live to see.
-
-        Returned to be asked for or, by the user's word, sent again; else settled as in doubt.
-        """
-        left, why = [], "the process ended before the answer was settled"
-        for opened in left_open:
-            source = self._sources[opened.source]
-            rebuild = partial(reader.rebuild, opened.covers, opened.source, opened.position)
-            batch = await self._read(rebuild)
-            if opened.digest and wire.digest(batch) != opened.digest:
-                raise StoppedForGood(
-                    f"{source.name}: a batch in doubt (from {source.noun} "
-                    f"{opened.position.number}) reads differently now. The source changed, or "
-                    "this version maps it otherwise; put the old one back, then resume"
-                )
-            batch = replace(batch, attempt=opened.nth)
-            load = Load(batch, attempt=opened.id, tries=1, since=opened.since)
-            match verdict.decide("unknown", means, doubted=True):
-                case "send again":
-                    left.append(load)
-                case "ask":
-                    left.append(replace(load, question=Question(0, why, doubted=True)))
-                case _:
-                    await journal.settle(opened.id, Settlement(0, why, doubtful=batch.entries))
-                    self._tally.doubt += len(batch.entries)
-                    self._tell(events.Settled(in_doubt=len(batch.entries)))
-        return left
 
     def _disk_trouble(self, loop: asyncio.AbstractEventLoop) -> Callable[[str], None]:
         """Called in the journal's thread, with what the disk is."""

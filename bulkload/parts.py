@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bulkload.hubspot.sink import Sink
     from bulkload.journal.journal import Journal
     from bulkload.letters import LetterWriter
-    from bulkload.options import AttachmentFailure, UnknownContacts
+    from bulkload.options import AttachmentFailure, Options, UnknownContacts
     from bulkload.traffic import Traffic
 
 
@@ -42,6 +42,35 @@ class Policy:
     uploads: bool = False
     attachment_failure: AttachmentFailure = "load"
     max_attachment_bytes: int = 50 << 20
+
+    @classmethod
+    def of(
+        cls,
+        options: Options,
+        means: verdict.Means,
+        marks: Marks | None,
+        run: str,
+        began: float | None,
+        late_s: float,
+    ) -> Policy:
+        """`late_s`: how long after its time limit the remote may still carry a call out."""
+        count, share = options.dead_letters_allowed()
+        return cls(
+            in_flight=options.max_in_flight,
+            means=means,
+            max_attempts=options.max_attempts,
+            max_outage_s=options.max_outage,
+            max_dead_share=share,
+            max_dead_count=count,
+            marks=marks,
+            run=run,
+            began=began,
+            quiet_s=options.timeout + late_s,
+            unknown_contacts=options.unknown_contacts,
+            uploads=options.attachments == "upload",
+            attachment_failure=options.attachment_failure,
+            max_attachment_bytes=options.max_attachment_bytes,
+        )
 
 
 class Tally:

@@ -14,7 +14,8 @@ from bulkload.call import Access, Call
 from bulkload.errors import RefusedToStart
 from bulkload.inquiry import existing
 from bulkload.journal import readers
-from bulkload.life import Word, believe, carry_on
+from bulkload.leftover import Word
+from bulkload.life import believe, carry_on
 from bulkload.loader import refuse_undone
 from bulkload.options import Options
 from bulkload.ordinals import Covered

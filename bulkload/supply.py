@@ -22,7 +22,7 @@ from bulkload.rules import Rules
 from bulkload.seen import Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -88,6 +88,7 @@ class Supply:
         self._settled: tuple[int, int] = tuple(facts.get("settled", (0, 0)))
         self._mail = has_mail(sources)
         self._kept = ExitStack()
+        self._begun = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as opening:
@@ -118,8 +119,17 @@ class Supply:
             looked = (self._maker.look(*each)[1] for each in islice(records, SAMPLED))
             return [mapped.input.properties for mapped in looked if mapped is not None]
 
-    def batches(self, state: State, people: People) -> Generator[Batch]:
-        """What is not settled yet. Blocking."""
+    def batches(self, state: State, people: People) -> Iterator[Batch]:
+        """What is not settled yet, to be read in one thread."""
+        return self._begun.enter_context(closing(self._batches(state, people)))
+
+    def leave(self) -> None:
+        """Close the sources, by the thread that reads, before what it reads with is closed: a run
+        that stops early would leave them open until somebody collects the garbage.
+        """
+        self._begun.close()
+
+    def _batches(self, state: State, people: People) -> Generator[Batch]:
         label, options = self._rules.label_property, self._options
         with closing(self.reader.read(state.seek, state.covered, self._settled)) as read:
             for batch in batches(
