@@ -11,42 +11,43 @@ from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from functools import lru_cache
 
 from bulkload.guessing import likeliest
+from bulkload.mail import japanese
 from bulkload.mail.charsets import codec
 
 _UNFIT = re.compile("[\0\ud800-\udfff]")
-_SHIFT = re.compile(rb"\x1b(?:\$[@B]|\([BJ])")
 _MARK = "\ufeff"  # of the order of bytes
+_FITTING = re.compile("[^\x00-\x7f\ufffd]")
 _TORN = "\ufffd"
+_WIDE = ("utf-16", "utf-32")
+_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+_SAMPLED = 2_048
+"""Bytes that tell which charset one is: enough, and a mailbox has many such parts."""
 
 
 def decoded(raw: bytes, charset: str = "") -> str:
     """`raw` as clean text: by its charset, else UTF-8, else as its bytes look.
 
-    A charset that is declared and fits all but a few bytes is kept, and those are U+FFFD.
+    A charset that fits all but a few places is kept, and those are U+FFFD.
     """
     name = _codec(charset)
-    if raw.isascii() and name not in _NO_SUPERSETS:
-        text = raw.decode("ascii")
-        return text.replace("\0", "") if "\0" in text else text
-    for candidate in (name, "utf-8"):
-        try:
-            return clean(raw.decode(candidate)).removeprefix(_MARK)
-        except (LookupError, ValueError):
-            # Unknown, no text encoding ("hex", "zip"), or wrong for these bytes.
-            continue
-    return _nearest(raw, name, declared=bool(charset))
+    if raw.isascii():
+        if japanese.is_iso_2022(raw) and _keeps_ascii(name):
+            name = "iso2022_jp_ext"
+        elif _keeps_ascii(name) or (name.startswith(_WIDE) and not _CONTROLS.search(raw)):
+            return clean(raw.decode("ascii"))
+    text = _strictly(raw, name)
+    if text is None and not raw.isascii():
+        text = _strictly(raw, "utf-8")
+    if text is None:
+        text = _nearly(raw, name, declared=bool(charset))
+    return clean(text).removeprefix(_MARK)
 
 
 def header_text(raw: bytes, charset: str = "") -> str:
     """A header's `raw` as clean text: UTF-8 where it is that, else as `decoded` has it, `charset`
-    being that of the message's text; ISO-2022-JP where its escapes stand in it.
+    being that of the message's text.
     """
-    if b"\x1b" in raw and _SHIFT.search(raw):
-        return decoded(raw, "iso-2022-jp")
-    try:
-        return clean(raw.decode())
-    except ValueError:
-        return decoded(raw, charset)
+    return decoded(raw, charset if _strictly(raw, "utf-8") is None else "")
 
 
 def encoded_in(text: str, charset: str) -> bytes:
@@ -70,30 +71,49 @@ def clean(text: str) -> str:
     return joined.decode("utf-16", "replace")
 
 
-def _nearest(raw: bytes, name: str, *, declared: bool) -> str:
+def _strictly(raw: bytes, name: str) -> str | None:
+    try:
+        return raw.decode(name)
+    except (LookupError, ValueError):
+        # Unknown, no text encoding ("hex", "zip"), or wrong for these bytes.
+        return None
+
+
+def _nearly(raw: bytes, name: str, *, declared: bool) -> str:
     if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
-        return clean(raw.decode("utf-16", "replace"))
-    if declared:
+        return raw.decode("utf-16", "replace")
+    for candidate in dict.fromkeys((name, "utf-8")):
+        text = _loosely(raw, candidate)
+        fitting = len(text) if candidate.startswith(_WIDE) else len(_FITTING.findall(text))
+        # Text in another charset has next to no letters of this one. In a few letters of Chinese
+        # or Japanese there may be more of UTF-8 than places that are none.
+        if fitting > text.count(_TORN) * (1 if declared and candidate == name else 2):
+            return text
+    return raw.decode("ascii" if raw.isascii() else likeliest(raw, _SAMPLED), "replace")
+
+
+def _loosely(raw: bytes, name: str) -> str:
+    """What can be read of it; empty where nobody knows the charset."""
+    if name.startswith("iso2022_jp"):
+        return japanese.iso_2022_jp(raw)
+    if name == "euc_jp":
+        return japanese.euc_jp(raw)
+    for errors in ("surrogatepass", "replace") if name == "utf-8" else ("replace",):
         try:
-            text = raw.decode(name, "replace")
+            return raw.decode(name, errors)
         except (LookupError, ValueError):
-            pass
-        else:
-            torn = text.count(_TORN)
-            fit = sum(map(len, _PAST_ASCII.findall(text))) - torn
-            # UTF-8 by mere name is cp1252 more often than torn UTF-8.
-            if fit > torn * (4 if name == "utf-8" else 1):
-                return clean(text)
-    return clean(raw.decode(likeliest(raw, _SAMPLED), "replace"))
+            continue
+    return ""
 
 
-_PAST_ASCII = re.compile(r"[^\x00-\x7f]+")
-_SAMPLED = 2_048
-"""Bytes that tell which charset one is: enough, and a mailbox has many such parts."""
-_NO_SUPERSETS = frozenset(
-    {"utf-7", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "hz"}
-    | {"iso2022_jp", "iso2022_jp_ext", "iso2022_jp_2", "iso2022_kr", "cp037", "cp500", "cp1140"}
-)
-"""Where a byte below 0x80 may not be the letter that it is in ASCII."""
+@lru_cache(maxsize=256)
+def _keeps_ascii(name: str) -> bool:
+    """Whether a byte below 0x80 is the letter that it is in ASCII."""
+    ascii_ = bytes(range(128))
+    try:
+        return ascii_.decode(name) == ascii_.decode("ascii")
+    except (LookupError, UnicodeError) as error:
+        return isinstance(error, LookupError)
+
 
 _codec = lru_cache(maxsize=256)(codec)

@@ -14,8 +14,9 @@ from bulkload.errors import RecordError, UnreadableRecord
 from bulkload.mail.charsets import codec
 from bulkload.mail.filters import Filters
 from bulkload.mail.headers import as_written
+from bulkload.mail.japanese import euc_jp, iso_2022_jp
 from bulkload.mail.read import read_email
-from bulkload.mail.text import clean, decoded
+from bulkload.mail.text import clean, decoded, header_text
 from bulkload.mail.words import words
 from bulkload.model import Address, Email, Position, Record
 from bulkload.rules import Rules
@@ -201,6 +202,71 @@ def test_a_charset_that_fits_all_but_a_few_bytes_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["Viele Grüße aus München, Ihr Müller", "Olá, até amanhã", "Zażółć gęślą"]
+)
+@pytest.mark.parametrize("torn", [b"\xe2\x82", b"\xff"])
+def test_a_damaged_place_costs_utf8_no_other_letter(text: str, torn: bytes) -> None:
+    assert decoded(text.encode() + torn, "utf-8") == f"{text}\ufffd"
+    assert decoded(text.encode() + torn) == f"{text}\ufffd"
+    assert header_text(b"x " + text.encode() + torn, "us-ascii") == f"x {text}\ufffd"
+
+
+def test_halves_of_a_character_that_utf8_was_written_of_cost_no_other_letter() -> None:
+    raw = "Grüße \ud83d\ude00, Müller".encode("utf-8", "surrogatepass")
+    assert decoded(raw, "utf-8") == decoded(raw) == "Grüße 😀, Müller"
+
+
+BY_WINDOWS = b"\x1b$B$*@$OC!#-!8+@Q=q\x1b(B\n"
+"""With a letter that NEC added, as every Japanese mailer writes it."""
+
+
+@pytest.mark.parametrize(
+    "name", ["iso-2022-jp", "ISO-2022-JP-2", "csISO2022JP", "cp50221", "us-ascii", "utf-8", ""]
+)
+def test_japanese_is_read_as_it_is_written(name: str) -> None:
+    assert decoded(BY_WINDOWS, name) == "お世話。①見積書\n"
+    assert decoded("日本語テスト\n".encode("iso2022_jp"), name) == "日本語テスト\n"
+    assert header_text(BY_WINDOWS[:-1], name) == "お世話。①見積書"
+
+
+def test_what_is_torn_of_japanese_costs_none_of_its_neighbours() -> None:
+    assert decoded(b"a \x1b$B$*@$O\x1b(B b", "iso-2022-jp") == "a お世\ufffd b"
+    assert decoded(b"\x1b$B$*@$OC!#\nplain\n\x1b$B-j\x1b(B", "iso-2022-jp") == "お世話。\nplain\n㈱"
+    assert decoded(b"\x1b(I1\x1b$(D0!\x1b$B-!\x1b(B", "iso-2022-jp") == "ｱ丂①"
+    assert decoded("日本語 ".encode("euc_jp") + b"\xad\xa1\xad\xea\xfc\xe2\xa4", "euc-jp") == (
+        "日本語 ①㈱髙\ufffd"
+    )
+
+
+@given(st.text("あアン漢字表能、。１Ａ", max_size=9), st.sampled_from(["iso2022_jp", "euc_jp"]))
+def test_the_loose_reading_reads_what_the_strict_one_does(text: str, name: str) -> None:
+    assert {"iso2022_jp": iso_2022_jp, "euc_jp": euc_jp}[name](text.encode(name)) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "codec_name", "text"),
+    [
+        ("iso-2022-kr", "iso2022_kr", "안녕하세요"),
+        ("utf7", "utf-7", "Grüße"),
+        ("x-unicode-2-0-utf-7", "utf-7", "Grüße"),
+        ("utf-16le", "utf-16-le", "Привет"),
+        ("ucs-2", "utf-16-be", "Привет\n"),
+        ("utf-16", "ascii", "plain text\n"),
+        ("hz-gb-2312", "hz", "你好"),
+    ],
+)
+def test_what_is_written_below_0x80_is_read_by_its_name(
+    name: str, codec_name: str, text: str
+) -> None:
+    assert decoded(text.encode(codec_name), name) == text
+
+
+def test_one_bad_place_costs_utf16_and_utf7_no_other_letter() -> None:
+    assert decoded("Привет".encode("utf-16-le") + b"\x1f", "utf-16le") == "Привет\ufffd"
+    assert decoded(b"Gr+APwA3w-e, M+APw-ller +!", "utf-7") == "Grüße, Müller \ufffd"
+
+
+@pytest.mark.parametrize(
     ("name", "meant"),
     [
         *(("UTF8", "utf-8"), ("utf-8;", "utf-8"), ('"utf-8"', "utf-8"), ("charset=utf-8", "utf-8")),
@@ -216,6 +282,16 @@ def test_a_charset_that_fits_all_but_a_few_bytes_is_kept() -> None:
             ("unicode-1-1-utf-7", "utf-7"),
             ("x-mac-roman", "mac-roman"),
             ("ANSI_X3.4-1968", "utf-8"),
+            ("csISOLatin1", "cp1252"),
+            ("iso8859_1", "cp1252"),
+            ("csShiftJIS", "cp932"),
+            ("csISO58GB231280", "gb18030"),
+            ("x-x-big5", "big5hkscs"),
+            ("DOS-862", "cp862"),
+            ("latin-9", "iso8859-15"),
+            ("cp65001", "utf-8"),
+            ("windows-936", "gb18030"),
+            ("cp950", "big5hkscs"),
         ),
     ],
 )
