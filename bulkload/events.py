@@ -1,7 +1,7 @@
 """What an observer is told. Frozen values, sent after the fact is durable.
 
-Law kept here: written before said. An observer gets events and can't stop a load; what it
-raises is logged once and it is told no more.
+Law kept here: written before said. An observer gets events, in the loop that loads and so not to
+block it, and can't stop a load; what it raises is logged once and it is told no more.
 """
 
 from __future__ import annotations
