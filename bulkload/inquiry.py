@@ -11,9 +11,10 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bulkload import lineage
 from bulkload.errors import BulkloadError, RefusedToStart
 from bulkload.journal import readers
-from bulkload.rundir import RUNS, RunDir
+from bulkload.rundir import RUNS, RunDir, name_for
 from bulkload.summary import Summary, standing
 
 _OUTCOMES = ("read", "loaded", "existing", "dead_lettered", "in_doubt", "skipped", "batches")
@@ -29,12 +30,11 @@ def existing(run: str | Path) -> RunDir:
     """
     given = Path(run)
     directory = RunDir(given.parent if given.is_file() else given)
-    named = RunDir(RUNS / given)
-    if directory.path.is_dir() and readers.is_committed(directory):
-        return directory
-    if not given.is_absolute() and named.path.is_dir() and readers.is_committed(named):
-        return named
-    if not directory.path.is_dir():
+    below = () if given.is_absolute() else (RUNS / given, RUNS / name_for(given.name))
+    for found in (directory, *map(RunDir, below)):
+        if found.path.is_dir() and readers.is_committed(found):
+            return found
+    if given.is_file() or not directory.path.is_dir():
         raise RefusedToStart(
             f"{run}: there is no such run directory. Those in {RUNS}/: bulkload status"
         )
@@ -72,17 +72,21 @@ def status(run: str | Path) -> Summary:
     """
     directory = existing(run)
     stands = standing(directory, readers.facts(directory))
-    return replace(stands, **_of_process(directory, stands))
+    kept = _kept(directory, stands)
+    if stands.resume and (why := kept.get("stopped")):
+        stands = replace(stands, stopped=why)
+    of_process: dict[str, Any] = {name: kept.get(name) for name in _OF_PROCESS}
+    return replace(stands, **of_process)
 
 
-def _of_process(directory: RunDir, stands: Summary) -> dict[str, Any]:
-    """As it was kept when it ended; None where another one has been at work since."""
+def _kept(directory: RunDir, stands: Summary) -> dict[str, Any]:
+    """What the last process kept as it ended; nothing where another one was at work since."""
     try:
         kept = json.loads(directory.summary.read_bytes())
     except (OSError, ValueError):
         kept = {}
     same = isinstance(kept, dict) and all(kept.get(n) == getattr(stands, n) for n in _OUTCOMES)
-    return {name: kept.get(name) if same else None for name in _OF_PROCESS}
+    return kept if same else {}
 
 
 def under_way(run: str | Path) -> int:
@@ -96,8 +100,14 @@ def doubts(run: str | Path) -> Iterator[dict[str, Any]]:
 
 
 def letters(run: str | Path) -> Iterator[dict[str, Any]]:
-    """The dead letters without their records: each with its place, and why it is one."""
-    yield from _named(existing(run), readers.letters)
+    """The dead letters that no replay settled, without their records: each with its place, and why
+    it is one.
+    """
+    directory = existing(run)
+    settled = lineage.settled(directory, lambda *_: None)
+    for each in _named(directory, readers.letters):
+        if each["ordinal"] not in settled:
+            yield each
 
 
 def skipped(run: str | Path) -> Iterator[dict[str, Any]]:

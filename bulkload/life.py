@@ -28,7 +28,7 @@ from bulkload.pipeline import Pipeline
 from bulkload.preflight import Preflight
 from bulkload.reading import total_size
 from bulkload.runlog import RunLog
-from bulkload.summary import Summary, keep, resume_command, standing_besides
+from bulkload.summary import Summary, finished, keep, resume_command, standing_besides
 from bulkload.supply import Supply
 
 if TYPE_CHECKING:
@@ -272,8 +272,8 @@ class _Life:
 
     def _summarise(self, stopped: BulkloadError | None, facts: dict[str, Any]) -> Summary:
         tally, access = self._tally, self._call.access
-        finished = 1 if tally.dead or tally.doubt else 0
-        code = finished if stopped is None else stopped.exit_code
+        besides = standing_besides(self._directory, facts, tally.dead, tally.files_left_out)
+        code = finished(tally.doubt, besides) if stopped is None else stopped.exit_code
         busy = (tally.last_settled or 0.0) - (tally.first_request or 0.0)
         return Summary(
             run=str(self._directory.path),
@@ -292,5 +292,5 @@ class _Life:
             exit_code=code,
             resume=resume_command(self._directory, access.flags()) if code == 3 else None,
             stopped=str(stopped) if stopped is not None else None,
-            **standing_besides(self._directory, facts, tally.dead, tally.files_left_out),
+            **besides,
         )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import secrets
 import shlex
 import time
@@ -27,7 +26,7 @@ from bulkload.journal import journal as journals
 from bulkload.journal import readers
 from bulkload.life import carry_on
 from bulkload.options import Options
-from bulkload.rundir import RUNS, RunDir
+from bulkload.rundir import RUNS, RunDir, name_for
 from bulkload.sources.detect import kept, opened_all
 from bulkload.sources.own import OwnSource
 from bulkload.sourcing import keep, reopened
@@ -162,8 +161,7 @@ def default_run(sources: Sequence[str | OwnSource]) -> Path:
     """bulkload-runs/ and a name made of the first source's."""
     if not sources:
         raise RefusedToStart("no source: name at least one file or folder, or - for stdin")
-    first = _named(sources[0])
-    name = re.sub(r"[^\w.-]+", "_", first).strip("._") or "run"
+    name = name_for(_named(sources[0]))
     return RUNS / (name if len(sources) == 1 else f"{name}-and-{len(sources) - 1}-more")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,11 @@ RUNS = Path("bulkload-runs")
 
 BALLAST_BYTES = 8 << 20
 """Given back to the disk when it is full, so that what is in flight can be settled."""
+
+
+def name_for(source: str) -> str:
+    """What the run of a source is called that has that name."""
+    return re.sub(r"[^\w.-]+", "_", source).strip("._") or "run"
 
 
 def sync_directory(path: Path) -> None:

@@ -6,6 +6,7 @@ Law kept here: read is the sum of the five outcomes, also for a run that stopped
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -43,8 +44,8 @@ class Summary:
     `letters_left` are the dead letters that none of the `replays` settled; `undo` is "begun" or
     "done" where there was one, `undone` what became of the records. From `requests` on the numbers
     are one process's, None where they are not known. Exit codes:
-    0 all loaded or existing, 1 finished with dead letters or doubts, 3 stopped resumable, 4
-    stopped for good.
+    0 all loaded or existing, or settled by a replay, 1 finished with dead letters or doubts, 3
+    stopped resumable, 4 stopped for good.
     """
 
     run: str
@@ -83,10 +84,11 @@ def resume_command(directory: RunDir, flags: Sequence[str] = ()) -> str:
 def standing(directory: RunDir, facts: dict[str, Any]) -> Summary:
     """From the journal alone, its `facts` at hand."""
     counts = readers.counts(directory)
-    holder = directory.holder()
-    finished = 1 if counts.dead_lettered or counts.in_doubt else 0
-    code = finished if facts.get("complete") else 3
-    goes_on = code == 3 and "undo" not in facts
+    holder, undone = directory.holder(), facts.get("undo")
+    holder = None if holder == os.getpid() else holder
+    besides = standing_besides(directory, facts, counts.dead_lettered)
+    ended = undone == "done" or (facts.get("complete") and not undone)
+    code = finished(counts.in_doubt, besides) if ended else 3
     return Summary(
         run=str(directory.path),
         read=counts.read,
@@ -102,10 +104,19 @@ def standing(directory: RunDir, facts: dict[str, Any]) -> Summary:
         elapsed_s=0.0,
         records_per_s=0.0,
         exit_code=code,
-        resume=resume_command(directory) if goes_on and holder is None else None,
-        stopped=_why(directory, holder) if code == 3 else None,
-        **standing_besides(directory, facts, counts.dead_lettered),
+        resume=resume_command(directory) if code == 3 and not (undone or holder) else None,
+        stopped=_why(directory, facts, holder) if code == 3 else None,
+        **besides,
     )
+
+
+def finished(in_doubt: int, besides: dict[str, Any]) -> int:
+    """The exit code of a run that has come to its end: 1 while anything of it is left to do, a dead
+    letter that no replay settled or a record in doubt.
+    """
+    left = besides["letters_left"] or in_doubt
+    open_ = any(each.in_doubt or each.state == "undone" for each in besides["replays"])
+    return 1 if left or open_ else 0
 
 
 def standing_besides(
@@ -142,9 +153,11 @@ def _met(child: RunDir, state: lineage.State) -> Replay:
     return Replay(str(child.path), stands, *outcomes)
 
 
-def _why(directory: RunDir, holder: int | None) -> str:
+def _why(directory: RunDir, facts: dict[str, Any], holder: int | None) -> str:
     if holder is not None:
         return f"process {holder} works on it"
+    if facts.get("undo"):
+        return "an undo of it has begun"
     cut = readers.under_way(directory)
     if not cut:
         return "not finished"

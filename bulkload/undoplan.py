@@ -9,21 +9,22 @@ from __future__ import annotations
 import shlex
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bulkload import lineage
 from bulkload.errors import BulkloadError, RefusedToStart, StoppedResumable
 from bulkload.hubspot import files
 from bulkload.inquiry import existing
 from bulkload.journal import readers, removals, undo
 from bulkload.options import Options
-from bulkload.rundir import RunDir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from bulkload.journal.portions import Settled
     from bulkload.journal.removals import Made
+    from bulkload.rundir import RunDir
 
 
 class Part(NamedTuple):
@@ -243,11 +244,19 @@ def plan(directory: RunDir, changes: dict[str, Any] | None = None, keep: Keep = 
     )
 
 
-def _replays(run: RunDir) -> Iterator[str]:
-    """The replays of a run that may have created something and are not undone."""
-    for path in readers.replays(run):
-        child = RunDir(Path(path))
-        with suppress(BulkloadError):  # another version's, or damaged: named all the same
-            if not readers.is_committed(child) or readers.facts(child).get("undo") == "done":
-                continue
-        yield path
+def _replays(run: RunDir) -> list[str]:
+    """The replays of a run, and theirs, that may have made something that is not undone."""
+    found: list[str] = []
+
+    def met(child: RunDir, _: RunDir, state: lineage.State) -> None:
+        if state == "not begun":
+            return
+        with suppress(BulkloadError):  # damaged, or another version's: named all the same
+            if readers.facts(child).get("undo") == "done" or (
+                state == "ended" and not undo.created(child)
+            ):
+                return
+        found.append(str(child.path))
+
+    lineage.settled(run, met)
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import sqlite3
 import subprocess
@@ -21,7 +22,7 @@ import pytest
 from bulkload import RefusedToStart, Undone, undo
 from bulkload.events import Said
 from bulkload.hubspot import contacts, files
-from tests.acceptance.harness import TOKEN, Cli, Ended, Sandbox, ndjson, until
+from tests.acceptance.harness import TOKEN, Cli, Ended, Sandbox, letters, ndjson, until
 
 FAST = ("--no-progress", "--rate-limit", "100000/1s")
 KEYS = ["run", "created", "archived", "already_gone", "failed", "exit_code", "contacts", "files"]
@@ -334,17 +335,30 @@ def test_doubts_and_replays_are_told_and_do_not_hinder(
     assert counts(told) == (0, 0, 0, 0)
     assert "50 records of the run are in doubt" in told.err
     remote.faults(faults={})
-    bad = ndjson(cli.folder / "bad.ndjson", 20, no_such=lambda n: "1" if n == 7 else None)
+    bad = ndjson(cli.folder / "bad.ndjson", 20, no_such=lambda n: "1" if n in (7, 9) else None)
     cli("load", bad, "--run", "bad", "--base-url", remote.url, *FAST, code=1)
-    cli("replay", "bad", *FAST, code=1)
+    cli("replay", "bad", *FAST, code=1)  # makes nothing
+    for run_, ordinal in (("bad", 7), ("bad-replay-2", 1)):
+        mended = letters(cli.folder / run_)
+        for letter in mended:
+            if letter["ordinal"] == ordinal:
+                del letter["record"]["properties"]["no_such"]
+        lines = "".join(json.dumps(letter) + "\n" for letter in mended)
+        (cli.folder / run_ / "dead-letters.ndjson").write_text(lines)
+        cli("replay", run_, *FAST, code=int(run_ == "bad"))
+    assert "no replay settled: 0" in cli("status", "bad", code=0).out
+    assert cli("status", "bad", "--letters", code=0).out == ""
     with closing(sqlite3.connect(cli.folder / "bad" / "journal.db")) as journal:
         journal.execute("INSERT INTO doubt VALUES (99, 1, 0, 0, 1)")
         journal.commit()
     ended = cli("undo", "bad", "--yes", "--json", code=0)
-    assert counts(ended) == (19, 19, 0, 0)
+    assert counts(ended) == (18, 18, 0, 0)
     assert "1 records of the run are in doubt" in ended.err
-    assert f"bulkload undo {cli.folder}/bad-replay-1" in ended.err
-    assert remote.books()["archived"] == 19
+    assert re.findall(rf"bulkload undo {cli.folder}/bad(\S+)", ended.err) == [
+        "-replay-2", "-replay-2-replay-1",
+    ]  # fmt: skip
+    assert remote.books()["archived"] == 18
+    assert "Undone: 18 archived" in cli("status", "bad", code=1).out  # one is in doubt
 
 
 def test_what_reads_do_not_show_yet_is_archived_all_the_same(
