@@ -19,6 +19,7 @@ from bulkload.errors import BulkloadError, StoppedResumable
 from bulkload.hubspot import archive, files, replies
 from bulkload.journal.portions import Portion
 from bulkload.model import MAX_INPUTS
+from bulkload.workers import all_done
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -92,12 +93,7 @@ class Archiving(Generic[P]):
 
     async def run(self, in_flight: int) -> None:
         """Raises what is nobody's to retry: a damaged journal, a bug."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(in_flight):
-                    group.create_task(self._work())
-        except BaseExceptionGroup as failures:
-            raise failures.exceptions[0] from None
+        await all_done(self._work() for _ in range(in_flight))
 
     async def _work(self) -> None:
         try:

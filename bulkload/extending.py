@@ -203,7 +203,7 @@ async def _widen(
         more = await asyncio.to_thread(keep, directory, new, len(facts["sources"]))
         wider = {name: [*facts[name], *more[name]] for name in more}
         specs = list(dict.fromkeys([*facts.get("specs", []), *kept(named)]))
-        await journal.note({**wider, "specs": specs, "complete": False})
+        await journal.note({**wider, "specs": specs, "complete": False, "whole": False})
     except OSError as error:
         raise StoppedResumable(
             f"{directory.path}: can't be written ({error.strerror}); nothing was sent. Make room, "

@@ -71,6 +71,8 @@ class Leftover:
         return state, left
 
     async def _reopen(self, chosen: Covered | None, means: verdict.Means) -> None:
+        for opened in await self._journal.doubted(chosen):
+            await self._again(opened)  # what can't be read again stays in doubt
         again = await self._journal.reopen_doubts(chosen)
         self._tally.doubt -= again
         what = "are sent again, at your word" if means == "resend" else "are looked for"

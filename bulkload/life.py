@@ -71,10 +71,12 @@ async def carry_on(
 
 
 async def believe(directory: RunDir, chosen: Covered) -> None:
-    """By the user's word these records, held in doubt, are at the remote. The lock is held."""
+    """By the user's word these records are at the remote. The lock is held."""
     journal = Journal.of(directory, on_full=lambda _: None)
     try:
         await journal.believe(chosen)
+        if journal.facts.get("whole") and not (await journal.state()).open:
+            await journal.finish()
     finally:
         await journal.close()
 
@@ -164,7 +166,8 @@ class _Life:
     async def _work(
         self, journal: Journal, client: Client, traffic: Traffic, kept: AsyncExitStack
     ) -> BulkloadError | None:
-        options, complete = self._options, journal.facts.get("complete", False)
+        options, facts = self._options, journal.facts
+        whole = facts.get("complete") or facts.get("whole")
         watch = asyncio.create_task(self._drain_when_told())
         kept.callback(watch.cancel)
         await binding.remember(journal, traffic, options)
@@ -213,11 +216,16 @@ class _Life:
                 self._log.write(
                     f"people: {people.hits:,} were known, {people.misses:,} were to be asked for"
                 )
-        if pipeline.stopped is None and self._resolving and not complete:
+        if pipeline.stopped is None and self._resolving and not whole:
             return StoppedResumable("what was in doubt was looked at; the rest is not loaded yet")
         if pipeline.stopped is None:
             await asyncio.to_thread(self._still_whole, journal)
             total = reader.total
+            if total not in (None, self._tally.read):
+                raise StoppedResumable(
+                    f"{total:,} records were read, and {self._tally.read:,} are settled: the "
+                    "others are read again when the run goes on"
+                )
             await journal.finish(None if total is None else (total, len(self._sources)))
         return pipeline.stopped
 

@@ -32,6 +32,7 @@ from bulkload.quarantine import Quarantine
 from bulkload.repeating import Repeating
 from bulkload.settling import Load
 from bulkload.verification import Aside
+from bulkload.workers import all_done
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -94,14 +95,11 @@ class Pipeline:
 
     async def run(self) -> None:
         """Raises what is nobody's to retry: a damaged journal, a bug."""
+        works = [self._work() for _ in range(self._policy.in_flight)]
+        if self._policy.means == "verify":
+            works.append(self._search())
         try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(self._policy.in_flight):
-                    group.create_task(self._work())
-                if self._policy.means == "verify":
-                    group.create_task(self._search())
-        except BaseExceptionGroup as failures:
-            raise failures.exceptions[0] from None
+            await all_done(works)
         finally:
             await self._associating.close()
 

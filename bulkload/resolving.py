@@ -45,7 +45,9 @@ async def resolve(
     """Settle what a run holds in doubt: by its key property, else by search.
 
     What is not at the remote is sent again. `there`: by the user's word instead: the records
-    `chosen` (ordinals) are at the remote, or are not and are sent again. Nothing new is read.
+    `chosen` (ordinals) are at the remote, or are not and are sent again. Nothing new is read; that
+    they are there needs no source, and is believed too of what was under way when the run was cut,
+    where all of that is named.
     Raises RefusedToStart where there is nothing to settle, and as `resume` does.
     """
     directory = existing(run)
@@ -58,6 +60,9 @@ async def resolve(
         if options.in_doubt == "hold" and there is None:
             options = options.changed({"in_doubt": "verify"})
         held = {doubt["ordinal"] for doubt in readers.doubts(directory)}
+        if there and chosen is not None:
+            cut = readers.ordinals_under_way(directory)
+            held |= cut if all(ordinal in chosen for ordinal in cut) else set()
         if there is not None:
             named = {ordinal for ordinal in held if chosen is not None and ordinal in chosen}
             if not named:

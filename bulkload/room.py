@@ -46,6 +46,19 @@ class RateLimit(NamedTuple):
         return f"{self.calls}/{self.window_s:g}s"
 
 
+def both(most: RateLimit, told: RateLimit) -> RateLimit:
+    """One limit that keeps two of different windows: a window holds no more calls than so many of
+    the shorter ones, one behind the other, that cover it.
+    """
+    short, long = sorted((most, told), key=lambda limit: limit.window_s)
+    covering = math.ceil(long.window_s / short.window_s)
+    if short.calls * covering <= long.calls:
+        return short
+    spread = RateLimit(long.calls // covering, short.window_s)
+    at_once = RateLimit(min(short.calls, long.calls), long.window_s)
+    return max(spread, at_once, key=lambda limit: limit.calls / limit.window_s)
+
+
 class Told(NamedTuple):
     """What an answer says of the limit: calls in a window, its length, and how many are left."""
 
@@ -92,7 +105,8 @@ class Room:
         elif math.isclose(window, self._most.window_s, rel_tol=0.01):
             self.limit = RateLimit(min(told.calls, self._most.calls), self._most.window_s)
         else:
-            self.told = None  # a bound of the user's own making: the remote counts otherwise
+            # What others use can't be told where the remote counts otherwise than we do.
+            self.limit, self.told = both(self._most, RateLimit(told.calls, window)), None
             return
         if told.remaining is not None:
             self._measured = (now, max(told.calls - told.remaining - used, 0))

@@ -84,12 +84,15 @@ NOTHING = Keep()
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an undo of a run would do, from its journal alone. `settled`: by earlier lives."""
+    """What an undo of a run would do, from its journal alone. `settled`: by earlier lives;
+    `nameless`: loaded records without an id.
+    """
 
     directory: RunDir
     facts: dict[str, Any]
     options: Options
     created: int
+    nameless: int
     settled: Settled
     in_doubt: int
     contacts: Made
@@ -152,6 +155,16 @@ class Plan:
                 f"{self.in_doubt:,} records of the run are in doubt, and what the remote made of "
                 f"them is not archived: bulkload doubts {where} lists them. Once the undo has "
                 f"begun, bulkload resolve {where} can't settle them any more"
+            )
+        if self.nameless:
+            yield (
+                f"{self.nameless:,} records count as loaded, and what ids they have is not known: "
+                "they are left"
+            )
+        if self.facts["options"].get("in_doubt") == "resend" and not self.facts.get("marks"):
+            yield (
+                "records whose answer was lost were sent again (--in-doubt resend): what a first "
+                "try may have made of them is not known, and is left"
             )
         if self.left and self.facts.get("marks"):
             yield (
@@ -229,13 +242,15 @@ def plan(directory: RunDir, changes: dict[str, Any] | None = None, keep: Keep = 
         where = shlex.quote(str(directory.path))
         raise RefusedToStart(
             f"{cut:,} records were under way when the run was cut: bulkload resolve {where} "
-            "settles them first"
+            f"settles them first. Where its source is gone or changed, bulkload resolve {where} "
+            "--as loaded --all leaves what became of them to you"
         )
     return Plan(
         directory,
         facts,
         Options.from_json(facts["options"]).changed(changes or {}),
         undo.created(directory),
+        undo.nameless(directory),
         undo.settled(directory),
         readers.counts(directory).in_doubt,
         removals.made(directory, "contact"),

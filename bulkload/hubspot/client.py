@@ -153,6 +153,10 @@ class Client:
             },
         )
 
+        # aiohttp would make a GET or DELETE again by itself: a call without a slot, and a file
+        # that it deleted would seem to have been gone.
+        self._session._retry_connection = False  # noqa: SLF001  # it has no public name
+
     async def __aenter__(self) -> Self:
         return self
 

@@ -17,7 +17,7 @@ from bulkload.model import Position
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from bulkload.batch import Batch, Letter, Skip
     from bulkload.journal.settlement import Settlement
@@ -143,24 +143,44 @@ def settle(connection: sqlite3.Connection, attempt: int | Batch, outcome: Settle
     ]
 
 
+_ATTEMPT = "covers, first, source, at, number, nth, digest, sent_at, doubtful_since, remote_since"
+
+
+def doubted(connection: sqlite3.Connection, chosen: Covered | None) -> list[Open]:
+    """The attempts that `reopen` would make: they are not made yet, and have no id."""
+    return [
+        Open(0, covers, first, source, Position(at, number), nth, digest, remote_since)
+        for covers, first, source, at, number, nth, digest, _, _, remote_since in _anew(
+            connection, _doubted(connection, chosen)
+        )
+    ]
+
+
 def reopen(connection: sqlite3.Connection, chosen: Covered | None) -> int:
     doubted = _doubted(connection, chosen)
+    connection.executemany(
+        f"INSERT INTO attempt({_ATTEMPT}) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608  # fixed names
+        list(_anew(connection, doubted)),
+    )
+    _forget(connection, doubted)
+    if doubted:
+        ask = "SELECT value='true' FROM run WHERE name='complete'"
+        was = connection.execute(ask).fetchone() == (1,)
+        put_facts(connection, {"complete": False, **({"whole": True} if was else {})})
+    return sum(map(len, doubted.values()))
+
+
+def _anew(connection: sqlite3.Connection, doubted: dict[int, list[int]]) -> Iterator[Any]:
+    """The values of `_ATTEMPT` for each. The digest is that of all who went together."""
     for attempt, ordinals_ in doubted.items():
-        # The digest is that of all who went together.
-        connection.execute(
-            "INSERT INTO attempt(covers, first, source, at, number, nth, digest, sent_at,"
-            " doubtful_since, remote_since)"
-            " SELECT ?, doubt.ordinal, doubt.source, doubt.at, doubt.number, nth,"
+        yield connection.execute(
+            "SELECT ?, doubt.ordinal, doubt.source, doubt.at, doubt.number, nth,"
             " CASE WHEN covers=? THEN digest ELSE x'' END, sent_at,"
             " coalesce(doubtful_since, sent_at), remote_since"
             " FROM attempt JOIN doubt ON doubt.attempt=attempt.id"
             " WHERE attempt.id=? AND doubt.ordinal=?",
             (covers := ordinals.pack(ordinals_), covers, attempt, ordinals_[0]),
-        )
-    _forget(connection, doubted)
-    if doubted:
-        put_facts(connection, {"complete": False})
-    return sum(map(len, doubted.values()))
+        ).fetchone()
 
 
 def believe(connection: sqlite3.Connection, chosen: Covered) -> int:
@@ -176,7 +196,18 @@ def believe(connection: sqlite3.Connection, chosen: Covered) -> int:
             (ordinals.pack(ordinals_), len(ordinals_), attempt, ordinals_[0]),
         )
     _forget(connection, doubted)
-    return sum(map(len, doubted.values()))
+    believed = sum(map(len, doubted.values()))
+    left = connection.execute("SELECT id, covers FROM attempt WHERE outcome IS NULL").fetchall()
+    for attempt, covers in left:
+        named = list(ordinals.unpack(covers))
+        if all(ordinal in chosen for ordinal in named):
+            connection.execute(
+                "UPDATE attempt SET outcome='loaded', status=0, note='by the user''s word',"
+                " loaded=?, tied=0 WHERE id=?",
+                (len(named), attempt),
+            )
+            believed += len(named)
+    return believed
 
 
 def _doubted(connection: sqlite3.Connection, chosen: Covered | None) -> dict[int, list[int]]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from bulkload.batch import Batch, Letter, Skip
     from bulkload.journal.readers import Counts
-    from bulkload.journal.settlement import Settlement, State
+    from bulkload.journal.settlement import Open, Settlement, State
     from bulkload.journal.writer import Writes
     from bulkload.ordinals import Covered
     from bulkload.rundir import RunDir
@@ -155,6 +155,10 @@ class Journal:
         """Set facts of the run."""
         await self._writer.write(lambda connection: attempts.put_facts(connection, facts))
 
+    async def doubted(self, chosen: Covered | None = None) -> list[Open]:
+        """The attempts that `reopen_doubts` would make, without an id."""
+        return await self._writer.write(lambda connection: attempts.doubted(connection, chosen))
+
     async def reopen_doubts(self, chosen: Covered | None = None) -> int:
         """Make attempts of what is held in doubt, to be asked for or sent again.
 
@@ -163,7 +167,9 @@ class Journal:
         return await self._writer.write(lambda connection: attempts.reopen(connection, chosen))
 
     async def believe(self, chosen: Covered) -> int:
-        """By the user's word these records, held in doubt, are at the remote. Returns how many."""
+        """By the user's word these records, held in doubt or under way when the run was cut, are at
+        the remote. Of an attempt that is open, only where all are named. Returns how many.
+        """
         return await self._writer.write(lambda connection: attempts.believe(connection, chosen))
 
     async def finish(self, settled: tuple[int, int] | None = None) -> None:

@@ -158,8 +158,12 @@ def reached(run: RunDir) -> dict[int, Position]:
 
 def under_way(run: RunDir) -> int:
     """How many records are in attempts without an answer: sent now, or when the run was cut."""
+    return len(ordinals_under_way(run))
+
+
+def ordinals_under_way(run: RunDir) -> set[int]:
     rows = _ask(run, "SELECT covers FROM attempt WHERE outcome IS NULL")
-    return sum(b - a + 1 for (covers,) in rows for a, b in ordinals.unpack_spans(covers))
+    return {ordinal for (covers,) in rows for ordinal in ordinals.unpack(covers)}
 
 
 def skipped(run: RunDir) -> dict[str, int]:

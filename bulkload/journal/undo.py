@@ -56,6 +56,15 @@ def created(run: RunDir) -> int:
     return int(count)
 
 
+def nameless(run: RunDir) -> int:
+    """How many records are loaded, by the user's word, without an id."""
+    with schema.opened(run.journal) as connection:
+        (count,) = connection.execute(
+            "SELECT coalesce(sum(loaded), 0) FROM attempt WHERE loaded > 0 AND ids IS NULL"
+        ).fetchone()
+    return int(count)
+
+
 def settled(run: RunDir) -> Settled:
     """What is settled of a run's undo; zeros where none was begun."""
     with schema.opened(run.journal) as connection:

@@ -111,3 +111,48 @@ def test_resolve_with_a_key_settles_a_killed_run_and_reads_nothing_new(
     assert remote.subjects().total() == 400
     assert cli("resume", "run", *FAST, code=0).summary()["loaded"] == 1_000
     assert remote.subjects().total() == 1_000
+
+
+def test_doubts_whose_source_is_gone_stay_what_they_are(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--bare", "--rate-limit", "none", "--fault", "503=30%", "--seed", "3")
+    source = ndjson(tmp_path / "in.ndjson", 40)
+    load = ("load", source, "--run", "run", "--base-url", remote.url, "--batch-size", 10)
+    before = cli(*load, "--max-in-flight", 1, *FAST, code=1).summary()
+    assert 0 < before["in_doubt"] < 40
+    remote.faults(faults={})
+    source.rename(tmp_path / "away")
+    assert "in.ndjson" in cli("resolve", "run", "--as", "absent", "--all", code=3).out
+    after = cli("status", "run", "--json", code=1).summary()
+    assert after["in_doubt"] == before["in_doubt"]
+    (tmp_path / "away").rename(source)
+    with cli.start("resolve", "run", "--as", "absent", "--all", *FAST) as resolving:
+        remote.faults(faults={"stall": 1.0})
+        until(lambda: remote.books()["requests"].get("/crm/v3/objects/emails/batch/create", 0) > 4)
+        resolving.kill()
+        resolving.communicate()
+    ended = cli("resolve", "run", "--as", "loaded", "--all", *FAST, code=0).summary()
+    assert (ended["loaded"], ended["in_doubt"]) == (40, 0), "the run is whole again"
+
+
+def test_a_killed_run_whose_source_is_gone_can_be_undone(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--bare", "--rate-limit", "none", "--latency", "200")
+    source = ndjson(tmp_path / "in.ndjson", 2_000)
+    with cli.start(
+        "load", source, "--run", "run", "--base-url", remote.url, "--max-in-flight", 1, *FAST
+    ) as process:
+        until(lambda: len(remote.emails()) >= 200 and remote.arrivals()[-1]["ended"] is None)
+        process.kill()
+        process.communicate()
+    source.unlink()
+    refused = cli("undo", "run", "--yes", code=2)
+    assert "bulkload resolve run --as loaded --all leaves what became of them to you" in refused.err
+    cli("resolve", "run", code=2)
+    believed = cli("resolve", "run", "--as", "loaded", "--all", *FAST, code=3).summary()
+    assert believed["in_doubt"] == 0
+    undone = cli("undo", "run", "--yes", "--json", code=0)
+    assert json.loads(undone.out)["archived"] == believed["loaded"] - 100
+    assert "100 records count as loaded, and what ids they have is not known" in undone.err

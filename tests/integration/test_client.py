@@ -324,6 +324,25 @@ def test_a_file_goes_as_it_was_made_and_a_deletion_has_no_body() -> None:
     assert all(f"Authorization: Bearer {SECRET}".encode() in sent for sent in (head, deleted))
 
 
+@pytest.mark.parametrize("method", ["get", "delete"])
+def test_no_call_is_made_again_by_itself(method: str) -> None:
+    async def calls() -> tuple[Sent, int]:
+        async def once(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if len(server.requests) == 1:
+                writer.write(OK)
+            else:
+                writer.close()
+
+        async with serving(once) as (server, url), Client(url, Token(SECRET)) as client:
+            call = getattr(client, method)
+            assert (await call("/a")).reply.status == 201
+            return await call("/a"), len(server.requests)
+
+    sent, requests = asyncio.run(calls())
+    assert requests == 2
+    assert (sent.reply.status, sent.reply.left) == (0, True)
+
+
 def test_a_call_that_is_cancelled_is_cancelled() -> None:
     async def cancels() -> None:
         async with (

@@ -585,8 +585,11 @@ def test_doubts_that_are_reopened_are_open_with_all_that_was_known_of_them(run: 
             await journal.note({"complete": True})
             first = await doubted(journal, range(3), 1234.5)
             second = await doubted(journal, range(3, 6))
+            would = await journal.doubted()
+            assert (await journal.state()).open == [], "nothing is made yet"
             assert await journal.reopen_doubts() == 6
             state = await journal.state()
+            assert would == [opened._replace(id=0) for opened in state.open]
             assert [(o.covers, o.first, o.digest, o.since, o.nth) for o in state.open] == [
                 ("0-2", 0, b"whole", 1234.5, 1),
                 ("3-5", 3, b"whole", None, 1),
@@ -596,6 +599,7 @@ def test_doubts_that_are_reopened_are_open_with_all_that_was_known_of_them(run: 
             assert await journal.reopen_doubts() == 0
         assert readers.doubts(run) == []
         assert readers.facts(run)["complete"] is False
+        assert readers.facts(run)["whole"] is True, "all of its sources were read"
         assert readers.counts(run)[:5] == (0, 0, 0, 0, 0)
         rows = seen(run, "SELECT id, outcome FROM attempt ORDER BY id LIMIT 2")
         assert rows == [(first, "resent"), (second, "resent")]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from bulkload.arrival import Arrival
 from bulkload.limiter import Limiter
-from bulkload.room import RateLimit, Room, Told
+from bulkload.room import RateLimit, Room, Told, both
 from tests.clock import run_virtual
 
 if TYPE_CHECKING:
@@ -283,3 +283,31 @@ def test_it_never_allows_more_than_the_limit_nor_less_than_one_call(
             assert room.limit.calls <= most.calls
         # Care wears off, and what others used is forgotten.
         assert room.calls(now + 200) == max(int(room.limit.calls * share), 1)
+
+
+LIMITS = st.builds(RateLimit, st.integers(1, 2_000), st.sampled_from([0.5, 1.0, 4.0, 10.0, 3600.0]))
+
+
+@given(LIMITS, LIMITS)
+def test_one_limit_keeps_two_of_different_windows(most: RateLimit, told: RateLimit) -> None:
+    kept = both(most, told)
+    assert kept.calls >= 1
+    for limit in (most, told):
+        assert kept.calls * math.ceil(limit.window_s / kept.window_s) <= limit.calls
+
+
+@pytest.mark.parametrize(
+    ("most", "wanted"),
+    [
+        (RateLimit(100, 1.0), RateLimit(19, 1.0)),
+        (RateLimit(5, 1.0), RateLimit(5, 1.0)),
+        (RateLimit(2, 400.0), RateLimit(2, 400.0)),
+        (RateLimit(1000, 60.0), RateLimit(166, 10.0)),
+    ],
+)
+def test_a_bound_of_the_users_never_goes_over_the_accounts_limit(
+    most: RateLimit, wanted: RateLimit
+) -> None:
+    room = Room(most)
+    room.learn(Told(190, 10.0, 100), 1, 0.0, 1.0)
+    assert room.limit == wanted
