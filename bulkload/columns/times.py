@@ -5,16 +5,18 @@ machine's own, and no %c, %x or %X, which follow its language.
 
 Formats are Python's own [docs.python.org: strftime and strptime format codes], or one of `NAMED`:
 `iso` (ISO 8601), `epoch` and `epoch-ms` (seconds and milliseconds since 1970), `rfc5322` (as in
-a Date header).
+a Date header, whose month is a name; what would have to be guessed of it is none).
 """
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
+
+from bulkload.mail.instants import NO_ZONE, instant
+from bulkload.mail.monthnames import MONTHS, plain
 
 NAMED = ("iso", "epoch", "epoch-ms", "rfc5322")
 
@@ -31,6 +33,10 @@ _LONGEST = 100
 _DIRECTIVES = frozenset("aAbBdmyYHIMSfpjz%")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]{1,9}))?")
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_ISO = re.compile(r"\d{4}(-?)(?:\d\d\1\d\d|W\d\d(?:\1\d)?)(?:[T\s].*)?", re.DOTALL | re.IGNORECASE)
+"""Python takes any sign for what parts day and hour, and so the zone of a day for its hour."""
+
 _ZONE_APART = re.compile(r"\s+(?:UTC|GMT|(?=[+-][0-9]{2}))", re.IGNORECASE)
 _DECADES_MS = 10**11
 """So many milliseconds are March 1973; as many seconds are the year 5138."""
@@ -51,6 +57,12 @@ def flaw(form: str) -> str | None:
     telling = [code for code in codes if code != "%"]
     if len(set(telling)) < len(telling):
         return "has a code twice"
+    if {"H", "I"} <= set(telling):
+        return "has %H and %I: an hour of 24 and one of 12"
+    if "p" in telling and "I" not in telling:
+        return "has %p without %I: AM and PM tell nothing of an hour but %I"
+    if "I" in telling and "p" not in telling:
+        return "has %I without %p: an hour of 12 is in the morning or after noon; %H is one of 24"
     if not {"Y", "y"} & set(telling):
         return "has no year: %Y or %y"
     if "j" not in telling and not ("d" in telling and {"m", "b", "B"} & set(telling)):
@@ -70,6 +82,8 @@ def moment(text: str, form: str, zone: str) -> int | None:
     if form in COUNTED:
         return _since(text, 1000 if form == "epoch" else 1)
     try:
+        if form == "rfc5322":
+            return _of_header(text, zone)
         when = _read(text, form)
         if not FIRST_YEAR <= when.year <= LAST_YEAR:
             return None
@@ -90,10 +104,19 @@ def known_zone(name: str) -> ZoneInfo:
 
 def _read(text: str, form: str) -> datetime:
     if form == "iso":
-        return datetime.fromisoformat(_ZONE_APART.sub(_joined, text, count=1))
-    if form == "rfc5322":
-        return parsedate_to_datetime(text)
+        joined = _ZONE_APART.sub(_joined, text, count=1)
+        if not _ISO.fullmatch(joined):
+            raise ValueError
+        return datetime.fromisoformat(joined)
     return datetime.strptime(text, form)  # noqa: DTZ007  # the caller gives it its zone
+
+
+def _of_header(text: str, zone: str) -> int | None:
+    if not any(word in MONTHS for word in _WORD.findall(plain(text))):
+        return None  # of two numbers it would be guessed which is the month
+    known_zone(zone)
+    at, note = instant(text, zone)
+    return at if note in ("", NO_ZONE.format(zone)) else None
 
 
 def _joined(apart: re.Match[str]) -> str:

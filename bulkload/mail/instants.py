@@ -19,6 +19,9 @@ from bulkload.mail.zones import offset
 FIRST_YEAR = 1971
 LAST_YEAR = 2100
 
+NO_ZONE = "has no time zone, and is taken as {}"
+"""The note where none is written, which in a column is no fault."""
+
 _EPOCH = date(1970, 1, 1).toordinal()
 _MOST_CHARACTERS = 400
 _COMMON = re.compile(
@@ -111,7 +114,8 @@ def _read(written: str, zone: str) -> Instant:
     _refuse_absurd(naive)
     east = _zone(rest, comments)
     if east is None:
-        notes.append(f"has no known time zone, and is taken as {zone}")
+        unknown = "has no known time zone, and is taken as {}" if rest.strip(" ;,") else NO_ZONE
+        notes.append(unknown.format(zone))
         when = _in_zone(naive, zone)
     else:
         when = naive - timedelta(minutes=east)
@@ -131,7 +135,7 @@ def _clock(text: str) -> tuple[str, tuple[int, int, int, int] | None]:
         for match in form.finditer(text):
             hour, minute, second = (int(match[at] or 0) for at in (1, 2, 3))
             half = (match[5] or "")[:1]
-            if half and 1 <= hour <= 12:
+            if half and hour <= 12:
                 hour = hour % 12 + (12 if half == "p" else 0)
             if hour > 24 or minute > 59 or second > 61 or (hour == 24 and (minute or second)):
                 continue

@@ -81,7 +81,8 @@ def _fitting(shape: str, texts: set[str]) -> list[str]:
     """
     if "9" not in shape:
         return []
-    forms = [*NAMED, *_BY_SHAPE.get(shape, ())]
+    # The Date header's comes last: it reads what others say more exactly.
+    forms = [*NAMED[:-1], *_BY_SHAPE.get(shape, ()), NAMED[-1]]
     read = {form: sum(_reads(text, form) for text in texts) for form in forms}
     most = max(read.values())
     if most < (1 - _STRAYS) * len(texts):

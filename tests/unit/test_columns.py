@@ -152,6 +152,14 @@ def test_an_empty_cell_makes_no_property() -> None:
         ("epoch", "1706695200.25", "2024-01-31T10:00:00.250"),
         ("epoch-ms", "1706695200250", "2024-01-31T10:00:00.250"),
         ("rfc5322", "Wed, 31 Jan 2024 10:00:00 +0100 (CET)", "2024-01-31T09:00:00"),
+        ("rfc5322", "Wed Jan 31 10:00:00 2024", "2024-01-31T10:00:00"),
+        ("rfc5322", "31 Jan 2024 10:00 PM", "2024-01-31T22:00:00"),
+        ("rfc5322", "31 Jan 2024 00:30 PM", "2024-01-31T12:30:00"),
+        ("rfc5322", "31 Jan 2024 10:00 JST", "2024-01-31T01:00:00"),
+        ("rfc5322", "31 Jan 2024 10:00 GMT+0100", "2024-01-31T09:00:00"),
+        ("rfc5322", "31 Jan 2024 10:00 UTC+2", "2024-01-31T08:00:00"),
+        ("rfc5322", "31 Jan 2024 10:00 +01:00", "2024-01-31T09:00:00"),
+        ("rfc5322", "31 Jan 2024 10:00 +01", "2024-01-31T09:00:00"),
         ("%d.%m.%Y %H:%M", "31.01.2024 10:00", "2024-01-31T10:00:00"),
         ("%m/%d/%Y %I:%M %p", " 1/31/2024 10:00 pm ", "2024-01-31T22:00:00"),
         ("%d %b %Y", "31 Jan 2024", "2024-01-31T00:00:00"),
@@ -169,6 +177,10 @@ def test_dates_are_read_by_their_format(form: str, text: str, utc: str) -> None:
         ("iso", "31.01.2024"),
         ("iso", "0024-01-31"),
         ("iso", "9999-12-31"),
+        ("iso", "2024-01-31+01:00"),
+        ("iso", "2024-01-31 -05:00"),
+        ("iso", "2024-01-31 UTC"),
+        ("iso", "2024-01-31-05"),
         ("epoch", "1706695200250"),
         ("epoch", "1e9"),
         ("epoch", "٣"),
@@ -177,6 +189,10 @@ def test_dates_are_read_by_their_format(form: str, text: str, utc: str) -> None:
         ("%d.%m.%Y", "31.01.2024 10:00"),
         ("%Y-%m-%d %z", "2024-01-31 +9959"),
         ("rfc5322", "nonsense"),
+        ("rfc5322", "31 Jan 2024"),
+        ("rfc5322", "1/2/2024 10:00 PM"),
+        ("rfc5322", "31 Jan 2024 10:00 XYZ"),
+        ("rfc5322", "31 Jan 2024 10:00 +9999"),
     ],
 )
 def test_what_is_no_such_date_is_a_dead_letter(form: str, text: str) -> None:
@@ -199,6 +215,9 @@ def test_a_day_and_an_hour_in_two_columns_are_one_date() -> None:
 
 def test_clock_times_are_those_of_the_zone() -> None:
     rule = '{ column = "a", timezone = "America/New_York" }'
+    header = rule.replace("timezone", 'format = "rfc5322", timezone')
+    assert one(header, a="1 Jul 2024 08:00") == "1719835200000"
+    assert one(header, a="1 Jul 2024 08:00 -0000") == "1719820800000"
     assert one(rule, a="2024-07-01 08:00") == "1719835200000"
     assert one(rule, a="2024-01-01 08:00") == "1704114000000"
     assert one(rule, a="2024-07-01 08:00Z") == "1719820800000"
@@ -290,6 +309,9 @@ def test_a_message_is_tied_by_its_headers() -> None:
         ('[properties]\na = { column = "x", format = "%d%m%Y%Z" }', "has the code %Z"),
         ('[properties]\na = { column = "x", format = "%d%m%Y%" }', "has the code %;"),
         ('[properties]\na = { column = "x", format = "%d%d%m%Y" }', "has a code twice"),
+        ('[properties]\na = { column = "x", format = "%d%m%Y %H %p" }', "has %p without %I"),
+        ('[properties]\na = { column = "x", format = "%d%m%Y %I" }', "has %I without %p"),
+        ('[properties]\na = { column = "x", format = "%d%m%Y %H %I %p" }', "has %H and %I"),
         ('[properties]\na = { column = "x", timezone = "Berlin/Europe" }', "is no time zone"),
         ('[properties]\na = { column = "x", timezone = ".." }', "is no time zone"),
         ('[properties]\na = { column = "x", otherwise = "y" }', "`otherwise` goes with `values`"),

@@ -152,7 +152,10 @@ def test_a_date_without_a_zone_is_of_the_zone_that_is_named(written: str, utc: s
     ("written", "note"),
     [
         ("Mon, 15 Jan 2024 10:20:30 +0100", ""),
-        ("Mon, 15 Jan 2024 10:20:30", "has no known time zone"),
+        ("Mon, 15 Jan 2024 10:20:30", "has no time zone"),
+        ("Mon Jan 15 10:20:30 2024", "has no time zone"),
+        ("Mon, 15 Jan 2024 10:20:30 XYZ", "has no known time zone"),
+        ("Mon, 15 Jan 2024 10:20:30 +9999", "has no known time zone"),
         ("2024-01-15Z", "has no time of day"),
         ("3/4/2024 10:20 +0000", "the other way round"),
         ("3/4/2024 10:20 AM +0000", ""),
@@ -179,7 +182,7 @@ def test_the_date_falls_back_to_the_mbox_line_and_then_to_the_first_hop() -> Non
     email = read_email(f"From a@b Mon Jan 15 10:00:00 2024\n{received}\nb".encode(), "Asia/Tokyo")
     assert email.sent_at == millis("2024-01-15 01:00:00")
     assert email.notes == (
-        "the date of the mbox line has no known time zone, and is taken as Asia/Tokyo",
+        "the date of the mbox line has no time zone, and is taken as Asia/Tokyo",
         "the date is that of the mbox line",
     )
     assert read_email(b"Subject: x\n\nb").sent_at is None

@@ -286,6 +286,10 @@ def test_a_few_values_may_be_no_dates() -> None:
         (["1.2.3.4"], ()),
         (["1/31/2024 1:02 PM"], ("%m/%d/%Y %I:%M %p",)),
         (["31-Jan-24"], ("%d-%b-%y",)),
+        (["31 Jan 2024 10:00 PM"], ("%d %b %Y %I:%M %p",)),
+        (["Jan 31, 2024 10:00 PM"], ("%b %d, %Y %I:%M %p",)),
+        (["31 Jan 2024 10:00 GMT+0100", "31 Jan 2024 10:00 CET"], ("rfc5322",)),
+        (["2024-01-31+01:00"], ()),
         (["word " * 30], ()),
         (["2024-01-31 10:00:00 +0100"], ("iso",)),
         (["31.01.2024, 10:00"], ("%d.%m.%Y, %H:%M",)),
@@ -297,6 +301,7 @@ def test_what_holds_dates_and_what_does_not(values: list[str], formats: tuple[st
 
 def test_naive_times_are_told_from_those_with_a_zone() -> None:
     assert dates(["2024-01-31 10:00"]).naive
+    assert not dates(["31 Jan 2024 10:00 CET"]).naive
     assert not dates(["2024-01-31T10:00:00+01:00"]).naive
     assert not dates(["1700000000"]).naive
 
