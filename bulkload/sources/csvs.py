@@ -92,6 +92,11 @@ class CsvSource(GrowingFile):
         name = self._named
         marks = {"\t": "tabs", " ": "blanks"}
         split = f"separated by {marks.get(self.delimiter, self.delimiter)}"
+        if next(self._records(None), None) is None:
+            return (
+                f"{self.name}: holds a header and no row, read as {name}, {split}. Where it has "
+                "rows, name the encoding with --encoding"
+            )
         if not self._sure:
             return (
                 f"{self.name}: read as {name}, {split}. That is a guess: where letters come out "
@@ -195,6 +200,11 @@ class CsvSource(GrowingFile):
             ) from None
         except csv.Error as error:
             raise RefusedToStart(f"{self.name}: the header is no valid row: {error}.") from None
+        if any("\0" in name for name in names):
+            raise RefusedToStart(
+                f"{self.name}: the header holds NUL, as no name does. Name what the file is in, "
+                "as in --encoding utf-16-le."
+            )
         empty = [str(index) for index, name in enumerate(names, 1) if not name]
         if empty:
             raise RefusedToStart(

@@ -43,13 +43,23 @@ def encoding_of(head: bytes) -> Encoding:
     for mark, name in _MARKS:
         if head.startswith(mark):
             return Encoding(name, sure=True)
+    if pairs := _of_pairs(head):
+        return Encoding(pairs, sure=False)
     good, bad = _letters_of_utf8(head)
     if bad and good <= bad:
         return Encoding(likeliest(head, _TELLING), sure=False)
-    if not bad and b"\0" in head:
-        zeros = head.find(b"\0") % 2
-        return Encoding("utf-16-le" if zeros else "utf-16-be", sure=False)
     return Encoding("utf-8", sure=bad * 10 <= good)
+
+
+def _of_pairs(head: bytes) -> str | None:
+    """UTF-16, where it looks like that: many pairs of bytes begin with NUL, or end with it, and
+    next to none the other way. A few NULs are damage, or a cell's.
+    """
+    first, second = head[::2].count(0), head[1::2].count(0)
+    most, least = max(first, second), min(first, second)
+    if most * 10 <= len(head) or least * 50 > most:
+        return None
+    return "utf-16-be" if first > second else "utf-16-le"
 
 
 def _letters_of_utf8(text: bytes) -> tuple[int, int]:

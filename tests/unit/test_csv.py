@@ -131,6 +131,7 @@ CJK = 'hs_timestamp,名前\n1,山田太郎さんのメールの件名です\n2,"
         (TEXT.replace("Žluťoučký", "dürfen"), "cp1252", "Windows-1252"),
         (TEXT, "utf-16", "UTF-16"),
         (TEXT, "utf-16-le", "UTF-16-LE"),
+        (TEXT, "utf-16-be", "UTF-16-BE"),
         (TEXT, "utf-32", "UTF-32"),
         (TEXT, "utf-8-sig", None),
         (CJK * 3, "shift_jis", None),
@@ -142,8 +143,6 @@ def test_tables_in_other_encodings_are_read_as_their_text(
     path: Path, text: str, encoding: str, told: str | None, named: bool
 ) -> None:
     path.write_bytes(text.encode(encoding))
-    if not named and encoding == "utf-16-le":
-        pytest.skip("nobody could be sure of that")
     source = CsvSource(path, "shown", encoding=encoding if named else None)
     delimiter = ";" if ";" in text else ","
     header, *rows = csv.reader(io.StringIO(text), delimiter=delimiter)
@@ -157,8 +156,25 @@ def test_tables_in_other_encodings_are_read_as_their_text(
     assert source.consumed() == source.size()
     if told:
         assert told in (source.told() or "")
-        guessed = encoding == "cp1252" and not named
+        guessed = encoding in ("cp1252", "utf-16-le", "utf-16-be") and not named
         assert guessed == ("That is a guess" in (source.told() or ""))
+
+
+@pytest.mark.parametrize("at", [8, 9, 30])
+def test_a_few_nuls_are_no_encoding(path: Path, at: int) -> None:
+    rows = [f"{number},text\n".encode() for number in range(100)]
+    content = bytearray(b"a,b\n" + b"".join(rows))
+    content[at] = 0
+    path.write_bytes(content)
+    source = CsvSource(path, "shown")
+    assert source.encoding == "utf-8"
+    assert len(list(source.records())) == len(rows)
+
+
+@pytest.mark.parametrize("content", [b"a,b\n", b"a,b\n\r\n \n"])
+def test_a_table_without_a_row_is_told(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    assert "holds a header and no row" in (CsvSource(path, "shown").told() or "")
 
 
 def test_what_is_no_text_in_an_encoding_is_a_flaw_of_its_row(path: Path) -> None:
@@ -229,6 +245,7 @@ def test_one_column_is_a_table_too(path: Path) -> None:
         (b"a,b,a,c,b\n", "names 'a', 'b' more than once"),
         (b"a,,c,\n", "column 2, 4 has no name"),
         (b"\n\r\n", "has no header row"),
+        ("a,b\n".encode("utf-32-le"), "the header holds NUL"),
         (b'"a,b\n1,2\n', "the header can't be read"),
         (b'"a"b,c\n1,2\n', "the header is no valid row"),
     ],
