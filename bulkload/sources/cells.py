@@ -3,20 +3,24 @@
 Timestamps are ISO 8601 with all digits of their unit, and `+00:00` where the column has a zone;
 numbers are written as short as tells them apart; booleans are true and false; binary values are
 text where they are UTF-8, else base64; members of structs are columns of their own (`from.email`);
-lists and maps are JSON. None is no value: null, not a number, or of a struct that is null.
+lists and maps are JSON. None is no value: null, not a number, or of a struct that is null. A time
+out of range is `Unread`.
 """
 
 from __future__ import annotations
 
-import base64
+import re
 from typing import TYPE_CHECKING, Any
 
-import orjson
+from bulkload.sources.typed import Unread, number, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Cells = list[str | None]
+
+_OUT_OF_RANGE = re.compile(r"<value.out of range: (-?[0-9]+)>.*")
+"""What Arrow writes of a time that no calendar has."""
 
 
 def names(arrow: Any, fields: Any, above: str = "") -> Iterator[str]:
@@ -54,7 +58,7 @@ def _texts(arrow: Any, column: Any) -> Cells:
         return _instants(arrow, column)
     if types.is_floating(kind):
         column = column.cast(arrow.float32()) if types.is_float16(kind) else column
-        return [None if text == "nan" else text for text in column.cast(arrow.string()).to_pylist()]
+        return [_float(text) for text in column.cast(arrow.string()).to_pylist()]
     if types.is_date64(kind):
         column = column.cast(arrow.date32())
     if types.is_duration(kind):
@@ -62,8 +66,7 @@ def _texts(arrow: Any, column: Any) -> Cells:
     if types.is_decimal(kind):
         return [None if each is None else format(each, "f") for each in column.to_pylist()]
     if types.is_integer(kind) or types.is_boolean(kind) or types.is_temporal(kind):
-        written: Cells = column.cast(arrow.string()).to_pylist()
-        return written
+        return _in_range(column.cast(arrow.string()).to_pylist())
     return [None if each is None else text_of(each) for each in column.to_pylist()]
 
 
@@ -75,24 +78,20 @@ def _instants(arrow: Any, column: Any) -> Cells:
     plain = compute.replace_substring(plain, " ", "T", max_replacements=1)
     if zoned:
         plain = compute.binary_join_element_wise(plain, "+00:00", "")
-    found: Cells = plain.to_pylist()
-    return found
+    return _in_range(plain.to_pylist())
 
 
-def text_of(value: Any) -> str:
-    """A value that is no number: text, bytes, a list, a mapping."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bytes):
-        try:
-            return value.decode()
-        except UnicodeDecodeError:
-            return base64.b64encode(value).decode("ascii")
-    if isinstance(value, list | dict):
-        return orjson.dumps(value, default=_member, option=orjson.OPT_NON_STR_KEYS).decode()
-    return str(value)
+def _in_range(found: Cells) -> Cells:
+    return [
+        Unread(out[1], "a time out of range")
+        if text and text[0] == "<" and (out := _OUT_OF_RANGE.fullmatch(text))
+        else text
+        for text in found
+    ]
 
 
-def _member(value: Any) -> str:
-    """What JSON has no form for, inside a list: a decimal, bytes."""
-    return text_of(value)
+def _float(text: str | None) -> str | None:
+    if text is None or text == "nan":
+        return None
+    # Arrow writes an exponent from 10^10 on, where Python writes the digits.
+    return number(float(text)) if "e" in text else text

@@ -8,14 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-import orjson
-
 from bulkload.errors import RefusedToStart
 from bulkload.model import Position, Record
 from bulkload.sources.cells import names, texts
 from bulkload.sources.extras import needed
 from bulkload.sources.files import FileSource
 from bulkload.sources.lines import too_large
+from bulkload.sources.typed import row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -94,16 +93,9 @@ class ColumnarSource(FileSource):
         # A row of no column has no cell to be counted by.
         rows = zip(*columns, strict=True) if columns else [()] * batch.num_rows
         above = tuple(self._above.values())
-        for row, cells in enumerate(rows, first):
-            position = Position(row, row + 1)
-            named = zip(self.columns, (*cells, *above), strict=True)
-            fields = {name: cell for name, cell in named if cell}
-            raw = orjson.dumps(fields)
-            if len(raw) > self.max_record_bytes:
-                flaw = too_large("row", len(raw), self.max_record_bytes)
-                yield Record(position, "row", None, None, flaw)
-            else:
-                yield Record(position, "row", raw, fields)
+        for number, cells in enumerate(rows, first):
+            position = Position(number, number + 1)
+            yield row(position, self.columns, (*cells, *above), self.max_record_bytes)
 
 
 _NOTHING = "__HIVE_DEFAULT_PARTITION__"  # as Hive writes NULL

@@ -16,27 +16,23 @@ import os
 import re
 import sqlite3
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-import orjson
-
 from bulkload.asked import MAX_RECORD_BYTES
 from bulkload.errors import RefusedToStart, StoppedResumable
-from bulkload.model import Position, Record
+from bulkload.model import Position
 from bulkload.sources import rowkeys
 from bulkload.sources.addresses import PASSWORD, SECRET
-from bulkload.sources.cells import text_of
 from bulkload.sources.extras import needed
-from bulkload.sources.lines import too_large
+from bulkload.sources.typed import cell, row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from bulkload.asked import Asked
+    from bulkload.model import Record
     from bulkload.protocols import Source
 
 FIRST_PAGE = 100
@@ -176,8 +172,8 @@ class SqlSource:
             with self._asking(StoppedResumable), self._engine.connect() as connection:
                 rows = connection.execute(page.where(after).limit(size)).all()
             taken = 0
-            for row in rows:
-                record = self._record(row, number)
+            for found in rows:
+                record = self._record(found, number)
                 taken += len(record.raw or b"") + 1
                 number += 1
                 yield record
@@ -186,15 +182,9 @@ class SqlSource:
             after = key > rows[-1][0]
             size = max(1, min(PAGE, PAGE_BYTES * len(rows) // taken))
 
-    def _record(self, row: Any, number: int) -> Record:
-        position = Position(rowkeys.written(row[0]), number)
-        cells = map(_cell, row[1:])
-        fields = {name: cell for name, cell in zip(self.columns, cells, strict=True) if cell}
-        raw = orjson.dumps(fields)
-        if len(raw) > self.max_record_bytes:
-            flaw = too_large("row", len(raw), self.max_record_bytes)
-            return Record(position, "row", None, None, flaw)
-        return Record(position, "row", raw, fields)
+    def _record(self, found: Any, number: int) -> Record:
+        position = Position(rowkeys.written(found[0]), number)
+        return row(position, self.columns, map(cell, found[1:]), self.max_record_bytes)
 
     def _made(self) -> Any:
         sa, url = self._sa, self._url
@@ -337,30 +327,6 @@ def _sqlite(name: str, database: str | None) -> Callable[[], sqlite3.Connection]
         raise RefusedToStart(f"{name}: there is no such file. Check the path.")
     where = f"file:{quote(database)}?mode=ro"
     return lambda: sqlite3.connect(where, uri=True, check_same_thread=False)
-
-
-def _cell(value: Any) -> str | None:
-    match value:
-        case None | str():
-            return value
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return str(value)
-        case float():
-            return None if value != value else repr(value)  # noqa: PLR0124  # not a number
-        case Decimal():
-            return None if value.is_nan() else format(value, "f")
-        case datetime():
-            return (value if value.tzinfo is None else value.astimezone(UTC)).isoformat()
-        case date() | time():
-            return value.isoformat()
-        case timedelta():
-            return str(value)
-        case bytearray() | memoryview():
-            return text_of(bytes(value))
-        case _:
-            return text_of(value)
 
 
 def _near(wanted: str, known: Sequence[str]) -> str:

@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 from bulkload.errors import RefusedToStart
 from bulkload.model import Position
 from bulkload.sources import Asked, describe, open_sources, reopen
+from bulkload.sources.cells import texts
 from bulkload.sources.parquet import ParquetSource
+from bulkload.sources.typed import Unread, cell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +46,9 @@ def fields(path: Path, column: pa.Array | pa.ChunkedArray) -> list[str | None]:
         (pa.int64(), [2**62, -1, None], [str(2**62), "-1", None]),
         (pa.uint64(), [2**64 - 1], [str(2**64 - 1)]),
         (pa.float64(), [0.1, 5.0, 1e300, float("nan")], ["0.1", "5", "1e+300", None]),
-        (pa.float32(), [0.1], ["0.1"]),
+        (pa.float64(), [1.7e12, 4915112345678.0, -1e15, 1e16, 1e-7, 1e22],
+         ["1700000000000", "4915112345678", "-1000000000000000", "1e+16", "1e-07", "1e+22"]),
+        (pa.float32(), [0.1, 1.7e10], ["0.1", "17000000000"]),
         (pa.bool_(), [True, False, None], ["true", "false", None]),
         (pa.string(), ["é", "", None], ["é", None, None]),
         (pa.large_string(), ["long"], ["long"]),
@@ -61,6 +65,37 @@ def test_values_are_written_exactly(
     path: Path, kind: pa.DataType, values: list[Any], written: list[str | None]
 ) -> None:
     assert fields(path, pa.array(values, kind)) == written
+
+
+@given(st.floats(allow_nan=False))
+def test_a_floating_number_is_written_as_a_database_s_is(value: float) -> None:
+    assert next(texts(pa, pa.array([value]))) == [cell(value)]
+    assert float(cell(value) or "") == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "beyond"),
+    [
+        (pa.timestamp("s"), 10**18),
+        (pa.timestamp("ms", "UTC"), -(10**18)),
+        (pa.date32(), 10**9),
+        (pa.time32("s"), 10**8),
+    ],
+)
+def test_a_time_out_of_range_is_no_text(kind: pa.DataType, beyond: int) -> None:
+    plain = pa.int64() if pa.types.is_timestamp(kind) else pa.int32()
+    (cells,) = texts(pa, pa.array([0, beyond, None], plain).cast(kind))
+    assert [type(each) for each in cells] == [str, Unread, type(None)]
+    assert cells[1] == str(beyond)
+
+
+def test_a_time_out_of_range_is_a_flaw_of_its_row(path: Path) -> None:
+    sent = pa.array([0, 10**18, None]).cast(pa.timestamp("ms", "UTC"))
+    pq.write_table(pa.table({"sent": sent, "x": ["a", "b", "c"]}), path)
+    first, bad, last = ParquetSource(path).records()
+    assert (first.flaw, last.flaw, bad.fields) == (None, None, None)
+    assert bad.flaw == "column 'sent' holds a time out of range"
+    assert bad.raw == b'{"sent":"1000000000000000000","x":"b"}'
 
 
 @pytest.mark.parametrize(

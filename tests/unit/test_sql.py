@@ -21,6 +21,7 @@ from bulkload.sources import Asked, describe, open_sources, reopen, rowkeys
 from bulkload.sources import sql as module
 from bulkload.sources.addresses import PASSWORD
 from bulkload.sources.sql import SqlSource
+from bulkload.sources.typed import cell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,11 +124,15 @@ def test_values_are_written_exactly(path: Path) -> None:
         (memoryview(b"text"), "text"),
         ({"a": [1, None]}, '{"a":[1,null]}'),
         (float("nan"), None),
+        (1_700_000_000_000.0, "1700000000000"),
+        (4_915_112_345_678.0, "4915112345678"),
+        (1.5, "1.5"),
+        (1e300, "1e+300"),
         (None, None),
     ],
 )  # fmt: skip
 def test_what_drivers_give_is_written_exactly(value: object, text: str | None) -> None:
-    assert module._cell(value) == text
+    assert cell(value) == text
 
 
 def test_a_query_is_read_in_the_order_of_a_column(path: Path) -> None:
