@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from bulkload.sources.typed import Unread
+
 _READ: dict[str, Any] = {
     "decimal": Decimal,
     "datetime": datetime.fromisoformat,
@@ -37,6 +39,8 @@ def _plain(value: object) -> Any:
     match value:
         case bool():
             raise TypeError("a boolean")
+        case Unread():
+            raise TypeError(value.why)
         case int() | float() | str():
             return value
         case Decimal():

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 from bulkload.asked import MAX_RECORD_BYTES
-from bulkload.errors import RefusedToStart, StoppedResumable
+from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.model import Position
 from bulkload.sources import rowkeys
 from bulkload.sources.addresses import PASSWORD, SECRET
 from bulkload.sources.extras import needed
-from bulkload.sources.typed import cell, row
+from bulkload.sources.typed import cell, decoded, row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -183,7 +183,13 @@ class SqlSource:
             size = max(1, min(PAGE, PAGE_BYTES * len(rows) // taken))
 
     def _record(self, found: Any, number: int) -> Record:
-        position = Position(rowkeys.written(found[0]), number)
+        try:
+            position = Position(rowkeys.written(found[0]), number)
+        except TypeError as error:
+            raise StoppedForGood(
+                f"{self.name}: the {self.order_by!r} of row {number:,} is {error}, by which no "
+                "row can be sought. Load it anew with another column as --order-by."
+            ) from None
         return row(position, self.columns, map(cell, found[1:]), self.max_record_bytes)
 
     def _made(self) -> Any:
@@ -326,7 +332,13 @@ def _sqlite(name: str, database: str | None) -> Callable[[], sqlite3.Connection]
     if database is None or not Path(database).is_file():
         raise RefusedToStart(f"{name}: there is no such file. Check the path.")
     where = f"file:{quote(database)}?mode=ro"
-    return lambda: sqlite3.connect(where, uri=True, check_same_thread=False)
+
+    def connected() -> sqlite3.Connection:
+        connection = sqlite3.connect(where, uri=True, check_same_thread=False)
+        connection.text_factory = decoded  # the driver's own fails for a whole page
+        return connection
+
+    return connected
 
 
 def _near(wanted: str, known: Sequence[str]) -> str:

@@ -34,6 +34,14 @@ class Unread(str):
         return made
 
 
+def decoded(raw: bytes) -> str:
+    """Text as SQLite keeps it, which is any bytes that were called text."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return Unread(raw.decode("utf-8", "backslashreplace"), "text that is no UTF-8")
+
+
 def row(
     position: Position, names: Iterable[str], cells: Iterable[str | None], limit: int
 ) -> Record:

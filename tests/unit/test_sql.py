@@ -11,11 +11,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bulkload.errors import RefusedToStart, StoppedResumable
+from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.loader import default_run
 from bulkload.sources import Asked, describe, open_sources, reopen, rowkeys
 from bulkload.sources import sql as module
@@ -108,6 +109,30 @@ def test_values_are_written_exactly(path: Path) -> None:
     )
     (record,) = SqlSource(address, table="t", exclude=["id"]).records()
     assert record.fields == {"i": "9007199254740993", "f": "0.1", "s": "é", "b": "/wA="}
+
+
+def test_text_that_is_none_is_a_flaw_of_its_row(path: Path) -> None:
+    address = made(
+        path,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, s TEXT, u TEXT)",
+        "INSERT INTO t VALUES (1, 'é', 'a'), (2, CAST(x'4772fc' AS TEXT), 'b'), (3, 'c', 'd')",
+    )
+    first, bad, last = SqlSource(address, table="t", exclude=["id"]).records()
+    assert (first.fields, last.fields) == ({"s": "é", "u": "a"}, {"s": "c", "u": "d"})
+    assert (bad.flaw, bad.fields) == ("column 's' holds text that is no UTF-8", None)
+    assert orjson.loads(bad.raw or b"") == {"s": r"Gr\xfc", "u": "b"}
+
+
+def test_a_key_that_is_no_text_is_no_order(path: Path) -> None:
+    keys = "CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL)"
+    address = made(path, keys, "INSERT INTO t VALUES (CAST(x'ff' AS TEXT)), ('a')")
+    with pytest.raises(RefusedToStart, match="of the kind text that is no UTF-8"):
+        SqlSource(address, table="t")
+    address = made(path, keys, "INSERT INTO t VALUES (CAST(x'61ff' AS TEXT)), ('a'), ('b')")
+    rows = SqlSource(address, table="t").records()
+    assert next(rows).fields == {"id": "a"}
+    with pytest.raises(StoppedForGood, match="'id' of row 2 is text that is no UTF-8"):
+        next(rows)
 
 
 @pytest.mark.parametrize(
