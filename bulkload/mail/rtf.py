@@ -22,11 +22,17 @@ _KNOWN = (
 _TOKEN = re.compile(
     r"\\([a-z]{1,32})(-?\d{1,10})? ?|\\'([0-9a-fA-F]{2})|\\([^a-z])|([{}])|[\r\n]+|([^\\{}\r\n]+)"
 )
-_APART = frozenset({"fonttbl", "colortbl", "stylesheet", "info", "pict", "themedata", "datastore"})
+_APART = frozenset({"colortbl", "stylesheet", "info", "pict", "themedata", "datastore"})
 _SIGNS = {
     "par": "\n",
     "line": "\n",
     "tab": "\t",
+    "page": "\n",
+    "sect": "\n",
+    "cell": "\t",
+    "row": "\n",
+    "nestcell": "\t",
+    "nestrow": "\n",
     "emdash": "—",
     "endash": "–",
     "bullet": "•",
@@ -35,6 +41,14 @@ _SIGNS = {
     "ldblquote": "“",
     "rdblquote": "”",
 }
+
+
+_CHARSETS = {
+    "77": "macintosh", "128": "cp932", "129": "cp949", "130": "cp1361", "134": "cp936",
+    "136": "cp950", "161": "cp1253", "162": "cp1254", "163": "cp1258", "177": "cp1255",
+    "178": "cp1256", "186": "cp1257", "204": "cp1251", "222": "cp874", "238": "cp1250",
+}  # fmt: skip
+"""Of fonts, by their numbers in \\fcharset; others are in the charset of the whole."""
 
 
 class Body(NamedTuple):
@@ -47,6 +61,40 @@ class _Group(NamedTuple):
     tag: bool = False  # HTML's own, in \*\htmltag
     hidden: bool = False  # RTF's own, in \htmlrtf
     unicode_skip: int = 1
+    fonts: bool = False  # in the table of fonts
+    font: str = ""  # its number there; "": the default one
+
+
+class _Charsets:
+    """What bytes past ASCII are in: the font's charset, where it names one, else the whole's."""
+
+    def __init__(self) -> None:
+        self._whole = "cp1252"
+        self._fonts: dict[str, str] = {}
+        self._default = self._described = ""
+
+    def behind(self, word: str, number: str, group: _Group) -> _Group:
+        """`group` behind one of `_OF_CHARSETS`."""
+        if word == "ansicpg":
+            self._whole = f"cp{number}"
+        elif word == "deff":
+            self._default = number
+        elif word == "fonttbl":
+            return group._replace(skipped=True, fonts=True)
+        elif word == "fcharset":
+            self._fonts[self._described] = _CHARSETS.get(number, "")
+        elif group.fonts:
+            self._described = number
+        else:
+            return group._replace(font=number)  # \plain has none
+        return group
+
+    def of(self, group: _Group) -> str:
+        font = "" if group.tag else self._fonts.get(group.font or self._default)
+        return font or self._whole
+
+
+_OF_CHARSETS = frozenset({"ansicpg", "deff", "fonttbl", "fcharset", "f", "plain"})
 
 
 def unpacked(packed: bytes) -> bytes:
@@ -81,7 +129,7 @@ def body(rtf: bytes) -> Body:
     """The HTML that the RTF was made from, else its text."""
     source = rtf.decode("latin-1")
     from_html = "\\fromhtml" in source[:2_000]
-    page = "cp1252"
+    charsets = _Charsets()
     pieces: list[str] = []
     raw = bytearray()  # of one charset: a character may be two \'hh
     stack: list[_Group] = []
@@ -89,7 +137,7 @@ def body(rtf: bytes) -> Body:
     skip = 0  # signs that stand for a \u before them
     for word, number, code, sign, brace, text in _TOKEN.findall(source):
         if raw and not code:
-            pieces.append(decoded(bytes(raw), page))
+            pieces.append(decoded(bytes(raw), charsets.of(group)))
             raw.clear()
         shown = not (group.skipped or group.hidden)
         if brace == "{":
@@ -97,8 +145,8 @@ def body(rtf: bytes) -> Body:
         elif brace:
             group = stack.pop() if stack else _Group()
             skip = 0
-        elif word == "ansicpg":
-            page = f"cp{number}"
+        elif word in _OF_CHARSETS:
+            group = charsets.behind(word, number, group)
         elif word == "htmltag":
             group = group._replace(skipped=not from_html, tag=True)
         elif word in _APART:
@@ -125,7 +173,9 @@ def body(rtf: bytes) -> Body:
         elif text:
             kept = text[skip:]
             skip = max(0, skip - len(text))
-            pieces.append(kept if kept.isascii() else decoded(kept.encode("latin-1"), page))
-    pieces.append(decoded(bytes(raw), page))
+            pieces.append(
+                kept if kept.isascii() else decoded(kept.encode("latin-1"), charsets.of(group))
+            )
+    pieces.append(decoded(bytes(raw), charsets.of(group)))
     whole = clean("".join(pieces))
     return Body(html=whole) if from_html else Body(text=whole)

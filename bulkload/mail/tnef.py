@@ -10,6 +10,7 @@ from contextlib import suppress
 from struct import error, unpack_from
 from typing import TYPE_CHECKING, NamedTuple
 
+from bulkload.mail.reading import named_in
 from bulkload.mail.text import decoded
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _FILE_CONTENT, _FILE_PROPERTIES = 0x0006800F, 0x00069005
 _OF_FILES = frozenset({_FILE_TITLE, _FILE_CONTENT, _FILE_PROPERTIES})
 _TEXT, _RTF, _HTML, _WEB_CODE_PAGE = 0x1000, 0x1009, 0x1013, 0x3FDE
 _LONG_NAME, _KIND, _CONTENT = 0x3707, 0x370E, 0x3701
-_FIXED = {2: 4, 3: 4, 4: 4, 5: 8, 6: 8, 7: 8, 10: 4, 11: 4, 20: 8, 64: 8, 72: 16}
+_FIXED = {1: 0, 2: 4, 3: 4, 4: 4, 5: 8, 6: 8, 7: 8, 10: 4, 11: 4, 20: 8, 64: 8, 72: 16}
 _OBJECT, _STRING, _UNICODE, _BINARY = 0x0D, 0x1E, 0x1F, 0x102
 _SEVERAL = 0x1000
 _IDENTIFIER = 16  # bytes in front of an object's own
@@ -48,14 +49,14 @@ def opened(content: bytes) -> Tnef | None:
     if not content.startswith(_SIGNATURE):
         return None
     found = Tnef()
-    page = "cp1252"
+    # It may stand behind what is written in it.
+    named = (value for id_, value in _attributes(content) if id_ == _CODE_PAGE and len(value) >= 4)
+    page = next(map(_named, named), "cp1252")
     files: list[File] = []
     for id_, value in _attributes(content):
         if id_ in _OF_FILES and not files:
             files.append(File("", "", b""))
-        if id_ == _CODE_PAGE and len(value) >= 4:
-            page = _named(value)
-        elif id_ == _BODY:
+        if id_ == _BODY:
             found = found._replace(text=found.text or _words(value, page))
         elif id_ == _MESSAGE_PROPERTIES:
             found = _with_properties(found, value, page)
@@ -75,7 +76,10 @@ def _with_properties(found: Tnef, value: bytes, page: str) -> Tnef:
     kind, text = properties.get(_TEXT, (0, b""))
     _, web_page = properties.get(_WEB_CODE_PAGE, (0, b""))
     kind_of_html, html = properties.get(_HTML, (0, b""))
-    html_page = "utf-16-le" if kind_of_html == _UNICODE else _named(web_page) if web_page else page
+    if kind_of_html == _UNICODE:
+        html_page = "utf-16-le"
+    else:
+        html_page = _named(web_page) if web_page else named_in(html) or page
     return found._replace(
         text=_words(text, "utf-16-le" if kind == _UNICODE else page) or found.text,
         html=_words(html, html_page) or found.html,

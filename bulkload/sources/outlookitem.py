@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from urllib.parse import quote
 
 from bulkload.mail import rtf
+from bulkload.mail.reading import named_in
+from bulkload.mail.text import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -102,7 +104,7 @@ def value(kind: int, content: bytes, page: str) -> Value | None:
     if kind == UNICODE:
         return content.decode("utf-16-le", "replace").rstrip("\0")
     if kind == STRING8:
-        return _decoded(content, page).rstrip("\0")
+        return decoded(content, page)
     if kind == BINARY:
         return content
     if kind in (INTEGER, BOOLEAN):
@@ -221,7 +223,8 @@ def _signed(item: Item) -> bytes:
 def _bodies(properties: Mapping[int, Value]) -> tuple[str, str]:
     text, html = _text(properties, TEXT), properties.get(HTML, "")
     if isinstance(html, bytes):
-        html = _decoded(html, encoding_of_page(properties.get(BODY_PAGE)))
+        page = properties.get(BODY_PAGE)
+        html = decoded(html, encoding_of_page(page) if page else named_in(html))
     packed = properties.get(RTF)
     if isinstance(packed, bytes) and not (html or text):
         made = rtf.body(rtf.unpacked(packed))
@@ -232,7 +235,9 @@ def _bodies(properties: Mapping[int, Value]) -> tuple[str, str]:
 def _attachment(attached: Attached) -> bytes:
     properties = attached.properties
     name = next(filter(None, (_text(properties, each) for each in _FILE_NAMES)), "")
-    named = f"Content-Disposition: attachment; filename*=UTF-8''{quote(name)}\n" if name else ""
+    # Also where it has no name: a part of text without it would be shown behind the body.
+    named = "Content-Disposition: attachment"
+    named += f"; filename*=UTF-8''{quote(name)}\n" if name else "\n"
     if attached.item is not None:
         return b"Content-Type: message/rfc822\n" + named.encode() + b"\n" + message(attached.item)
     kind = _text(properties, _MEDIA_TYPE)
@@ -263,14 +268,3 @@ def _several(kind: str, parts: list[bytes]) -> bytes:
 def _text(properties: Mapping[int, Value], number: int) -> str:
     found = properties.get(number, "")
     return found if isinstance(found, str) else ""
-
-
-def _decoded(content: bytes, page: str) -> str:
-    try:
-        return content.decode(page)
-    except UnicodeDecodeError:
-        return (
-            content.decode("utf-8", "replace")
-            if page != "utf-8"
-            else content.decode("cp1252", "replace")
-        )

@@ -196,6 +196,13 @@ ICS = (
             "<p>привет</p>",
             [],
         ),
+        # in UTF-16 that name could not have been read
+        (
+            b'Content-Type: text/html\n\n<meta charset="utf-16"><p>' + "привет".encode(),
+            "привет",
+            "<p>привет</p>",
+            [],
+        ),
     ],
 )
 def test_what_is_read(message: str | bytes, text: str, html: str, names: list[str]) -> None:

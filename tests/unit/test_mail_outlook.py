@@ -97,6 +97,26 @@ def test_bodies_and_files() -> None:
     assert found.text == "caf\xe9\n"
 
 
+def test_a_code_page_may_stand_behind_what_is_written_in_it() -> None:
+    body = attribute(1, 0x0002800C, "привет\0".encode("cp1251"))
+    page = attribute(1, 0x00069007, struct.pack("<II", 1251, 0))
+    assert tnef.opened(b"\x78\x9f\x3e\x22\x01\x00" + body + page) == tnef.Tnef(text="привет")
+
+
+def test_html_without_a_code_page_of_its_own_is_in_the_charset_that_it_names() -> None:
+    html = '<meta charset="utf-8"><p>привет'
+    whole = winmail(attribute(1, 0x00069003, properties(variable(0x1013, 0x102, html.encode()))))
+    assert tnef.opened(whole) == tnef.Tnef(html=html)
+
+
+def test_a_property_without_a_value_hides_none_behind_it() -> None:
+    null = struct.pack("<HH", 1, 0x3705)
+    found = properties(null, variable(0x3707, 0x1E, b"long name.txt\0"))
+    assert tnef.opened(winmail(attribute(2, 0x00069005, found))) == tnef.Tnef(
+        files=(tnef.File("long name.txt", "", b""),)
+    )
+
+
 def test_what_is_none() -> None:
     assert tnef.opened(b"") is None
     assert tnef.opened(b"%PDF-1.4") is None
@@ -129,6 +149,22 @@ def test_rtf_is_unpacked() -> None:
         ),
         (rb"{\rtf1\ansicpg1251 \'cf\'f0\'e8}", rtf.Body("При")),
         (rb"{\rtf1\ansicpg932 \'8a\'bf}", rtf.Body("漢")),
+        (
+            (
+                rb"{\rtf1\ansicpg1252\deff0{\fonttbl{\f0\fcharset0 Arial;}{\f1\fnil\fcharset204"
+                rb"{\*\fname Arial;}Arial CYR;}{\f2\fcharset238 X;}}\'fc {\f1 \'cf\'f0\'e8 }\'fc"
+                rb"\f2 \'f8\plain \'f8}"
+            ),
+            rtf.Body("ü При üřø"),
+        ),
+        (
+            (
+                rb"{\rtf1\fromhtml1\deff1{\fonttbl{\f1\fcharset204 A;}}{\*\htmltag <p title=\'e4>}"
+                rb"\htmlrtf \f1\htmlrtf0 \'cf\'f0\'e8}"
+            ),
+            rtf.Body(html="<p title=ä>При"),
+        ),
+        (rb"{\rtf1 a\cell b\cell\row c\sect d\page e}", rtf.Body("a\tb\t\nc\nd\ne")),
         (
             rb"{\rtf1\uc1 \u8364 ?1 \u-10179 ?\u-8704 ? \{x\}\~\\}",
             rtf.Body("€1 \U0001f600 {x}\xa0\\"),

@@ -91,10 +91,13 @@ def test_attachments_and_messages_in_messages() -> None:
             Attached({0x3707: "é 1.pdf", 0x370E: "application/pdf", 0x3701: b"%PDF" * 99}),
             Attached({0x3707: "i.png", 0x370E: "image/png", 0x3712: "<c@x>", 0x3701: b"png"}),
             Attached({0x3001: "inner"}, inner),
+            Attached({0x370E: "text/plain", 0x3701: b"a file"}),
         ],
     )
     found = read(item)
-    body, pdf, image, held = found.iter_parts()
+    assert read_email(message(item)).text == "see"
+    body, pdf, image, held, nameless = found.iter_parts()
+    assert nameless.get_content_disposition() == "attachment"
     assert body.get_content() == "see"
     assert (pdf.get_filename(), pdf.get_content()) == ("é 1.pdf", b"%PDF" * 99)
     assert image["Content-ID"] == "<c@x>"
@@ -123,6 +126,8 @@ def test_whatever_the_properties_it_is_a_message(properties: dict[int, Value]) -
 def test_values_are_read_as_they_are_stored() -> None:
     assert value(0x1F, "Größe\0".encode("utf-16-le"), "cp1252") == "Größe"
     assert value(0x1E, "Größe\0".encode("cp1252"), "cp1252") == "Größe"
+    torn = "Grüße aus München ".encode("cp1252") + b"\x81"
+    assert value(0x1E, torn, "cp1252") == "Grüße aus München \ufffd"
     assert value(0x03, b"\x09\0\0\0junk", "cp1252") == 9
     assert value(0x40, (132_000_000_000_000_000).to_bytes(8, "little"), "") == datetime(
         2019, 4, 17, 18, 40, tzinfo=UTC
@@ -213,6 +218,12 @@ def test_html_is_read_in_the_encoding_whose_number_is_kept(page: int, charset: s
     text = {"koi8-u": "Ґанок", "mac-roman": "Größe", "euc_kr": "한국"}.get(charset, "日本")
     html = f"<p>{text}</p>".encode(charset)
     assert read(Item({0x1013: html, 0x3FDE: page})).get_content() == f"<p>{text}</p>"
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "koi8-r"])
+def test_html_whose_encoding_is_not_kept_is_in_the_one_that_it_names(charset: str) -> None:
+    html = f'<meta charset="{charset}"><p>привет</p>'
+    assert read(Item({0x1013: html.encode(charset)})).get_content() == html
 
 
 def test_headers_that_are_none_do_not_take_for_ever() -> None:
