@@ -128,7 +128,7 @@ class Columns:
         if not self.addresses:
             return ()
         return distinct(
-            one for column in self.addresses for one in mailboxes(fields.get(column, ""))
+            one for column in self.addresses for one in mailboxes(fields.get(column, ""))[0]
         )
 
     def unused(self, columns: Iterable[str]) -> list[str]:

@@ -10,23 +10,25 @@ if TYPE_CHECKING:
     from bulkload.model import Address
 
 
-def mailboxes(text: str) -> list[Address]:
-    """Each mailbox of a cell, in order: divided by commas as in a header, or by semicolons or
-    line breaks as spreadsheets and Outlook do. What is no address is left out.
+def mailboxes(text: str) -> tuple[list[Address], int]:
+    """(each mailbox of a cell, in order; how many beside them were left out, being no addresses).
+
+    They are divided by commas as in a header, or by semicolons or line breaks as spreadsheets and
+    Outlook do.
     """
     if "@" not in text:
-        return []
+        return [], 0
     text = " , ".join(text.splitlines()) if "\n" in text or "\r" in text else text
     from bulkload.mail import addresses  # noqa: PLC0415  # long to import, and few rows need it
 
-    return list(addresses.mailboxes(text).found)
+    read = addresses.mailboxes(text)
+    return list(read.found), read.nameless
 
 
-def named(emails: str, names: str) -> tuple[list[Address], bool]:
+def named(found: list[Address], names: str) -> tuple[list[Address], bool]:
     """Mailboxes whose names stand in another cell, divided by semicolons; False where there are
     not as many names as addresses: then they have none.
     """
-    found = mailboxes(emails)
     called = names.split(";") if len(found) != 1 else [names]
     if not names.strip():
         return found, True
@@ -56,5 +58,5 @@ def shape(address: Address) -> dict[str, str]:
 def _with_name(address: Address, name: str) -> Address:
     quoted = name.strip().replace("\\", "\\\\").replace('"', '\\"')
     # One parser splits names, wherever they stand.
-    read = mailboxes(f'"{quoted}" <{address.email}>') if quoted else []
+    read, _ = mailboxes(f'"{quoted}" <{address.email}>') if quoted else ([], 0)
     return read[0] if len(read) == 1 and read[0].email == address.email else address

@@ -194,11 +194,14 @@ class Headers:
         made: dict[str, list[Address]] = {}
         for part, column, names in self.sources:
             text = fields.get(column, "")
-            found, fits = named(text, fields.get(names, "")) if names else (mailboxes(text), True)
+            found, left = mailboxes(text)
+            found, fits = named(found, fields.get(names, "")) if names else (found, True)
             if not fits:
                 notes.append(f"{part}: names left out, they are not as many as the addresses")
             if text.strip() and not found:
                 notes.append(f"{part}: no address in column {column!r}")
+            elif left:
+                notes.append(f"{part}: {left} without an address in column {column!r}, left out")
             if found:
                 made.setdefault(part, []).extend(found)
         header: dict[str, Any] = {}

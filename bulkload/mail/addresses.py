@@ -2,7 +2,7 @@
 
 Read here and not by the standard library, which drops a whole header for one broken mailbox.
 Groups are opened, comments are names where there is no other, source routes and `mailto:` go.
-A domain past ASCII is given as its A-label (RFC 5890), the form that every system takes.
+Law kept here: nothing is lost in silence: what stands for a mailbox without an address is counted.
 """
 
 from __future__ import annotations
@@ -11,6 +11,15 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from bulkload.mail.addrspecs import (
+    DOMAIN,
+    address,
+    apart,
+    is_exchange,
+    local,
+    unescaped,
+    within,
+)
 from bulkload.mail.names import split
 from bulkload.mail.text import header_text
 from bulkload.mail.words import words
@@ -22,10 +31,9 @@ if TYPE_CHECKING:
     from bulkload.mail.headers import Headers
 
 # A mailbox in one of the two forms that nearly all have; no sign in it may mean anything else.
-_DOMAIN = r"[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)*"
-_LOCAL = r"[\w.!#$%&*+=^{|}~-][\w.!#$%&*+/=^{|}~-]*"
+_LOCAL = r"[\w.!#$%&*+=^~-][\w.!#$%&*+/=^{|}~-]*"
 _SIMPLE = re.compile(
-    rf'(?:(?:"([^"\\<>]*)"\s*|([^"<>()\[\],;:@\\]*))<({_LOCAL}@{_DOMAIN})>|({_LOCAL}@{_DOMAIN}))'
+    rf'(?:(?:"([^"\\<>]*)"\s*|([^"<>()\[\],;:@\\]*))<({_LOCAL}@{DOMAIN})>|({_LOCAL}@{DOMAIN}))'
     r"\s*(?:,\s*|\Z)",
     re.ASCII,
 )
@@ -37,20 +45,14 @@ _UNQUOTED = (
     r"|(?P<end>[,;])"
     r"|(?P<colon>:)"
     r"|(?P<open>\()"
-    r"|(?P<blank>[\s\[\]]+)"
+    r"|(?P<blank>\s+)"
+    r"|(?P<bracket>[\[\]])"
     r'|(?P<atom>[^\s"<>,;:()\[\]=]+(?:(?<=@)\[[\w.:]{1,60}\])?|=)'
     r"|(?P<other>.)"
 )
 _TOKEN = re.compile(_QUOTED + _UNQUOTED, re.DOTALL)
 _TOKEN_UNQUOTED = re.compile(_UNQUOTED, re.DOTALL)
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_COMMENT = re.compile(r"\([^()]*\)")
-_AROUND = re.compile(r"\s*([@.])\s*")
-_FOUND = re.compile(
-    r"[^\s<>,;:\"()\[\]@\\]{1,64}@(?:\[[\d.:a-fA-Fv]+\]|[^\s<>,;:\"()\[\]@\\]{1,255})"
-)
-_EXCHANGE = re.compile(r"/(?:o|cn|c|g|s|dd|a|p|prmd|admd)=|imceaex-|imcea", re.IGNORECASE)
-_MOST_CHARACTERS = 1_000
+_BRACKETED = re.compile(r"\[([^\[\]]*)\]")
 _UNCLOSED = re.compile(r">\s*[,;]")
 
 
@@ -93,14 +95,15 @@ def _read(value: str) -> Mailboxes:
         return Mailboxes(simple)
     found: list[Address] = []
     nameless = 0
-    for address in _Reading(value).mailboxes():
-        if address is None:
+    for one in _Reading(value).mailboxes():
+        if one is None:
             nameless += 1
         else:
-            found.append(address)
+            found.append(one)
     return Mailboxes(tuple(found), nameless)
 
 
+_MOST_SIMPLE = 250  # characters: a longer one is looked at more closely
 _MOST_KNOWN = 400  # characters: what is kept is bounded
 _known = lru_cache(maxsize=2048)(_read)
 
@@ -113,9 +116,10 @@ def _simple(value: str) -> tuple[Address, ...] | None:
         if match is None:
             return None
         quoted, name, angle, bare = match.groups()
-        if (bare or angle)[0] in "iI" and _is_exchange(bare or angle):
+        email = bare or angle
+        if len(email) > _MOST_SIMPLE or (email[0] in "iI" and is_exchange(email)):
             return None
-        found.append(Address(bare) if bare else _named(angle, quoted or name))
+        found.append(Address(email) if bare else _named(angle, quoted or name))
         at = match.end()
     return tuple(found)
 
@@ -145,8 +149,8 @@ class _Reading:
                 if _UNCLOSED.search(match[0]):
                     at = match.start() + 1  # it has swallowed a mailbox
                     continue
-                quoted = _unescaped(match["quoted"])
-                self.pieces.append(_local(quoted) if value.startswith("@", at) else quoted)
+                quoted = unescaped(match["quoted"])
+                self.pieces.append(local(quoted) if value.startswith("@", at) else quoted)
             elif kind == "other" and match[0] == '"':
                 token = _TOKEN_UNQUOTED  # not closed, and so none after it is
             elif kind == "angle":
@@ -165,7 +169,7 @@ class _Reading:
                     at = end
             elif kind == "blank":
                 self.pieces.append(" ")
-            elif kind in ("atom", "word"):
+            elif kind in ("atom", "word", "bracket"):
                 self.pieces.append(match[0])
         yield from self._flush(comma=False)
 
@@ -202,22 +206,23 @@ class _Reading:
         held, self.held = self.held, ""
         if "=?" in phrase and "@" not in f"{phrase}{angle}" and "@" in (inner := words(phrase)):
             # The whole mailbox inside an encoded word: wrong, and common.
-            yield from mailboxes(inner.replace("=?", "")).found
+            inside = mailboxes(inner.replace("=?", ""))
+            yield from (*inside.found, *[None] * inside.nameless)
             return
         if angle is None and "@" not in phrase and comma and phrase and not held:
             self.held = phrase  # Lovelace, Ada <a@b.c>
             return
-        found: str | None
-        if angle is not None:
-            found = _address(angle)
-            if found is None:
-                found, _ = _apart(phrase)
-                phrase = angle  # the two the other way round
+        if angle is None:
+            found, phrase = apart(phrase)
+        elif (one := address(angle)) is not None:
+            found = [one]
+        elif any(several := within(angle)):
+            found = several
         else:
-            found, phrase = _apart(phrase)
-            if "@" in phrase:
-                phrase, others = "", phrase
-        if found is None:
+            found, phrase = apart(phrase)[0], angle  # the two the other way round
+        if others:
+            found += apart(others)[0]
+        if not found:
             if phrase or held:
                 yield None
             return
@@ -226,108 +231,29 @@ class _Reading:
                 yield None
             else:
                 phrase = f"{held}, {phrase}"
-        if not phrase and comments:
+        if len(found) > 1 and angle is None:
+            phrase = ""  # whose it would be is not known
+        elif not phrase and comments:
             phrase = comments[0]
-        yield _named(found, phrase)
-        for match in _FOUND.finditer(others):
-            if (other := _fit(match[0].strip("'"))) is not None:
-                yield Address(other)
+        for at, each in enumerate(found):
+            yield each if each is None else _named(each, "" if at else phrase)
 
 
 def _named(email: str, name: str) -> Address:
     if not name:
         return Address(email)
     name = " ".join(words(name).split()).strip("\"' ")
+    name = found[1] if (found := _BRACKETED.fullmatch(name)) else name
+    if name.count("[") != name.count("]"):
+        name = " ".join(re.sub(r"[\[\]]", " ", name).split())
     # A name that is an address tells nobody's name.
-    if not name or ("@" in name and " " not in name):
+    if not any(map(str.isalnum, name)) or ("@" in name and " " not in name):
         return Address(email)
     return Address(email, *split(name))
 
 
-def _address(written: str) -> str | None:
-    """The address in what stands in brackets, or alone; None where there is none."""
-    if len(written) > _MOST_CHARACTERS:
-        return None
-    text = words(written) if "=?" in written else written
-    while "(" in text and (less := _COMMENT.sub("", text)) != text:
-        text = less
-    text = text.strip()
-    quoted, quote, domain = text.rpartition('"@')
-    if quote and quoted.startswith('"'):
-        return _fit(f"{_local(_unescaped(quoted[1:]))}@{domain}")
-    text = text.strip("\"'<> ")
-    if ":" in text:
-        text = text.rpartition(":")[2]  # mailto:, smtp:, a source route
-    text = text.partition("?")[0] if "?" in text else text  # mailto:a@b.c?subject=x
-    text = "".join(text.split())
-    return _fit(text.strip("\"'"))
-
-
-def _apart(phrase: str) -> tuple[str | None, str]:
-    """(the address in a phrase without brackets or None, the rest of the phrase)."""
-    if "@" not in phrase:
-        return None, phrase
-    if " " in phrase:
-        joined = _AROUND.sub(r"\1", phrase)
-        if _FOUND.fullmatch(joined):
-            return _fit(joined), ""
-        phrase = re.sub(r"\s*@\s*", "@", phrase)
-    if phrase.startswith('"') and '"@' in phrase:
-        return _fit(phrase), ""
-    if "=?" in phrase:
-        phrase = words(phrase)
-    match = _FOUND.search(phrase)
-    if match is None:
-        return None, phrase
-    rest = f"{phrase[: match.start()]} {phrase[match.end() :]}".strip()
-    return _fit(match[0].strip("'")), rest
-
-
-def _fit(address: str) -> str | None:
-    """`address` where it can be one: a local part, and a domain in A-labels."""
-    local, at, domain = address.rpartition("@")
-    domain = domain.strip(".>\"' ")
-    local = local.lstrip("<")
-    if not (local and at and domain) or _is_exchange(local):
-        return None
-    if "@" in local and not local.startswith('"'):
-        match = _FOUND.search(address)
-        return match[0] if match else None
-    if not domain.isascii():
-        domain = _a_labels(domain)
-    if len(local) > 256 or not 0 < len(domain) <= 255 or any(mark in domain for mark in " ,;<>()"):
-        return None
-    return f"{local}@{domain}"
-
-
-def _is_exchange(text: str) -> bool:
-    return _EXCHANGE.match(text) is not None
-
-
-def _a_labels(domain: str) -> str:
-    if len(domain) > 255:
-        return ""
-    import idna  # noqa: PLC0415  # 60 ms, and rarely needed
-
-    try:
-        return idna.encode(domain, uts46=True).decode("ascii")
-    except (idna.IDNAError, UnicodeError):
-        return ""
-
-
 def _joined(pieces: list[str]) -> str:
     return " ".join("".join(pieces).split())
-
-
-def _unescaped(text: str) -> str:
-    return _ESCAPE.sub(r"\1", text) if "\\" in text else text
-
-
-def _local(text: str) -> str:
-    """A quoted local part without its quotes where it needs none."""
-    if text and not any(letter in ' "(),:;<>@[\\]' for letter in text):
-        return text
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _closing(value: str, at: int) -> int:

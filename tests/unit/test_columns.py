@@ -241,6 +241,12 @@ def test_a_word_that_is_not_listed_is_a_dead_letter_or_noted() -> None:
     assert made.notes == ("x: `otherwise` of column 'a': its value is not listed",)
 
 
+def test_what_is_no_address_beside_others_is_noted() -> None:
+    made = columns('[properties]\nx = { to = "t" }').mapped({"t": "a@x.com; john@@doe.com"})
+    assert orjson.loads(str(made.input.properties["x"])) == {"to": [{"email": "a@x.com"}]}
+    assert made.notes == ("x: to: 1 without an address in column 't', left out",)
+
+
 def test_a_cell_of_addresses_without_one_is_noted() -> None:
     made = columns('[properties]\nx = { from = "f", to = "t" }\ny = "y"')
     found = made.mapped({"f": "a@x.example, b@x.example", "t": "Ada", "y": "y"})

@@ -62,6 +62,11 @@ EXAMPLES: dict[str, Row] = {
         headers='{"from":{"email":"a@x","firstName":"Ada","lastName":"L"},'
         '"to":[{"email":"b@x"}],"cc":[{"email":"c@x"}]}',
     ),
+    "no address": row(
+        "Cc: x@y@z.com, c@x, /O=ORG/CN=ADA\n\nx",
+        headers='{"from":{"email":"a@x","firstName":"Ada","lastName":"L"},'
+        '"to":[{"email":"b@x"}],"cc":[{"email":"c@x"}]}',
+    ),
     "owner": row("\nx", Shape(owner="7"), hubspot_owner_id="7"),
     "thread": row(
         "In-Reply-To: <3@x>\nReferences: <0@x> <3@x>\n\nx",
