@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from bulkload.sources.typed import Unread, number, text_of
+from bulkload.sources.typed import Unread, cell, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,8 +57,9 @@ def _texts(arrow: Any, column: Any) -> Cells:
     if types.is_timestamp(kind):
         return _instants(arrow, column)
     if types.is_floating(kind):
-        column = column.cast(arrow.float32()) if types.is_float16(kind) else column
-        return [_float(text) for text in column.cast(arrow.string()).to_pylist()]
+        if not types.is_float64(kind):  # by its own shortest text: 0.1 stays 0.1
+            column = column.cast(arrow.float32()).cast(arrow.string()).cast(arrow.float64())
+        return list(map(cell, column.to_pylist()))
     if types.is_date64(kind):
         column = column.cast(arrow.date32())
     if types.is_duration(kind):
@@ -88,10 +89,3 @@ def _in_range(found: Cells) -> Cells:
         else text
         for text in found
     ]
-
-
-def _float(text: str | None) -> str | None:
-    if text is None or text == "nan":
-        return None
-    # Arrow writes an exponent from 10^10 on, where Python writes the digits.
-    return number(float(text)) if "e" in text else text

@@ -67,7 +67,8 @@ def cell(value: Any) -> str | None:
         case int():
             return str(value)
         case float():
-            return None if value != value else number(value)  # noqa: PLR0124  # not a number
+            # As short as tells it apart; one that is no number is none.
+            return None if value != value else repr(value).removesuffix(".0")  # noqa: PLR0124
         case Decimal():
             return None if value.is_nan() else format(value, "f")
         case datetime():
@@ -80,11 +81,6 @@ def cell(value: Any) -> str | None:
             return text_of(bytes(value))
         case _:
             return text_of(value)
-
-
-def number(value: float) -> str:
-    """As short as tells it apart."""
-    return repr(value).removesuffix(".0")
 
 
 def text_of(value: Any) -> str:
