@@ -21,6 +21,7 @@ from bulkload.mail.layout import CALENDARS, PKCS7, Layout, content_id, laid_out,
 from bulkload.mail.markup import of_text
 from bulkload.mail.reading import text as text_in
 from bulkload.mail.reading import words
+from bulkload.mail.smime import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -137,7 +138,9 @@ def _instead(root: Part, layout: Layout, reader: _Reader, level: int) -> tuple[s
     for part in layout.attached:
         if part.kind in CALENDARS and (invitation := summary(text_in(part))):
             return invitation, "", "the text is the invitation in words"
-    if any(part.kind in PKCS7 or part.kind == "multipart/encrypted" for part in parts_of(root)):
+    if any(part.kind == "multipart/encrypted" for part in parts_of(root)) or any(
+        part.kind in PKCS7 and opened(part.content()) is None for part in layout.attached
+    ):
         return SEALED, "", "the message is encrypted"
     other = _joined(
         text_in(part)

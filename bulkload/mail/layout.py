@@ -25,6 +25,7 @@ PKCS7 = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 CALENDARS = frozenset({"text/calendar", "application/ics"})
 
 _MOST_SEALS = 3
+_OF_A_MESSAGE = frozenset({"content-type", "content-transfer-encoding", "mime-version", "subject"})
 _SHOWN = frozenset({"text/plain", "text/html"})
 _HTML = "text/html"
 
@@ -59,20 +60,33 @@ def laid_out(part: Part, *, first: bool = True, level: int = 0) -> Layout:
         if kind == "multipart/report":
             head = laid_out(part.parts[0], level=level)
             return head._replace(attached=(*head.attached, *part.parts[1:]))
-        return _mixed(part.parts, level, part.params.get("protocol", "").lower())
-    if kind in PKCS7 and level < _MOST_SEALS and (inside := opened(part.content())) is not None:
-        return laid_out(parse(inside), level=level + 1)
+        return _mixed(part, level)
+    if kind in PKCS7 and level < _MOST_SEALS and (inside := _signed_inside(part, first=first)):
+        return laid_out(inside, level=level + 1)
     if kind in _SHOWN and part.disposition != "attachment" and (first or not part.file_name):
         return Layout((part,), (part,))
     return Layout((), (), (part,))
 
 
-def _mixed(parts: list[Part], level: int, protocol: str) -> Layout:
+def _signed_inside(part: Part, *, first: bool) -> Part | None:
+    """The message inside an opaque signature; None where it is sealed, or a file that was signed
+    (contract.pdf.p7m): what is in that is no text of the mail.
+    """
+    if not (first or part.file_name.lower() in ("", "smime.p7m")):
+        return None
+    content = opened(part.content())
+    inside = None if content is None else parse(content)
+    return inside if inside and inside.headers.has(_OF_A_MESSAGE) else None
+
+
+def _mixed(whole: Part, level: int) -> Layout:
     text: list[Part] = []
     html: list[Part] = []
     attached: list[Part] = []
-    for at, part in enumerate(parts):
-        if at and (part.kind in _SIGNATURES or part.kind == protocol):
+    signed = whole.kind == "multipart/signed"
+    protocol = whole.params.get("protocol", "").lower()
+    for at, part in enumerate(whole.parts):
+        if at and signed and (part.kind in _SIGNATURES or part.kind == protocol):
             continue
         found = laid_out(part, first=not at, level=level)
         text += found.text

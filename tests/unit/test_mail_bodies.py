@@ -166,6 +166,12 @@ ICS = (
         ),
         # signatures and seals
         (
+            multipart("mixed", PDF, part("application/pkcs7-signature; name=a.pdf.p7s", "x")),
+            "",
+            "",
+            ["a.pdf", "a.pdf.p7s"],
+        ),
+        (
             multipart("signed", PLAIN, part("application/pgp-signature; name=s.asc", "x")),
             "plain",
             "",
@@ -393,11 +399,46 @@ def test_what_is_no_cms_is_not_opened(content: bytes) -> None:
     opened(bytes.fromhex("308006092a864886f70d010702a080") + content)
 
 
+def signed_data(content: bytes) -> bytes:
+    inner = der(0x30, bytes.fromhex("06092a864886f70d010701"), der(0xA0, der(0x04, content)))
+    data = der(0x30, der(0x02, b"\1"), der(0x31), inner)
+    return der(0x30, bytes.fromhex("06092a864886f70d010702"), der(0xA0, data))
+
+
+@pytest.mark.parametrize("content", [b"%PDF-1.4\nx: y\n", b"<a:b>x</a:b>", b"", PLAIN.encode()])
+def test_a_file_that_was_signed_is_attached(content: bytes) -> None:
+    signed = part(
+        'application/pkcs7-mime; name="contract.pdf.p7m"',
+        base64.encodebytes(signed_data(content)).decode(),
+        "Content-Disposition: attachment",
+        "Content-Transfer-Encoding: base64",
+    )
+    found = read(multipart("mixed", PLAIN, signed))
+    assert (found.text, [file.name for file in found.attachments]) == (
+        "plain",
+        ["contract.pdf.p7m"],
+    )
+    if content and content != PLAIN.encode():
+        found = read(signed)
+        assert (found.text, [file.name for file in found.attachments]) == ("", ["contract.pdf.p7m"])
+
+
+def test_a_signed_message_is_opened_where_a_list_wrapped_it() -> None:
+    signed = part(
+        "application/pkcs7-mime; name=smime.p7m",
+        base64.encodebytes(signed_data(PLAIN.encode())).decode(),
+        "Content-Disposition: attachment",
+        "Content-Transfer-Encoding: base64",
+    )
+    for parts in ((signed, PLAIN), (PLAIN, signed)):
+        found = read(multipart("mixed", *parts))
+        assert (found.text.split(), found.attachments) == (["plain", "plain"], ())
+
+
 def test_seals_inside_seals_end() -> None:
     message = b"Subject: x\n\ninnermost"
     head = b"Content-Type: application/pkcs7-mime\n\n"
     for _ in range(20):
-        inner = der(0x30, bytes.fromhex("06092a864886f70d010701"), der(0xA0, der(0x04, message)))
-        data = der(0x30, der(0x02, b"\1"), der(0x31), inner)
-        message = head + der(0x30, bytes.fromhex("06092a864886f70d010702"), der(0xA0, data))
-    assert read(message).text == SEALED
+        message = head + signed_data(message)
+    found = read(message)
+    assert (found.text, [file.name for file in found.attachments]) == ("", ["smime.p7m"])

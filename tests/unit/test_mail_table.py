@@ -116,6 +116,11 @@ EXAMPLES: dict[str, Row] = {
         "MDQGCSqGSIb3DQEHAqAnMCUCAQExADAeBgkqhkiG9w0BBwGgEQQPU3ViamVjdDogeAoKaGkh\n",
         text="hi!",
     ),
+    "signed file": row(
+        multipart("mixed", PLAIN, PDF, part("application/pkcs7-signature; name=a.p7s", "x")),
+        Shape(attachments="list"),
+        text="plain\n\nAttachments: a.pdf (1 byte), a.p7s (1 byte)",
+    ),
     "encrypted": row(part("application/pkcs7-mime", "x"), text=SEALED),
     "PGP in the text": row(
         "\n-----BEGIN PGP MESSAGE-----\nx", text="-----BEGIN PGP MESSAGE-----\nx"
