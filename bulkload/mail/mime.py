@@ -98,6 +98,8 @@ def parse(raw: bytes) -> Part:
     """The message in `raw`, which begins with its headers (or an mbox line)."""
     if b"\r" in raw and b"\n" not in raw:
         raw = raw.replace(b"\r", b"\n")
+    elif raw[: raw.find(b"\n") + 1].endswith(b"\r\r\n"):
+        raw = raw.replace(b"\r\r\n", b"\r\n")  # made CRLF once too often
     return _Tree().part(raw, 0, len(raw), "text/plain", 1)
 
 

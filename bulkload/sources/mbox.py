@@ -1,10 +1,11 @@
 """mbox: many messages in one file. The position is the offset of a message's "From " line.
 
 A message begins where a line starts with "From " at the start of the file or after a blank
-line (the first one needs none), and where that line is an envelope: it has a time and a
-year, is bare ("From -"), or a header follows it. So a paragraph that begins with "From here
-on" stays in its message, as no writer of mbox agrees with another on what to escape. Eudora
-puts no blank line before its envelopes, but writes them all alike.
+line (the first one needs none), and where that line is an envelope: it ends in a date as
+nearly all do, is bare ("From -"), or a well-known header follows it. So a paragraph that
+begins with "From here on" stays in its message, as no writer of mbox agrees with another on
+what to escape. An envelope with its date and a header needs no blank line before it: Eudora
+writes none, and mailboxes that were joined end to end have lost theirs.
 
 A Content-Length (mboxcl, mboxcl2) goes before that, but is believed only where the file
 bears it out: where the body it counts is followed by an envelope, with a blank line between
@@ -34,28 +35,33 @@ if TYPE_CHECKING:
 ENVELOPE = b"From "
 """What every mbox, and every message in it, begins with."""
 
-_EUDORA = b"From ???@??? "
-
 MBOX_EXTENSIONS = (".mbox", ".mbx")
 
 _MARK = re.compile(rb"From (?<=\nFrom )")  # F is rarer than a line feed: it is found sooner
-_MARK_BYTES = 7  # with the line end and the one before it, CRLF or LF
+_MARK_BYTES = 40  # with the blank line before it, which may hold blanks
 _LOOKAHEAD = 4096
+_DATED = (
+    rb"\S+ +\w{3},? +(?:\w{3} +\d\d? +\d\d?:\d\d(?::\d\d)?(?: +[+\-\w]{1,9}){0,2} +(?:19|20)\d\d\b"
+    rb"|\d\d? \w{3} (?:19|20)\d\d \d\d:\d\d)"
+)  # the sender, and a date as ctime or RFC 5322 writes it
+_USUAL = re.compile(rb"From (?:" + _DATED + rb"|-?[ \t\r]*\n)")  # or bare, as some clients write it
 _ENVELOPE = re.compile(
-    rb"From (?:"
-    rb"\S+ \w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d (?:[+-]\d{4} )?(?:19|20)\d\d\b"  # as most are
-    rb"|(?=[^\n]{0,250}\d:\d\d)[^\n]{0,250}\b(?:19|20)\d\d\b"  # a time and a year
-    rb"|-?[ \t]*\r?\n"  # bare, as some clients write it
-    rb"|[^\n]*\n(?:>From |[!-9;-~]+[ \t]*:(?!//))"  # a header follows
-    rb")"
+    _USUAL.pattern
+    + rb"|From [^\n]*\n(?:>From |(?i:date|from|to|b?cc|subject|message-id|received|mime-version"
+    rb"|return-path|reply-to|sender|delivered-to|envelope-to|in-reply-to|references|user-agent"
+    rb"|(?:content|list|resent|arc|dkim|x)-[!-9;-~]+|authentication-results)[ \t]*:(?!//))"
 )
-_USUAL = re.compile(
-    rb"From (?:\S+ +\w{3} \w{3} [ \d]\d \d\d:\d\d(?::\d\d)? |-?[ \t]*\r?\n)"  # or bare
+_UNMISTAKABLE = re.compile(
+    rb"From (?:\?\?\?@\?\?\? |" + _DATED + rb"[^\n]*\n(?:>From |[!-9;-~]+[ \t]*:(?!//)))"
+)
+_CR_ALONE = (
+    "the lines of the file end in CR alone, and an mbox's in LF: where its messages begin can't be "
+    "told. Make them LF (tr '\\r' '\\n' < FILE > NEW) and load that"
 )
 # The first of the two: a count, or the blank line that ends the headers without one.
-_COUNT = re.compile(rb"\n(?:\n|\r\n|Content-[Ll]ength:[ \t]*(\d{1,15})[ \t]*\r?(?=\n))")
-_BLANK_LINE = re.compile(rb"\n\r?\n")
-_BLANK = re.compile(rb"(?:\r?\n){0,2}")  # of a last line that was not counted, and after it
+_COUNT = re.compile(rb"\n(?:\r*\n|(?i:content-length):[ \t]*(\d{1,15})[ \t]*\r*(?=\n))")
+_BLANK_LINE = re.compile(rb"\n\r*\n")
+_BLANK = re.compile(rb"(?:[ \t\r]*\n){0,2}")  # of a last line that was not counted, and after it
 
 
 Span: TypeAlias = "tuple[int, int, bytes | None]"
@@ -63,7 +69,7 @@ Span: TypeAlias = "tuple[int, int, bytes | None]"
 
 
 class MboxSource(GrowingFile):
-    """An mbox file, plain or compressed, with LF or CRLF."""
+    """An mbox file, plain or compressed, with LF, CRLF or CRCRLF."""
 
     format = "mbox"
     noun = "message"
@@ -101,8 +107,9 @@ class MboxSource(GrowingFile):
     def _first(self, position: Position, raw: bytes) -> Record | None:
         """What the file begins with: a message, what is none, or nothing but blank lines."""
         raw = raw.removeprefix(BOM)
-        if _is_begun(raw):
-            return Record(position, "mail", raw, None, None, self.folder)
+        if begins_as_mbox(raw):
+            flaw = _CR_ALONE if b"\r" in raw and b"\n" not in raw else None
+            return Record(position, "mail", raw, None, flaw, self.folder)
         if not raw.strip():
             return None
         flaw = f"{len(raw):,} bytes before the first line that begins with 'From '"
@@ -111,16 +118,12 @@ class MboxSource(GrowingFile):
 
 def begins_as_mbox(head: bytes) -> bool:
     """Whether a file's first line that is not blank is an mbox's."""
-    return _is_begun(head.removeprefix(BOM).lstrip(b"\r\n"))
-
-
-def _is_begun(head: bytes) -> bool:
-    return head.removeprefix(BOM).startswith(ENVELOPE)
+    return head.removeprefix(BOM).lstrip(b"\r\n").startswith(ENVELOPE)
 
 
 def refuse_unless_mbox(head: bytes, shown: str) -> None:
     """Raises RefusedToStart where a file that begins with `head` is no mbox."""
-    if not _is_begun(head) and b"\n" + ENVELOPE not in head:
+    if not begins_as_mbox(head) and b"\n" + ENVELOPE not in head:
         raise RefusedToStart(
             f"{shown}: no line begins with 'From ' at its start, so it is no mbox. "
             "If it is a single message, say so with --format eml."
@@ -168,7 +171,7 @@ def read_messages(stream: Stream, limit: int) -> Iterator[Span]:
         more, ended = _read(stream, len(buffer), limit)
         buffer += more
         size = len(buffer)
-        begun = begun or (start == offset and _is_begun(buffer))
+        begun = begun or (start == offset and begins_as_mbox(buffer))
         first = max(0, start - offset)  # in the buffer: the message, or what is left of it
         while found := _MARK.search(buffer, seen):
             line = found.start()
@@ -187,7 +190,9 @@ def read_messages(stream: Stream, limit: int) -> Iterator[Span]:
             if offset + line < follower:
                 seen = follower - offset
                 continue
-            if end is None and (offset + line == follower or buffer.startswith(_EUDORA, line)):
+            if end is None and (
+                offset + line == follower or _UNMISTAKABLE.match(buffer, line, line + _LOOKAHEAD)
+            ):
                 end = line
             seen = line + 1
             if end is None or not (
@@ -265,11 +270,6 @@ def _envelope_after(buffer: bytes, counted: int) -> int | None:
 
 def _blank_before(buffer: bytes, line: int) -> int | None:
     """Where the blank line that ends before `line` begins; None where that line isn't blank."""
-    newline = line - 1
-    if newline == 0:
-        return 0
-    if buffer[newline - 1] == 0x0A:
-        return newline
-    if buffer[newline - 1] == 0x0D and (newline == 1 or buffer[newline - 2] == 0x0A):
-        return newline - 1
-    return None
+    near = buffer[max(0, line - _MARK_BYTES) : line - 1]
+    begin = near.rfind(b"\n") + 1
+    return None if near[begin:].strip(b" \t\r") else line - 1 - len(near) + begin

@@ -206,6 +206,12 @@ def test_a_header_block(raw: bytes, expected: dict[str, bytes], stray: bool, bod
     assert (headers.stray, raw[at:]) == (stray, body)
 
 
+def test_line_ends_that_were_made_crlf_twice() -> None:
+    whole = b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\ny\n--b--\n"
+    (leaf,) = parse(whole.replace(b"\n", b"\r\r\n")).parts
+    assert leaf.body == b"x\r\ny"
+
+
 def test_headers_by_name() -> None:
     headers = Headers([("to", b" a@x "), ("x", b""), ("to", b"b@x"), ("s", b"=?utf-8?q?=C3=A9?=")])
     assert (headers.get("to"), headers.get("x"), headers.get("y")) == (b"a@x", None, None)
