@@ -22,6 +22,10 @@ _FIELDS = re.compile(
     rb"^([!-9;-~]*)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)\n", re.MULTILINE
 )  # _FIELD, at the beginning of any line
 _MOST_SOUND = 16_384  # bytes that are looked at in one go, for each part
+# A name with blanks or letters past ASCII in it: none by the rules, and none of another field.
+_MISNAMED = re.compile(
+    rb"((?:[\w\x80-\xff-]+ ){0,3}[\w\x80-\xff-]+)[ \t]*:(?=\s)([^\n]*(?:\n[ \t][^\n]*)*)\n?"
+)
 _FOLDED = re.compile(rb"[ \t][^\n]*(?:\n[ \t][^\n]*)*\n?")
 _FOLD = re.compile(rb"[\r\n]+[ \t]*")
 _KNOWN = re.compile(
@@ -93,7 +97,8 @@ def scanned(raw: bytes, start: int, end: int) -> tuple[Headers, int]:
     """The header block at `start`, and where the body after it begins.
 
     A line that is no field ends the block, as if a blank line stood before it; unless a
-    well-known field follows within three lines (a fold that lost its blank, a cut line).
+    well-known field follows within three lines (a fold that lost its blank, a cut line, a field
+    with a name that is none).
     """
     at = start
     if raw.startswith((b"From ", b">From "), at, end):
@@ -141,6 +146,10 @@ def _line_by_line(raw: bytes, at: int, end: int) -> tuple[Headers, int]:
                 following = None if raw.startswith(b"--", at) else _KNOWN.match(raw, at, end)
                 if following is None or _BLANK_LINE.search(raw, at, following.end()):
                     break
+                if misnamed := _MISNAMED.match(raw, at, end):
+                    fields.append((misnamed[1].decode("latin-1").lower(), misnamed[2]))
+                    at = misnamed.end()
+                    continue
                 stray = True
             after = folded.end() if folded else _next_line(raw, at, end)
             name, value = fields.pop() if fields else ("", b"")
