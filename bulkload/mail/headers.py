@@ -10,6 +10,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from bulkload.mail.envelope import ENVELOPE
 from bulkload.mail.text import header_text
 from bulkload.mail.words import words
 
@@ -101,7 +102,7 @@ def scanned(raw: bytes, start: int, end: int) -> tuple[Headers, int]:
     with a name that is none).
     """
     at = start
-    if raw.startswith((b"From ", b">From "), at, end):
+    if ENVELOPE.match(raw, at, end):
         at = _next_line(raw, at, end)
     for feeds in (b"\n\n", b"\n\r\n"):
         blank = raw.find(feeds, at, min(end, at + _MOST_SOUND))

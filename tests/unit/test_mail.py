@@ -52,6 +52,13 @@ def test_a_plain_message() -> None:
     )
 
 
+@pytest.mark.parametrize("blanks", [" ", "  ", " \t"])
+def test_a_from_header_with_blanks_before_its_colon_is_no_mbox_line(blanks: str) -> None:
+    email = read(f"From{blanks}: a@b.example\nSubject: x\n\n>From me\n")
+    assert [each.email for each in email.from_] == ["a@b.example"]
+    assert email.text == ">From me\n"
+
+
 @pytest.mark.parametrize("raw", [b"", b"\n\r\n", b" \0 ", b"From a@b Mon Jan  1 10:00:00 2024\n\n"])
 def test_an_empty_message_is_unreadable(raw: bytes) -> None:
     with pytest.raises(UnreadableRecord, match="empty"):
