@@ -11,6 +11,9 @@ import string
 
 _BASE64 = (string.ascii_letters + string.digits + "+/").encode()
 _BLANK = b" \t\r\n"
+_MARK = b"\xef\xbb\xbf"  # of the order of bytes
+_UNSEEN = bytes(range(0x21)) + b"\x7f\xa0\xc2"  # controls, and blanks that don't break
+_LEAST_SOUND = 32  # bytes for each foreign one: words have one more often
 _SOFT_BREAK = re.compile(rb"=[ \t]+(?=\r?\n)")
 _UU_BEGIN = re.compile(rb"^begin(?:-base64)? +[0-7]{3,4}[^\n]*\n", re.MULTILINE)
 
@@ -42,7 +45,7 @@ def _base64(body: bytes) -> bytes:
     undone: list[bytes] = []
     run: list[bytes] = []
     for line in body.splitlines(keepends=True):
-        if line.strip(_BLANK).translate(None, _BASE64 + b"="):
+        if _is_text(line.removeprefix(_MARK).strip(_UNSEEN)):
             undone += (_quads(b"".join(run)), line)
             run = []
             continue
@@ -52,6 +55,14 @@ def _base64(body: bytes) -> bytes:
             run = []
     undone.append(_quads(b"".join(run)))
     return b"".join(undone)
+
+
+def _is_text(line: bytes) -> bool:
+    """Whether what is no base64 in the line is more than a mishap, which the decoder passes over
+    (RFC 2045 6.8): a break in an overlong line, a byte order mark.
+    """
+    foreign = line.translate(None, _BASE64 + b"=")
+    return len(foreign) * _LEAST_SOUND > len(line)
 
 
 def _quads(encoded: bytes) -> bytes:

@@ -165,6 +165,13 @@ def test_a_file_name_is_one_line_and_the_last_part_of_a_windows_path() -> None:
         (b"Y2Fmw6lX\nY", "base64", "caféW".encode()),  # cut within a letter
         (b"YQ==\nYg==\n", "base64", b"ab"),  # encoded in pieces
         (b"YWJj\n____\nA list's footer!\n", "base64", b"abc____\nA list's footer!\n"),
+        (b"YWJj" * 9 + b"!\r\n " + b"YWJj" * 9, "base64", b"abc" * 18),
+        (b"YW" + b"\x1a\nJj\x1a\n", "base64", b"abc"),
+        (b"\xef\xbb\xbfYWJj\n\xa0YWJj\n\xc2\xa0\n", "base64", b"abcabc"),
+        (b"YWJj\nHello\xa0list\n", "base64", b"abcHello\xa0list\n"),
+        ("YWJj\nvoilà\n".encode(), "base64", "abcvoilà\n".encode()),
+        ("YWJj\n退订\n".encode(), "base64", "abc退订\n".encode()),
+        (b"YWJj\nhttps://example.com/leave\n", "base64", b"abchttps://example.com/leave\n"),
         (b"!!!not base64", "base64", b"!!!not base64"),
         (b"caf=C3=A9 =\nau lait", "quoted-printable", "café au lait".encode()),
         (b"soft =  \r\nbreak", "quoted-printable", b"soft break"),
