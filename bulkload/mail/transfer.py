@@ -14,7 +14,7 @@ _BLANK = b" \t\r\n"
 _MARK = b"\xef\xbb\xbf"  # of the order of bytes
 _UNSEEN = bytes(range(0x21)) + b"\x7f\xa0\xc2"  # controls, and blanks that don't break
 _LEAST_SOUND = 32  # bytes for each foreign one: words have one more often
-_SOFT_BREAK = re.compile(rb"=[ \t]+(?=\r?\n)")
+_SOFT_BREAK = re.compile(rb"=[ \t]*(?:\r?\n|\r)")
 _UU_BEGIN = re.compile(rb"^begin(?:-base64)? +[0-7]{3,4}[^\n]*\n", re.MULTILINE)
 
 
@@ -32,8 +32,9 @@ def undone(body: bytes, encoding: str) -> bytes:
 
 
 def _quoted_printable(body: bytes) -> bytes:
-    if b"= " in body or b"=\t" in body:
-        body = _SOFT_BREAK.sub(b"=", body)
+    # The decoder knows no blanks after "=", and past a CR there it drops all up to a line feed.
+    if b"\r" in body or b"= " in body or b"=\t" in body:
+        body = _SOFT_BREAK.sub(b"", body)
     return binascii.a2b_qp(body)
 
 

@@ -175,6 +175,7 @@ def test_a_file_name_is_one_line_and_the_last_part_of_a_windows_path() -> None:
         (b"!!!not base64", "base64", b"!!!not base64"),
         (b"caf=C3=A9 =\nau lait", "quoted-printable", "café au lait".encode()),
         (b"soft =  \r\nbreak", "quoted-printable", b"soft break"),
+        (b"soft =\rbreak =\t\rand \rend\n", "quoted-printable", b"soft break and \rend\n"),
         (b"100=% and =XY", "quoted-printable", b"100=% and =XY"),
         (b"cut off =C", "quoted-printable", b"cut off =C"),
         (b"begin 644 a.txt\n#0V%T\n`\nend\n", "x-uuencode", b"Cat"),
