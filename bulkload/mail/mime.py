@@ -83,7 +83,8 @@ class Part:
 
     def content(self) -> bytes:
         """`body`, its transfer encoding undone: base64, quoted-printable, uuencode as found."""
-        return undone(self.body, self.encoding)
+        plain = self.kind == "text/plain" and not self.file_name
+        return undone(self.body, self.encoding, plain=plain)
 
     @property
     def encoding(self) -> str:

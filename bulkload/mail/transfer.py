@@ -18,16 +18,17 @@ _SOFT_BREAK = re.compile(rb"=[ \t]*(?:\r?\n|\r)")
 _UU_BEGIN = re.compile(rb"^begin(?:-base64)? +[0-7]{3,4}[^\n]*\n", re.MULTILINE)
 
 
-def undone(body: bytes, encoding: str) -> bytes:
+def undone(body: bytes, encoding: str, *, plain: bool = False) -> bytes:
     """`body` with its transfer encoding undone. `encoding` as it is written in the header, in
-    lower case; one that is not known is none.
+    lower case; one that is not known is none. `plain`: it is a text, in which a uuencoded
+    file may stand among words: then all is left as it is written, for `uu.separated`.
     """
     if encoding.startswith("quoted"):
         return _quoted_printable(body)
     if encoding.startswith("base64"):
         return _base64(body)
     if encoding in ("x-uuencode", "uuencode", "x-uue", "uue"):
-        return _uuencode(body)
+        return _uuencode(body, plain=plain)
     return body
 
 
@@ -77,12 +78,13 @@ def _quads(encoded: bytes) -> bytes:
         return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))
 
 
-def _uuencode(body: bytes) -> bytes:
+def _uuencode(body: bytes, *, plain: bool) -> bytes:
     begin = _UU_BEGIN.search(body)
-    if begin is None:
+    if begin is None or (plain and body[: begin.start()].strip()):
         return body
     undone: list[bytes] = []
-    for line in body[begin.end() :].splitlines():
+    lines = iter(body[begin.end() :].splitlines())
+    for line in lines:
         if line.strip() == b"end":
             break
         try:
@@ -94,4 +96,4 @@ def _uuencode(body: bytes) -> bytes:
                 undone.append(binascii.a2b_uu(line[:meant]))
             except ValueError:
                 return body
-    return b"".join(undone)
+    return body if plain and any(map(bytes.strip, lines)) else b"".join(undone)

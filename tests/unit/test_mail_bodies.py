@@ -298,11 +298,14 @@ def test_files_written_into_the_text() -> None:
     for message in (
         part("text/plain", written.rstrip()),
         part("text/plain", encoded, "Content-Transfer-Encoding: base64"),
+        part("text/plain", written.rstrip(), "Content-Transfer-Encoding: x-uuencode"),
     ):
         found = read(message)
         assert found.text == "before\n\nafter\n"
         assert found.attachments == (Attachment("a file.bin", "application/octet-stream", 768),)
     assert separated("begin 644 x\nno file\nend\n") == ("begin 644 x\nno file\nend\n", ())
+    prose = "begin 1200 HRS\nMEET AT THE GATE\nBRING IT\nend\n"
+    assert separated(prose) == (prose, ())
     assert separated("begin 644 x\n" * 9) == ("begin 644 x\n" * 9, ())
 
 
@@ -312,6 +315,12 @@ def test_uuencode_there_and_back(contents: list[bytes], between: str) -> None:
     rest, files = separated(text)
     assert files == tuple(UuFile("a file.bin", content) for content in contents)
     assert rest == f"{between}\n" * len(contents)
+
+
+def test_uuencode_whose_blanks_got_lost() -> None:
+    content = bytes(range(90)) + bytes(45) + bytes(range(45)) + b"\1\0\0"
+    text = "\n".join(map(str.rstrip, uuencoded(content).replace("`", " ").split("\n")))
+    assert separated(text) == ("", (UuFile("a file.bin", content),))
 
 
 def test_winmail_dat_is_opened() -> None:

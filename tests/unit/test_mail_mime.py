@@ -179,6 +179,7 @@ def test_a_file_name_is_one_line_and_the_last_part_of_a_windows_path() -> None:
         (b"100=% and =XY", "quoted-printable", b"100=% and =XY"),
         (b"cut off =C", "quoted-printable", b"cut off =C"),
         (b"begin 644 a.txt\n#0V%T\n`\nend\n", "x-uuencode", b"Cat"),
+        (b"begin 644 a.txt\n#0V%T\n`\nend\nsize 3\n", "x-uuencode", b"Cat"),
         (b"no begin\n", "x-uuencode", b"no begin\n"),
         (b"=41", "8bit", b"=41"),
         (b"=41", "binary", b"=41"),
