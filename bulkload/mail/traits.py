@@ -2,9 +2,9 @@
 
 | trait | a message has it where |
 |---|---|
-| `draft` | X-Mozilla-Draft-Info, Apple's mail-draft, X-Unsent: 1, T in X-Status |
-| `deleted` | bit 8 of X-Mozilla-Status, D in X-Status |
-| `auto-reply` | Auto-Submitted but "no" (RFC 3834), X-Autoreply, X-Autorespond, Precedence: auto_reply |
+| `draft` | X-Mozilla-Draft-Info, Apple's mail-draft, X-Unsent: 1, the flag T in X-Status |
+| `deleted` | bit 8 of X-Mozilla-Status, the flag D in X-Status |
+| `auto-reply` | Auto-Submitted (RFC 3834), X-Autoreply or X-Autorespond but "no", Precedence: auto_reply |
 | `list` | List-Id (RFC 2919), Precedence: list, bulk or junk |
 | `spam` | X-Spam-Flag: YES, X-Spam-Status: Yes |
 | `bounce` | a delivery report that something failed (RFC 3464), X-Failed-Recipients, or a mailer daemon's message with the subject of one |
@@ -44,6 +44,7 @@ _FAILURE = re.compile(
 )
 _DAEMON = re.compile(rb"mailer-daemon|postmaster|mail delivery (?:sub)?system", re.IGNORECASE)
 _ACTION = re.compile(rb"^action:[ \t]*([a-z]+)", re.IGNORECASE | re.MULTILINE)
+_FLAGS = re.compile(rb"[ADFNORT]{1,8}")  # "sent" is a word
 _BULK = frozenset({"list", "bulk", "junk"})
 _AUTOMATIC = ("x-autoreply", "x-autorespond", "x-auto-reply", "x-mail-autoreply")
 _TELLING = frozenset(
@@ -72,17 +73,18 @@ def traits(root: Part) -> frozenset[str]:
 
 
 def _of_place(headers: Headers) -> Iterator[str]:
-    status = _word(headers, "x-status")
+    status = headers.get("x-status") or b""
+    flags = status if _FLAGS.fullmatch(status) else b""
     if (
         headers.get("x-mozilla-draft-info")
         or _word(headers, "x-uniform-type-identifier") == "com.apple.mail-draft"
         or _word(headers, "x-unsent") == "1"
-        or "t" in status
+        or b"T" in flags
     ):
         yield "draft"
     mozilla = _word(headers, "x-mozilla-status")
     bits = int(mozilla, 16) if re.fullmatch(r"[0-9a-f]{1,8}", mozilla) else 0
-    if bits & _MOZILLA_EXPUNGED or "d" in status:
+    if bits & _MOZILLA_EXPUNGED or b"D" in flags:
         yield "deleted"
     if _word(headers, "x-spam-flag") == "yes" or _word(headers, "x-spam-status") == "yes":
         yield "spam"
@@ -93,7 +95,7 @@ def _of_sending(headers: Headers) -> Iterator[str]:
     if (
         _word(headers, "auto-submitted") not in ("", "no")
         or precedence == "auto_reply"
-        or any(headers.get(name) for name in _AUTOMATIC)
+        or any(_word(headers, name) not in ("", "no") for name in _AUTOMATIC)
     ):
         yield "auto-reply"
     if headers.get("list-id") or precedence in _BULK:
