@@ -20,7 +20,7 @@ from urllib.parse import unquote
 import nh3
 
 from bulkload.mail.bounds import bounded
-from bulkload.mail.markup import attributes, named, shown
+from bulkload.mail.markup import UNREAD, attributes, named, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +64,7 @@ _STYLES = named(
 _WORD_CLASS = "MsoNormal"
 _SANITISER = nh3.Cleaner(
     tags=set(_TAGS),
-    clean_content_tags={"iframe", "noembed", "noframes", "noscript", "script", "style", "title"},
+    clean_content_tags=set(UNREAD),
     attributes=_ATTRIBUTES,
     tag_attribute_values={tag: {"class": {_WORD_CLASS}} for tag in ("div", "li", "p")},
     filter_style_properties=set(_STYLES),

@@ -25,6 +25,9 @@ def named(names: str) -> frozenset[str]:
 VOID = named("area br col hr img wbr")
 """Elements without an end tag, of those that are let through [HTML: void elements]."""
 
+UNREAD = named("iframe noembed noframes noscript script style title")
+"""Elements whose content is no text of the page."""
+
 
 def attributes(written: str) -> dict[str, str]:
     """The third group of TAG as names and values."""

@@ -180,7 +180,8 @@ def test_any_html_is_safe_and_says_the_same_when_it_is_read_again(source: str) -
     [
         *("<div>", "<b>", "<b><p>", "<ul><li>", "<table><tr><td>", "<font color=a>", "<a href=x>"),
         *("&", "&amp;", "<", "<p ", "a=b ", "<!--", "<style>", "<![endif]", '"', "data:image/png,"),
-        *('<p style="display:none">', "<img alt=''>", "<blockquote>x", "</p>", "<pre> ", "x "),
+        *('<p style="display:none">', '<div style="display:none">', "<script>", "<title></title>"),
+        *("<img alt=''>", "<blockquote>x", "</p>", "<pre> ", "x "),
     ],
 )
 def test_no_html_takes_quadratic_time(piece: str) -> None:
@@ -196,9 +197,25 @@ def test_what_is_too_long_or_too_deep_says_so() -> None:
     assert "the HTML goes on" in html[-80:]
     assert notes == ("the HTML is 1,100,000 characters long: the first 524,285 were read",)
     assert len(html) < MOST_CHARACTERS + 100
-    html, notes = safe("<div>" * 60_000 + "a &amp; b<script>c</script>", {})
-    assert (html.replace("<br>", ""), len(notes)) == ("a &amp; bc", 1)
+    html, notes = safe("<div>" * 60_000 + "a &amp; b", {})
+    assert (html.replace("<br>", ""), len(notes)) == ("a &amp; b", 1)
     assert "nested too deeply" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("a<STYLE>p{x:y}</style><script>c<d</script ><title>t</title>b", "ab"),
+        ("a<!-- <p>c -->b<noscript>c</noscript>", "ab"),
+        ("a<div style='DISPLAY : none'>c<div>d</div>e</div>b", "ab"),
+        ("a<span style=display:none>c<p></span>b", "ab"),
+        ("a<span style=display:none>never closed", "anever closed"),
+        ("a<script>never closed", "anever closed"),
+    ],
+)
+def test_of_what_is_too_deep_no_more_is_shown_than_a_reader_sees(source: str, text: str) -> None:
+    html, notes = safe("<font>" * 300 + "<p>" * 800 + source, {})
+    assert (html.replace("<br>", ""), len(notes)) == (text, 1)
 
 
 def test_pictures_inside_the_html_do_not_count_for_its_length() -> None:
