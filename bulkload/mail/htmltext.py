@@ -42,13 +42,21 @@ _TIGHT = re.compile(
     r'[";] *(?:margin *: *0[a-z]*(?: +0[a-z]*)*|margin-bottom *: *0[a-z]*) *(?:[;"]|$)',
     re.IGNORECASE,
 )
+_INTEGER = re.compile(r"-?\d{1,9}", re.ASCII)
+_ROMAN = tuple(
+    zip(
+        (1000, 900, 500, 400, 100, 90, 50, 40, 10, 9, 5, 4, 1),
+        ("M", "CM", "D", "CD", "C", "XC", "L", "XL", "X", "IX", "V", "IV", "I"),
+        strict=True,
+    )
+)
 _PRE = re.compile(r"white-space *: *pre(?!-line)", re.IGNORECASE)
 
 
 def text_of(html: str) -> str:
     """`html`, as `html.safe` returns it, as text with line feeds, no blank at either end."""
     pieces: list[str] = []
-    lists: list[int] = []  # the next number of each list around; 0: not numbered
+    lists: list[tuple[int, str] | None] = []  # the next number of each list around, and its style
     written: list[str] = []  # the elements from the first whose blanks are kept as written
     tight = False  # the paragraph at hand has no margins
     split = _TAG.split(_CONTROL.sub("", html))
@@ -64,7 +72,7 @@ def text_of(html: str) -> str:
                 sign = _LINE
             pieces.append(sign)
         if name in _COUNTED:
-            pieces.append(_counted(name, lists))
+            pieces.append(_counted(name, attrs, lists))
         elif name == "img":
             pieces.append(_picture(attrs))
         if written:
@@ -81,18 +89,43 @@ def _kept(text: str) -> str:
     return text.replace("\t", "    ").replace(" ", _HARD).replace("\n", _WRITTEN_END)
 
 
-def _counted(name: str, lists: list[int]) -> str:
+def _counted(name: str, attrs: str, lists: list[tuple[int, str] | None]) -> str:
     """What a list's or a point's tag adds to the text."""
-    if name == "li":
-        number = lists[-1] if lists else 0
-        if number:
-            lists[-1] += 1
-        return f"{number}. " if number else "• "
-    if name[0] != "/":
-        lists.append(int(name == "ol"))
-    elif lists:
-        lists.pop()
-    return ""
+    if name[0] == "/":
+        if lists:
+            lists.pop()
+        return ""
+    said = attributes(f" {attrs}") if attrs else {}
+    if name != "li":
+        start = (_number(said.get("start", ""), 1), said.get("type", "1"))
+        lists.append(start if name == "ol" else None)
+        return ""
+    at = lists[-1] if lists else None
+    if at is None:
+        return "• "
+    number = _number(said.get("value", ""), at[0])
+    lists[-1] = (number + 1, at[1])
+    return f"{_numeral(number, at[1])}. "
+
+
+def _number(written: str, otherwise: int) -> int:
+    return int(written) if _INTEGER.fullmatch(written.strip()) else otherwise
+
+
+def _numeral(number: int, style: str) -> str:
+    if style in ("a", "A") and number > 0:
+        letters = ""
+        while number:
+            number, letter = divmod(number - 1, 26)
+            letters = chr(ord(style) + letter) + letters
+        return letters
+    if style in ("i", "I") and 0 < number < 4_000:
+        letters = ""
+        for worth, roman in _ROMAN:
+            letters += roman * (number // worth)
+            number %= worth
+        return letters if style == "I" else letters.lower()
+    return str(number)
 
 
 def _picture(attrs: str) -> str:

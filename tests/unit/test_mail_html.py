@@ -83,6 +83,10 @@ def test_what_is_let_through(source: str, expected: str) -> None:
         ("<pre>\n  x\n\n\n    y</pre>z", "  x\n\n\n    y\n\nz"),
         ('<div style="white-space:pre-wrap">a  b\n <b>c</b></div>d', "a  b\n c\nd"),
         ("<ul><li>a<li>b</ul><ol><li>c<li>d<ul><li>e</ul></ol>", "• a\n• b\n\n1. c\n2. d\n\n• e"),
+        ("<ol start=5><li>a<li value=9>b<li>c</ol>", "5. a\n9. b\n10. c"),
+        ("<ol start=0><li>a<li>b</ol><ol start=x><li>c</ol>", "0. a\n1. b\n\n1. c"),
+        ("<ol type=a start=26><li>a<li>b</ol>", "z. a\naa. b"),
+        ("<ol type=I start=1998><li>a<li>b</ol>", "MCMXCVIII. a\nMCMXCIX. b"),
         (
             "a<blockquote>b<blockquote>c</blockquote>d</blockquote>e",
             "a\n\n> b\n>\n>> c\n>\n> d\n\ne",
