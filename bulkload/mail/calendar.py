@@ -31,18 +31,23 @@ def summary(source: str) -> str:
     method = ""
     found: dict[str, tuple[dict[str, str], str]] = {}
     inside = False
+    nested = 0  # components inside the event: reminders
     for line in _FOLD.sub("", source[:_MOST]).split("\n"):
         match = _PROPERTY.match(line.rstrip("\r"))
         if match is None:
             continue
         name, value = match[1].upper(), match[3].strip()
-        if name == "BEGIN" and value.upper() in ("VEVENT", "VTODO"):
-            inside = True
-        elif name == "END" and inside and value.upper() in ("VEVENT", "VTODO"):
-            break
+        if name in ("BEGIN", "END"):
+            event = value.upper() in ("VEVENT", "VTODO")
+            if inside and event and name == "END":
+                break
+            if inside:
+                nested = max(0, nested + (1 if name == "BEGIN" else -1))
+            else:
+                inside = event and name == "BEGIN"
         elif name == "METHOD":
             method = value.upper()
-        elif inside and name not in found:
+        elif inside and not nested and name not in found:
             params = {key.upper(): text.strip('"') for key, text in _PARAMETER.findall(match[2])}
             found[name] = (params, value)
     return "\n".join(_lines(method, found)) if inside else ""

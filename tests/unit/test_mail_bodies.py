@@ -275,6 +275,10 @@ def test_an_invitation_in_words() -> None:
             "Event: x\nWhen: 2024-01-01 10:00 (UTC)",
         ),
         ("BEGIN:VEVENT\nSUMMARY:x\nDTSTART:whenever", "Event: x\nWhen: whenever"),
+        (
+            "BEGIN:VEVENT\nBEGIN:VALARM\nDESCRIPTION:REMINDER\nEND:VALARM\nSUMMARY:x\nDESCRIPTION:y",
+            "Event: x\n\ny",
+        ),
         ("METHOD:CANCEL\nBEGIN:VEVENT\nSUMMARY:x", "Cancelled: x"),
         (
             "METHOD:REPLY\nBEGIN:VEVENT\nSUMMARY:x\nATTENDEE;PARTSTAT=DECLINED:MAILTO:a@x",
