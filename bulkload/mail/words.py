@@ -10,6 +10,7 @@ from __future__ import annotations
 import binascii
 import re
 
+from bulkload.mail.charsets import codec
 from bulkload.mail.text import clean, decoded, encoded_in
 
 # The content runs to "?=" and never past the start of another word: linear, whatever stands there.
@@ -27,15 +28,18 @@ def words(value: str) -> str:
     if value.count("=?") > 1:
         value = _GAP.sub(r"\1", value)
     pieces: list[str] = []
-    held = b""  # of one charset: a character may be cut across words
+    held = b""  # of one codec: a character may be cut across words
     held_charset = ""
     at = 0
     for match in _WORD.finditer(value):
         charset = match[1].partition("*")[0].lower()
-        raw = _bytes(charset, match[2], match[3])
+        content = match[3]
+        if content.endswith("=") and match[2] in "qQ" and match[0].endswith("?="):
+            content += "3D"  # one that nobody encoded, not the end of a cut line
+        raw = _bytes(charset, match[2], content)
         if raw is None:
             continue
-        if match.start() > at or charset != held_charset:
+        if match.start() > at or not held or codec(charset) != codec(held_charset):
             pieces += (decoded(held, held_charset), value[at : match.start()])
             held, held_charset = b"", charset
         held += raw

@@ -94,7 +94,9 @@ def test_from_is_unescaped_only_after_an_mbox_line() -> None:
         ("=?UTF-8?b?w6k=?=", "é"),  # in the other case
         ("=?utf-8?Q?two words?=", "two words"),  # blanks inside
         ("=?utf-8?Q?What?_=3F?=", "What? ?"),  # a question mark inside
-        ("=?utf-8?Q?a=?=", "a"),
+        ("=?utf-8?Q?a=?=", "a="),  # one that nobody encoded
+        ("=?utf-8?Q?a=", "a"),  # cut off
+        ("=?gb2312?B?1tDO?= =?GBK?B?xA==?=", "中文"),  # of one codec by two names
         ("=?utf-8?Q?caf=C3=A9", "café"),  # cut off
         ("=?utf-8?Q?a?==?utf-8?Q?b?=", "ab"),  # glued together
         ("=?utf-8?Q?a?=\t=?iso-8859-1?Q?=E9?=", "aé"),
