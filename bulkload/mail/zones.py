@@ -61,6 +61,7 @@ _PHRASE = re.compile(r"(?:[a-z]+\.? )?(?:europe|[a-z]+) (?:standard|daylight) ti
 _OFFSET = re.compile(
     r"(?<![\d.:/-])(?:utc|gmt)?\s?([+-])[+-]?\s?(\d{1,2})(?::?(\d{2}))?(?![\d:/-])"
 )
+_SUMMER = re.compile(r" dst\b")
 _WORD = re.compile(r"[a-z]{1,9}(?:\d[a-z]{3})?")
 
 
@@ -80,5 +81,7 @@ def offset(text: str) -> tuple[int | None, tuple[int, int]]:
         return _NAMES[phrase[0]], phrase.span()
     for word in _WORD.finditer(text):
         if word[0] in _NAMES:
-            return _NAMES[word[0]], word.span()
+            summer = _SUMMER.match(text, word.end())  # MET DST, as Unix wrote it
+            end = summer.end() if summer else word.end()
+            return _NAMES[word[0]] + (60 if summer else 0), (word.start(), end)
     return None, (0, 0)
