@@ -43,6 +43,12 @@ EXAMPLES: dict[str, Row] = {
         part("text/html", '<p onclick="x">a<script>b</script><a href="javascript:x">c</a>'),
         html="<p>a<a>c</a>\n</p>",
     ),
+    "not of the page": row(
+        part(
+            "text/html", "a<noscript>b</noscript><svg><text>c</text></svg><math><mi>d</mi></math>"
+        ),
+        html="a",
+    ),
     "hidden": row(part("text/html", '<p style="display:none">a</p>b'), html="b", text="b"),
     "Outlook's paragraphs": row(
         part("text/html", "<p class=MsoNormal>a</p><p class=MsoNormal>b</p>"),
