@@ -81,8 +81,9 @@ async def believe(directory: RunDir, chosen: Covered) -> None:
         await journal.close()
 
 
-def _interrupted() -> StoppedResumable:
-    return StoppedResumable("interrupted; what was in flight is settled")
+def _interrupted(*, resolving: bool) -> StoppedResumable:
+    left = "what is left is looked for" if resolving else "what was in flight is settled"
+    return StoppedResumable(f"interrupted; {left}{' by the next resolve' * resolving}")
 
 
 class _Life:
@@ -136,7 +137,7 @@ class _Life:
                 async with AsyncExitStack() as kept:
                     stopped = await self._work(journal, client, traffic, kept)
             except Drained:
-                stopped = _interrupted()
+                stopped = _interrupted(resolving=self._resolving)
             except (StoppedResumable, StoppedForGood) as error:
                 stopped = error
             with suppress(BulkloadError):  # a full disk: what left is counted by its intents
@@ -199,8 +200,8 @@ class _Life:
         leftover = Leftover(self._sources, journal, rebuild, self._tally, self._tell)
         state, doubted = await leftover.look(means, self._word)
         parts = Parts(
-            Sink(client), journal, traffic, letters, self._random, self._tell, reader.consumed,
-            self._read, reader.stop,
+            Sink(client), journal, traffic, letters, self._random, self._tell,
+            lambda: reader.consumed(self._tally.read), self._read, reader.stop,
         )  # fmt: skip
         policy = Policy.of(options, means, marks, run, journal.facts.get("began"), QUIET_S + slow_s)
         batches = iter(()) if self._resolving else supply.batches(state, people)
@@ -208,7 +209,7 @@ class _Life:
         if self._full is not None:
             pipeline.drain(self._full)
         if self._interrupt.is_set():
-            pipeline.drain(_interrupted())
+            pipeline.drain(_interrupted(resolving=self._resolving))
         try:
             await pipeline.run()
         finally:
@@ -255,7 +256,7 @@ class _Life:
         await self._interrupt.wait()
         self._stop_reading()
         if self._pipeline is not None:
-            self._pipeline.drain(_interrupted())
+            self._pipeline.drain(_interrupted(resolving=self._resolving))
 
     async def _read(self, work: Callable[[], V]) -> V:
         """In the one thread that reads."""

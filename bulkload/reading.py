@@ -63,7 +63,7 @@ class Reader:
         self._seen = seen
         self._limit = limit
         self._pool = pool
-        self._done = 0
+        self._done = self._reached = 0
         self._now: Source | None = None
         self._stopped = False
         self.unclosed: list[str] = []
@@ -74,9 +74,12 @@ class Reader:
     unclosed: list[str]
     """What sources failed with that were closed."""
 
-    def consumed(self) -> int:
-        """Bytes read so far, over all sources."""
-        return self._done + (self._now.consumed() if self._now else 0)
+    def consumed(self, settled: int) -> int:
+        """Bytes that so many records took, over all sources, by what those that were read took:
+        what is read ahead may be all that there is.
+        """
+        read = self._done + (self._now.consumed() if self._now else 0)
+        return read * min(settled, self._reached) // max(self._reached, 1)
 
     def stop(self) -> None:
         """Nothing more is needed: whoever reads gets Drained at the next record. From any thread:
@@ -200,11 +203,13 @@ class Reader:
                         if self._limit is not None and ordinal >= self._limit:
                             return
                         if isinstance(found, Record):
+                            self._reached = ordinal + 1
                             yield ordinal, index, found
                             ordinal += 1
                             continue
                         end = None if self._limit is None else self._limit - ordinal
                         raws = found.raws[:end]
+                        self._reached = ordinal + len(raws)
                         yield ordinal, index, found._replace(raws=raws)
                         ordinal += len(raws)
             except RefusedToStart as error:  # it was there when the run began

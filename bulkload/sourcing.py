@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from bulkload.errors import StoppedForGood
 from bulkload.rundir import sync_directory, write_whole
 from bulkload.sources.catalogue import Settled, describe, reopen
+from bulkload.sources.messages import MessageFiles
 from bulkload.sources.own import OWN, OwnSource, refuse_without
 
 if TYPE_CHECKING:
@@ -65,9 +66,11 @@ def reopened(
         source = open_again()
         bound, now = facts["fingerprints"][number], source.fingerprint()
         if now != bound:
+            gone = source.gone() if isinstance(source, MessageFiles) else []
+            missed = f"; {len(gone):,} of its messages are gone, as {gone[0]}" if gone else ""
             raise StoppedForGood(
                 f"{source.name}: it is not the source that this run began with "
-                f"({_difference(bound, now)}). Put the old one back to resume, or load "
+                f"({_difference(bound, now)}{missed}). Put the old one back to resume, or load "
                 "the new one as another run"
             )
         opened.append(source)

@@ -199,7 +199,7 @@ class Scan:
                     yield _entry(each, verdict) if loaded else _skip(each)
                 self._seen.commit()
                 self.addresses.commit()
-                self.tell(Now(self.tally.read, reader.consumed(), expected))
+                self.tell(Now(self.tally.read, reader.consumed(self.tally.read), expected))
                 if self.interrupt.is_set():
                     break
             else:

@@ -141,8 +141,8 @@ def _files(ended: Summary) -> list[str]:
     told = [f"{uploaded:,} files uploaded"] if uploaded else []
     if left_out:
         told.append(
-            f"{left_out:,} attachments left out (--attachments none, or not uploaded: "
-            "their records say why)"
+            f"{left_out:,} attachments left out by the last process (--attachments none, or not "
+            "uploaded: their records say why)"
         )
     return ["; ".join(told)] if told else []
 

@@ -101,7 +101,7 @@ def _scopes(portal: Portal) -> list[str]:
         scope
         for scope in _SCOPES
         if scope not in config.without_scopes
-        and not (config.missing_scope and scope.endswith(".write"))
+        and not (config.missing_scope and scope.endswith((".write", "-email-read")))
     ]
 
 

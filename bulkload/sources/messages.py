@@ -81,6 +81,10 @@ class MessageFiles:
         """What a later life needs to know the source by; None: its fingerprint is enough."""
         return self.names() if self._kept is None else self._kept
 
+    def gone(self) -> list[str]:
+        """Those of the listing that are not there any more."""
+        return [name for name, size in zip(self.names(), self._sizes, strict=True) if size == GONE]
+
     def extended(
         self,
         earlier: Iterable[Source],

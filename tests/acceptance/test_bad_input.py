@@ -553,3 +553,16 @@ def test_a_closed_stdout_is_no_failure(cli: Cli, tmp_path: Path, words: tuple[st
 def test_a_name_that_no_disk_holds_is_named(cli: Cli) -> None:
     ended = cli("status", "x" * 300, code=2)
     assert "too long" in ended.err
+
+
+def test_a_message_that_went_away_is_named(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox("--rate-limit", "none")
+    (tmp_path / "mail").mkdir()
+    for name in "abc":
+        make(tmp_path, f"mail/{name}.eml", b"From: a@b.c\nX-Date: none\n\nx\n")
+    load = ("load", "mail", "--run", "run", "--base-url", remote.url, "--max-dead-letters", "0")
+    cli(*load, code=3)
+    (tmp_path / "mail" / "b.eml").unlink()
+    assert "1 of its messages are gone, as b.eml" in cli("resume", "run", code=4).err

@@ -86,3 +86,13 @@ def test_what_is_settled_is_not_mapped_again(mail: Path) -> None:
     with Pool(Making(maker(mail)), lost, processes=1) as pool:
         found = list(reader(mail, pool).read((0, 0, None), covered))
     assert [each.ordinal for each in found] == [n for n in range(700, 950) if n != 901]
+
+
+def test_what_is_read_ahead_does_not_count_as_done(mail: Path) -> None:
+    read = reader(mail)
+    first = list(zip(range(100), read.read((0, 0, None), ordinals.Covered(())), strict=False))
+    assert len(first) == 100
+    bytes_a_record = mail.stat().st_size / 1_000
+    assert read.consumed(0) == 0
+    assert 5 * bytes_a_record < read.consumed(10) < 20 * bytes_a_record
+    assert read.consumed(10_000) == read.consumed(101), "no more than was read"
