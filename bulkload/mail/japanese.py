@@ -23,7 +23,7 @@ _TORN = "\ufffd"
 
 def is_iso_2022(raw: bytes) -> bool:
     """Whether escapes stand in it that hardly anything else has."""
-    return b"\x1b" in raw and any(escape in raw for escape in (b"\x1b$B", b"\x1b$@", b"\x1b(J"))
+    return any(escape in raw for escape in (b"\x1b$B", b"\x1b$@", b"\x1b(J"))
 
 
 def iso_2022_jp(raw: bytes) -> str:

@@ -18,6 +18,7 @@ _UNFIT = re.compile("[\0\ud800-\udfff]")
 _MARK = "\ufeff"  # of the order of bytes
 _FITTING = re.compile("[^\x00-\x7f\ufffd]")
 _TORN = "\ufffd"
+_ESCAPE = b"\x1b"
 _WIDE = ("utf-16", "utf-32")
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _SAMPLED = 2_048
@@ -31,7 +32,7 @@ def decoded(raw: bytes, charset: str = "") -> str:
     """
     name = _codec(charset)
     if raw.isascii():
-        if japanese.is_iso_2022(raw) and _keeps_ascii(name):
+        if _ESCAPE in raw and japanese.is_iso_2022(raw) and _keeps_ascii(name):
             name = "iso2022_jp_ext"
         elif _keeps_ascii(name) or (name.startswith(_WIDE) and not _CONTROLS.search(raw)):
             return clean(raw.decode("ascii"))
@@ -47,7 +48,8 @@ def header_text(raw: bytes, charset: str = "") -> str:
     """A header's `raw` as clean text: UTF-8 where it is that, else as `decoded` has it, `charset`
     being that of the message's text.
     """
-    return decoded(raw, charset if _strictly(raw, "utf-8") is None else "")
+    text = None if _ESCAPE in raw else _strictly(raw, "utf-8")
+    return decoded(raw, "" if raw.isascii() else charset) if text is None else clean(text)
 
 
 def encoded_in(text: str, charset: str) -> bytes:

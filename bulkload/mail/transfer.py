@@ -10,6 +10,7 @@ import re
 import string
 
 _BASE64 = (string.ascii_letters + string.digits + "+/").encode()
+_FOREIGN = bytes(set(range(256)).difference(_BASE64))
 _BLANK = b" \t\r\n"
 _MARK = b"\xef\xbb\xbf"  # of the order of bytes
 _UNSEEN = bytes(range(0x21)) + b"\x7f\xa0\xc2"  # controls, and blanks that don't break
@@ -72,7 +73,7 @@ def _quads(encoded: bytes) -> bytes:
     try:
         return binascii.a2b_base64(encoded)
     except ValueError:
-        letters = encoded.translate(None, _BLANK + b"=")
+        letters = encoded.translate(None, _FOREIGN)
         if len(letters) % 4 == 1:
             letters = letters[:-1]
         return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))

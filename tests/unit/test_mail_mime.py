@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 
 import pytest
@@ -321,3 +322,10 @@ def test_parts_are_told_apart_as_they_were_put_together(texts: list[bytes], end:
     head = b"Content-Type: multipart/mixed; boundary=b" + end + end
     raw = head + b"".join(b"--b" + end + end + text + end for text in texts) + b"--b--" + end
     assert [part.body for part in parse(raw).parts] == texts
+
+
+@given(st.binary(max_size=4), st.integers(0, 300), st.integers(0, 4))
+def test_base64_with_anything_in_it_is_undone(foreign: bytes, at: int, cut: int) -> None:
+    body = base64.b64encode(bytes(range(180)))
+    body = body[:at] + foreign + body[at : len(body) - cut]
+    assert isinstance(undone(body, "base64"), bytes)
