@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from bulkload.limiter import Limiter
     from bulkload.model import Input
 
+FACTS: dict[str, Any] = {
+    "run_id": "r", "created": 1.5, "options": {}, "rules": {}, "sources": [], "fingerprints": [],
+}  # fmt: skip
+"""What every run's journal holds."""
+
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 

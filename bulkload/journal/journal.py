@@ -116,7 +116,7 @@ class Journal:
                 full = error.errno in (errno.ENOSPC, errno.EDQUOT)
                 on_full("is full" if full else f"can't be written ({error.strerror})")
 
-        writer = Writer(lambda: schema.connect(run.journal), on_commit=project, on_full=on_full)
+        writer = Writer(run.journal, on_commit=project, on_full=on_full)
         return cls(writer, facts, counts, projection, Reading(run.journal))
 
     async def close(self) -> None:

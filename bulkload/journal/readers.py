@@ -21,6 +21,17 @@ if TYPE_CHECKING:
     from bulkload.rundir import RunDir
 
 
+_EVERY_RUNS = {
+    "run_id": str,
+    "created": float,
+    "options": dict,
+    "rules": dict,
+    "sources": list,
+    "fingerprints": list,
+}
+"""The facts that are there from a run's first commit on, and what they are."""
+
+
 class Counts(NamedTuple):
     """Records by outcome, as the journal holds them."""
 
@@ -67,7 +78,11 @@ def facts(run: RunDir) -> dict[str, Any]:
                 f"{run.journal}: written by another version of bulkload (journal version "
                 f"{version}, this one reads {schema.VERSION}); use that version to go on"
             )
-        return facts_of(connection)
+        found = facts_of(connection)
+        lost = [name for name, kind in _EVERY_RUNS.items() if type(found.get(name)) is not kind]
+        if lost:
+            raise ValueError(f"what it says of the run's {lost[0]} can't be read")
+        return found
 
 
 def counts(run: RunDir) -> Counts:
@@ -162,8 +177,9 @@ def under_way(run: RunDir) -> int:
 
 
 def ordinals_under_way(run: RunDir) -> set[int]:
-    rows = _ask(run, "SELECT covers FROM attempt WHERE outcome IS NULL")
-    return {ordinal for (covers,) in rows for ordinal in ordinals.unpack(covers)}
+    with schema.opened(run.journal) as connection:
+        rows = connection.execute("SELECT covers FROM attempt WHERE outcome IS NULL")
+        return {ordinal for (covers,) in rows for ordinal in ordinals.unpack(covers)}
 
 
 def skipped(run: RunDir) -> dict[str, int]:

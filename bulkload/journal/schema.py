@@ -168,11 +168,13 @@ def read_only(path: Path, *, one_thread: bool = True) -> sqlite3.Connection:
 
 @contextmanager
 def opened(path: Path, *, writable: bool = False) -> Iterator[sqlite3.Connection]:
-    """A connection for one short piece of work. Raises what `damaged` makes of a failure."""
+    """A connection for one short piece of work. Raises what `damaged` makes of a failure: also of
+    what was read and is not as it was written, which no page's structure shows.
+    """
     try:
         with closing(connect(path) if writable else read_only(path)) as connection:
             yield connection
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, ValueError) as error:
         raise damaged(path, error) from None
 
 

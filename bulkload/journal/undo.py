@@ -85,9 +85,7 @@ class UndoJournal:
             self._open = deque(_left_open(connection))
         self._cut: deque[Hundred] = deque()
         self._ended = False
-        self._writer = Writer(
-            lambda: schema.connect(run.journal), on_commit=lambda _: None, on_full=on_full
-        )
+        self._writer = Writer(run.journal, on_commit=lambda _: None, on_full=on_full)
         self.contacts = Removals(self._writer, "contact")
         self.files = Removals(self._writer, "file")
 

@@ -16,9 +16,11 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from bulkload.errors import StoppedResumable
+from bulkload.journal import schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     T = TypeVar("T")
     Write = Callable[[sqlite3.Connection], Any]
@@ -47,13 +49,13 @@ class Writer:
 
     def __init__(
         self,
-        connect: Callable[[], sqlite3.Connection],
+        path: Path,
         *,
         on_commit: Callable[[sqlite3.Connection], None],
         on_full: Callable[[str], None],
     ) -> None:
-        self._connect = connect
-        self._connection = connect()
+        self._path = path
+        self._connection = schema.connect(path)
         self._on_commit = on_commit
         self._on_full = on_full
         self._loop = asyncio.get_running_loop()
@@ -65,7 +67,8 @@ class Writer:
     async def write(self, write: Callable[[sqlite3.Connection], T]) -> T:
         """Run `write` in the next group's transaction; return after its commit.
 
-        Raises StoppedResumable where the disk failed. A caller that is cancelled leaves the
+        Raises StoppedResumable where the disk failed, StoppedForGood where the journal is damaged.
+        A caller that is cancelled leaves the
         write to happen: it may be in a group already.
         """
         if self._failure is not None:
@@ -106,11 +109,11 @@ class Writer:
                     raise
                 self._connection.close()
                 self._on_full("is full")
-                self._connection = self._connect()
+                self._connection = schema.connect(self._path)
                 results = self._commit(group)
             self._on_commit(self._connection)
         except Exception as error:  # noqa: BLE001  # handed to whoever waits: nobody else would see it
-            self._failure = error if isinstance(error, StoppedResumable) else _failed(error)
+            self._failure = _failed(self._path, error)
             self._post([(each.done, None, self._failure) for each in group])
         else:
             self._post([(e.done, r, None) for e, r in zip(group, results, strict=True)])
@@ -144,8 +147,13 @@ class Writer:
             return
 
 
-def _failed(error: Exception) -> StoppedResumable:
-    return StoppedResumable(
-        f"the journal can't be written ({error}). Make room or mend the disk, then resume: "
-        "what was in flight will be looked at first"
-    )
+def _failed(path: Path, error: Exception) -> Exception:
+    if isinstance(error, (sqlite3.Error, OSError)):
+        return StoppedResumable(
+            f"the journal can't be written ({error}). Make room or mend the disk, then resume: "
+            "what was in flight will be looked at first"
+        )
+    # What was read is not what is written ever; what can't be encoded was to be written.
+    if isinstance(error, ValueError) and not isinstance(error, UnicodeEncodeError):
+        return schema.damaged(path, error)
+    return error

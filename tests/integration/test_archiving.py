@@ -29,7 +29,7 @@ from bulkload.proving import prove
 from bulkload.room import RateLimit
 from bulkload.rundir import RunDir
 from bulkload.runlog import RunLog
-from tests.making import open_traffic
+from tests.making import FACTS, open_traffic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,7 +111,7 @@ def answer(status: int, body: Any = None) -> Sent:
 def run(tmp_path: Path) -> RunDir:
     made = RunDir(tmp_path / "run")
     made.create()
-    journals.create(made, {"run_id": "r"})
+    journals.create(made, FACTS)
     return made
 
 

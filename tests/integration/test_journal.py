@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bulkload import inquiry, status
 from bulkload.batch import Letter, Skip
 from bulkload.errors import BulkloadError, StoppedForGood, StoppedResumable
 from bulkload.journal import journal as journals
@@ -23,7 +24,8 @@ from bulkload.journal.writer import Writer
 from bulkload.model import Position
 from bulkload.ordinals import Covered
 from bulkload.rundir import RunDir
-from tests.making import batch, letter
+from bulkload.summary import Summary
+from tests.making import FACTS, batch, letter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,7 +38,7 @@ LINES = [b'{"n":%d}' % n for n in range(4)]
 def run(tmp_path: Path) -> RunDir:
     made = RunDir(tmp_path / "run")
     made.create()
-    journals.create(made, {"run_id": "r"})
+    journals.create(made, FACTS)
     return made
 
 
@@ -160,7 +162,7 @@ def test_what_a_crash_leaves_is_what_was_committed(run: RunDir, tmp_path: Path) 
             cut = crashed(run, tmp_path / "cut")
             await journal.settle(hole, Settlement(400))
         async with opened(cut) as again:
-            assert again.facts == {"run_id": "r", "portal": "7"}
+            assert again.facts == {**FACTS, "portal": "7"}
             assert again.counts == (14, 0, 1, 0, 0, 2)
             state = await again.state()
             assert [(o.id, o.covers, o.first, o.digest) for o in state.open] == [
@@ -219,6 +221,15 @@ def test_a_writer_that_fails_tells_everybody_who_waits_and_whoever_comes(run: Ru
         assert committed == len(found) - len(told)
 
     asyncio.run(fails())
+
+
+def test_a_mistake_of_ours_is_not_called_the_disks(run: RunDir) -> None:
+    async def writes() -> None:
+        async with opened(run) as journal:
+            with pytest.raises(OverflowError):
+                await journal.bury([letter(1)._replace(position=Position(2**70, 1))])
+
+    asyncio.run(writes())
 
 
 def test_a_caller_that_is_cancelled_leaves_its_write_to_happen(run: RunDir) -> None:
@@ -406,6 +417,48 @@ def test_a_file_that_is_no_database_stops_for_good(run: RunDir, content: bytes) 
             ask(run)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        """UPDATE run SET value='{!"timeout":60}' WHERE name='options'""",
+        "UPDATE run SET name='optionr' WHERE name='options'",
+        "UPDATE run SET value='[]' WHERE name='options'",
+        "UPDATE run SET value=x'7b22fe' WHERE name='rules'",
+        "UPDATE run SET value='null' WHERE name='created'",
+    ],
+)
+def test_a_fact_that_is_not_as_it_was_written_stops_for_good(tmp_path: Path, damage: str) -> None:
+    """No page shows it: SQLite calls such a journal sound."""
+    damaged, sound = RunDir(tmp_path / "damaged"), RunDir(tmp_path / "sound")
+    for run in (damaged, sound):
+        run.create()
+        journals.create(run, FACTS)
+    assert readers.facts(damaged) == FACTS
+    with schema.opened(damaged.journal, writable=True) as connection:
+        connection.execute(damage)
+    with pytest.raises(StoppedForGood, match="the journal is damaged"):
+        status(damaged.path)
+    listed = {path.name: type(stands) for path, stands in inquiry.runs(tmp_path)}
+    assert listed == {"damaged": StoppedForGood, "sound": Summary}
+
+
+def test_ordinals_that_are_not_as_they_were_written_stop_for_good(run: RunDir) -> None:
+    async def looks() -> None:
+        async with opened(run) as journal:
+            await journal.intend(batch(range(5)), b"d")
+        with schema.opened(run.journal, writable=True) as connection:
+            connection.execute("UPDATE attempt SET covers='0,4x'")
+        with pytest.raises(StoppedForGood, match="the journal is damaged"):
+            readers.under_way(run)
+        async with opened(run) as journal:
+            with pytest.raises(StoppedForGood, match="the journal is damaged"):
+                await journal.state()
+            with pytest.raises(StoppedForGood, match="the journal is damaged"):
+                await journal.note({"complete": True})
+
+    asyncio.run(looks())
+
+
 def test_a_journal_of_another_version_is_not_touched(run: RunDir) -> None:
     with closing(schema.connect(run.journal)) as connection:
         connection.execute("PRAGMA user_version=99")
@@ -431,7 +484,7 @@ def test_a_process_that_was_killed_too_early_leaves_no_run(tmp_path: Path) -> No
     run.journal.touch()
     assert not readers.is_committed(run)
     run.journal.unlink()
-    journals.create(run, {"run_id": "r"}, [(0, 7)])
+    journals.create(run, FACTS, [(0, 7)])
     assert readers.is_committed(run)
     assert readers.lineage(run) == {0: 7}
 
