@@ -5,8 +5,9 @@ there or in one of the slots behind, with no empty one between. The slots are re
 not mapped, so that memory stays what one look takes. Doubling keeps the order, so it copies the
 file once from end to end.
 
-Law kept here: what was put since the last `sync` and is put again in the same order makes the file
-whole, whichever of its pages a power loss kept.
+Laws kept here: an ordinal that is not as it was put is never told; what was put since the last
+`sync` and is put again in the same order makes the file whole, whichever of its pages a power loss
+kept.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 DIGEST = 10
 """Bytes of a digest. Two of ten million keys have the same with odds of 4 in 10¹¹."""
 
-SLOT = 16  # the digest, then the ordinal, big-endian; zeros where it is empty
+SLOT = 16  # the digest, the ordinal, big-endian, and their check; zeros where it is empty
 FULLEST = 0.7
 
 _EMPTY = bytes(SLOT)
@@ -35,18 +36,19 @@ _HEAD = 4096  # bytes in front of the first slot
 _NEAR = 16  # slots read at a time
 _COPIED = 1 << 14  # slots held at a time while doubling
 _HEADER = struct.Struct(">8sBQQ")  # magic, bits, count, through; their CRC-32 follows
-_MAGIC = b"bulkseen"
+_MAGIC = b"bulksee2"
+_PRIME = 251  # the check is the remainder: another one wherever a single bit is
 
 
 class Damaged(Exception):  # noqa: N818  # what the file is
-    """It is not as it was written: not a table, or of another length."""
+    """It is not as it was written: not a table, of another length, or a slot with another check."""
 
 
 class HashTable:
     """`count` is how many were put; `through` whatever its owner said at the last `sync`.
 
     Use by one thread at a time. Raises OSError where the disk fails, Damaged where the file is no
-    such table.
+    such table, or what it says of a digest is not what was put.
     """
 
     def __init__(self, path: Path, *, durable: bool) -> None:
@@ -80,7 +82,8 @@ class HashTable:
             self._double()
         offset, found = self._look(digest)
         if found is None:
-            os.pwrite(self._file, digest + ordinal.to_bytes(SLOT - DIGEST, "big"), offset)
+            said = digest + ordinal.to_bytes(SLOT - DIGEST - 1, "big")
+            os.pwrite(self._file, said + _check(said), offset)
         self.count += 1
 
     def sync(self, through: int) -> None:
@@ -111,7 +114,9 @@ class HashTable:
                 if slot == _EMPTY:
                     return offset + at, None
                 if slot.startswith(digest):
-                    return offset + at, int.from_bytes(slot[DIGEST:], "big")
+                    if slot[-1:] != _check(slot[:-1]):
+                        raise Damaged("an ordinal in it is not the one that was put")
+                    return offset + at, int.from_bytes(slot[DIGEST:-1], "big")
                 at += SLOT
             offset += at
         raise Damaged("it has no empty slot")
@@ -183,6 +188,10 @@ def _size(bits: int) -> int:
 def _home(digest: bytes, bits: int) -> int:
     """Which slot it begins in."""
     return int.from_bytes(digest[:8], "big") >> (64 - bits)
+
+
+def _check(said: bytes) -> bytes:
+    return bytes((int.from_bytes(said, "big") % _PRIME,))
 
 
 def _crc(head: bytes) -> bytes:

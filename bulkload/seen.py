@@ -7,7 +7,8 @@ A key's digest is 80 bits: of ten million keys two are taken for one with odds o
 committed is appended to `log` and then put into the hash table, which alone is looked in; now and
 then the table is synced and the log begins anew. An index that is damaged or missing begins empty:
 `through` says from which ordinal on the source has to be asked again, so that it is filled as it
-was made. A damage within the slots shows in nothing: it lets a duplicate pass, and no more.
+was made. A damage within the slots lets a duplicate pass, and no more: a record is called one only
+by an ordinal whose check holds.
 """
 
 from __future__ import annotations

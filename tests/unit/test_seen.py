@@ -176,7 +176,7 @@ def test_records_that_were_left_out_are_passed_over(tmp_path: Path) -> None:
     index.close()
 
 
-@pytest.mark.parametrize("damage", ["header", "length", "other", "empty"])
+@pytest.mark.parametrize("damage", ["header", "length", "other", "empty", "older"])
 def test_a_damaged_index_begins_anew_and_says_from_where(tmp_path: Path, damage: str) -> None:
     index = Seen(tmp_path, durable=False)
     index.first("a", 0)
@@ -188,6 +188,10 @@ def test_a_damaged_index_begins_anew_and_says_from_where(tmp_path: Path, damage:
             table.write(b"bulkseen" + bytes(9))
         elif damage == "length":
             table.truncate(9999)
+        elif damage == "older":
+            head = b"bulkseen" + table.read(hashtable._HEADER.size)[8:]
+            table.seek(0)
+            table.write(head + hashtable._crc(head))
         elif damage == "other":
             table.write(b"SQLite format 3\0" * 9)
         else:
@@ -225,6 +229,46 @@ def test_a_table_without_an_empty_slot_is_taken_away(tmp_path: Path) -> None:
     assert not path.exists()
     again = Seen(tmp_path, durable=False)
     assert again.first("a", 0) is None
+    again.close()
+
+
+def test_an_ordinal_that_is_not_the_one_that_was_put_is_never_told(tmp_path: Path) -> None:
+    """Whichever bit is another one: told, it would make a record that is none a duplicate."""
+    digest, ordinal = digest_of(7), 0x0123456789
+    table = HashTable(tmp_path / "t", durable=False)
+    table.put(digest, ordinal)
+    assert table.find(digest) == ordinal
+    table.close()
+    whole = (tmp_path / "t").read_bytes()
+    at = whole.index(digest) + hashtable.DIGEST
+    for bit in range(8 * (hashtable.SLOT - hashtable.DIGEST)):
+        flipped = bytearray(whole)
+        flipped[at + bit // 8] ^= 1 << bit % 8
+        (tmp_path / "t").write_bytes(flipped)
+        table = HashTable(tmp_path / "t", durable=False)
+        with pytest.raises(hashtable.Damaged):
+            table.find(digest)
+        with pytest.raises(hashtable.Damaged):
+            table.put(digest, ordinal)
+        table.close()
+
+
+def test_an_index_with_such_an_ordinal_is_taken_away(tmp_path: Path) -> None:
+    index = Seen(tmp_path, durable=False)
+    index.first("a", 1)
+    index.commit()
+    index.close()
+    path = tmp_path / "seen.table"
+    table = bytearray(path.read_bytes())
+    at = next(at for at in range(4096, len(table), 16) if any(table[at : at + 16]))
+    table[at + hashtable.DIGEST + 2] ^= 1
+    path.write_bytes(table)
+    index = Seen(tmp_path, durable=False)
+    with pytest.raises(StoppedResumable, match="index of keys was damaged"):
+        index.first("a", 1)
+    assert not path.exists()
+    again = Seen(tmp_path, durable=False)
+    assert (again.through, again.first("a", 1)) == (0, None)
     again.close()
 
 
