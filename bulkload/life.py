@@ -26,7 +26,7 @@ from bulkload.parts import Parts, Policy, Tally
 from bulkload.people import People
 from bulkload.pipeline import Pipeline
 from bulkload.preflight import Preflight
-from bulkload.reading import total_size
+from bulkload.reading import missed, total_size
 from bulkload.runlog import RunLog
 from bulkload.summary import Summary, finished, keep, resume_command, standing_besides
 from bulkload.supply import Supply
@@ -245,7 +245,7 @@ class _Life:
             try:
                 whole = source.still(bound)
             except RefusedToStart as error:
-                raise StoppedResumable(f"{error} Put it back, then resume") from None
+                raise missed(error) from None
             if not whole:
                 raise StoppedForGood(
                     f"{source.name}: it changed while it was read, so what was loaded is not "

@@ -89,6 +89,17 @@ class Source(Protocol):
 
 
 @runtime_checkable
+class Stoppable(Protocol):
+    """A source whose next record may take so long that nobody who stops should wait for it."""
+
+    def stop(self) -> None:
+        """Whoever waits for a record of the latest `records()` gets an error instead. From any
+        thread.
+        """
+        ...
+
+
+@runtime_checkable
 class Lined(Protocol):
     """A source of lines, which can be had many at a time."""
 

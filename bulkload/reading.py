@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from bulkload import ordinals
 from bulkload.batch import Batch, Entry, Letter, Passed, Skip
-from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
+from bulkload.errors import BulkloadError, RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.hold import Drained
 from bulkload.making import weight
 from bulkload.model import Record, Stretch
 from bulkload.parallel import grouped
-from bulkload.protocols import Lined
+from bulkload.protocols import Lined, Stoppable
+from bulkload.sources.own import Cancelled, NotHandedIn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -86,6 +87,9 @@ class Reader:
         a source may be so slow that a batch of it takes minutes.
         """
         self._stopped = True
+        source = self._now
+        if source is not None and isinstance(source, Stoppable):
+            source.stop()
 
     def read(
         self,
@@ -197,6 +201,9 @@ class Reader:
             read = source.stretches if isinstance(source, Lined) else source.records
             try:
                 with self._left(read(position)) as runs:
+                    # Only now: who stopped before found no reading of it to stop.
+                    if self._stopped:
+                        raise Drained
                     for found in runs:
                         if self._stopped:
                             raise Drained
@@ -212,22 +219,37 @@ class Reader:
                         self._reached = ordinal + len(raws)
                         yield ordinal, index, found._replace(raws=raws)
                         ordinal += len(raws)
-            except RefusedToStart as error:  # it was there when the run began
-                raise StoppedResumable(f"{error} Put it back, then resume") from None
+            except RefusedToStart as error:
+                raise missed(error) from None
             self._done += source.size() or 0
             self._now = position = None
         self.total = ordinal
 
     @contextmanager
     def _left(self, runs: Generator[R]) -> Iterator[Generator[R]]:
-        """Closed behind us. One that fails then fails nobody: nothing of it is read any more."""
+        """Closed behind us. One that fails then, or once it is stopped, fails nobody: nothing of it
+        is read any more.
+        """
         try:
             yield runs
+        except Exception as error:
+            if not self._stopped or isinstance(error, (BulkloadError, Drained)):
+                raise
+            if not isinstance(error, Cancelled):
+                self.unclosed.append(repr(error))
+            raise Drained from None
         finally:
             try:
                 runs.close()
             except Exception as error:  # noqa: BLE001  # a source of anybody's
                 self.unclosed.append(repr(error))
+
+
+def missed(error: RefusedToStart) -> StoppedResumable:
+    """What becomes of a source's refusal where it was there when the run began."""
+    if isinstance(error, NotHandedIn):
+        return StoppedResumable(str(error))
+    return StoppedResumable(f"{str(error).removesuffix('.')}. Put it back, then resume")
 
 
 def _each(runs: Iterable[tuple[int, int, Record | Stretch]]) -> Iterator[Numbered]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from bulkload.errors import StoppedForGood
+from bulkload.protocols import Stoppable
 from bulkload.sources.archived import ArchivedSource
 from bulkload.sources.arrow import ArrowSource
 from bulkload.sources.csvs import CsvSource
@@ -112,6 +113,10 @@ class Settled:
 
     def records(self, start: Position | None = None) -> Generator[Record, None, None]:
         return self.source().records(start)
+
+    def stop(self) -> None:
+        if self._opened is not None and isinstance(self._opened, Stoppable):
+            self._opened.stop()
 
     def size(self) -> int:
         """What there is to read of it."""

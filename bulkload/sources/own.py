@@ -2,16 +2,20 @@
 
 It is read in an event loop of its own, in the thread that reads: what it uses (a client, a
 connection) is made inside it. A resume needs it again, with the same name: a journal can't hold it.
+
+Law kept here: who stops waits for no record that may take minutes to come, only for the source's
+own `finally`.
 """
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
 
-from bulkload.errors import RefusedToStart
+from bulkload.errors import RefusedToStart, StoppedResumable
 from bulkload.model import Position, Record
 
 if TYPE_CHECKING:
@@ -46,6 +50,7 @@ class OwnSource:
         self.format = OWN[mail]
         self._read = read
         self._bound = dict(bound or {})
+        self._reading = _Reading()
 
     @property
     def address(self) -> str:
@@ -67,20 +72,48 @@ class OwnSource:
         return 0
 
     def records(self, start: Position | None = None) -> Generator[Record, None, None]:
+        # Here, and not where the first record is asked for: what is stopped in between is this.
+        self._reading = reading = _Reading()
+        return self._records(start, reading)
+
+    def stop(self) -> None:
+        self._reading.stop()
+
+    def _records(self, start: Position | None, reading: _Reading) -> Generator[Record, None, None]:
         number = start.number if start else 1
         given = self._read(start.at if start else None)
         with asyncio.Runner() as runner:
             try:
                 while True:
                     try:
-                        at, content = runner.run(_next(given))
+                        at, content = runner.run(reading.next(given))
                     except StopAsyncIteration:
                         return
-                    yield self._record(Position(at, number), content)
+                    except asyncio.CancelledError:  # it would end whoever waits, and tell nobody
+                        raise Cancelled(f"{self.name}: its reading was cancelled") from None
+                    yield self._record(Position(self._sound(at, number), number), content)
                     number += 1
             finally:
                 if hasattr(given, "aclose"):
                     runner.run(given.aclose())
+
+    def _sound(self, at: object, number: int) -> int | str:
+        """A position that the journal can keep."""
+        if isinstance(at, str):
+            with suppress(UnicodeEncodeError):
+                at.encode()
+                return at
+            wrong = "a str that is no Unicode"
+        elif isinstance(at, int) and not isinstance(at, bool):
+            if -(1 << 63) <= at < 1 << 63:
+                return at
+            wrong = "an int of more than 64 bits"
+        else:
+            wrong = f"of type {type(at).__name__}"
+        raise StoppedResumable(
+            f"{self.name}: the position of {self.noun} {number} is {wrong}; it is to be an int of "
+            "64 bits or a str. Mend the source, then resume"
+        )
 
     def _record(self, position: Position, content: Given) -> Record:
         if self.format == OWN[True]:
@@ -94,13 +127,38 @@ class OwnSource:
         return Record(position, "json", raw)
 
 
-async def _next(given: AsyncIterator[tuple[int | str, Given]]) -> tuple[int | str, Given]:
-    return await anext(given)
+class _Reading:
+    """One pass over the source. `stop` may come from any thread, at any time."""
+
+    def __init__(self) -> None:
+        self._stopped = False
+        self._waiting: asyncio.Task[Any] | None = None
+
+    async def next(self, given: AsyncIterator[tuple[int | str, Given]]) -> tuple[int | str, Given]:
+        # Told before looked, as `stop` has it: one of the two sees the other.
+        self._waiting = asyncio.current_task()
+        if self._stopped:
+            raise asyncio.CancelledError
+        return await anext(given)
+
+    def stop(self) -> None:
+        self._stopped = True
+        if (waiting := self._waiting) is not None:
+            with suppress(RuntimeError):  # its loop closed: nobody waits any more
+                waiting.get_loop().call_soon_threadsafe(waiting.cancel)
 
 
-def refuse_without(name: str) -> RefusedToStart:
+class Cancelled(Exception):  # noqa: N818  # what became of it
+    """Nothing more comes of a reading, by `stop` or by the source's own doing."""
+
+
+class NotHandedIn(RefusedToStart):
+    """A source of a program's own, which only that program can give."""
+
+
+def refuse_without(name: str) -> NotHandedIn:
     """For a run whose own source is not handed in again."""
-    return RefusedToStart(
+    return NotHandedIn(
         f"{name}: is a source of a program's own, which only that program can read: resume the run "
         "from there, with the source handed in again"
     )

@@ -187,3 +187,44 @@ def test_any_drain_ends_the_reading(tmp_path: Path) -> None:
     assert summary.exit_code == 3
     assert "dead letters" in (summary.stopped or "")
     assert len(set(read_records)) < 200
+
+
+@pytest.mark.parametrize("how", ["interrupt", "cancel"])
+@pytest.mark.parametrize("hangs_at", [0, 150])
+def test_who_stops_waits_for_no_source_that_does_not_answer(
+    tmp_path: Path, how: str, hangs_at: int
+) -> None:
+    waits, ended = threading.Event(), threading.Event()
+
+    async def read(start: int | str | None) -> AsyncIterator[tuple[int | str, dict[str, str]]]:
+        for number in range(int(start or 0), 1_000):
+            if number == hangs_at:
+                waits.set()
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    ended.set()
+                    raise ValueError("the server hung up")
+            yield number, {"hs_timestamp": "1700000000000"}
+
+    async def work() -> Summary | None:
+        interrupt = asyncio.Event()
+        loading = asyncio.create_task(loaded(tmp_path, read, interrupt))
+        await asyncio.to_thread(waits.wait, 60)
+        if how == "interrupt":
+            interrupt.set()
+        else:
+            loading.cancel()
+        done, _ = await asyncio.wait([loading], timeout=30)
+        assert done
+        return None if loading.cancelled() else loading.result()
+
+    summary = asyncio.run(work())
+    assert ended.is_set()
+    assert "the server hung up" in (tmp_path / "run" / "run.log").read_text()
+    if how == "interrupt":
+        assert summary is not None
+        assert (summary.exit_code, summary.in_doubt) == (3, 0)
+        assert "interrupted" in (summary.stopped or "")
+    else:
+        assert summary is None

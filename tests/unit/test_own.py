@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bulkload import OwnSource, load
-from bulkload.errors import RefusedToStart
+from bulkload.errors import RefusedToStart, StoppedResumable
 from bulkload.model import Position
+from bulkload.reading import missed
 from bulkload.sources import describe
+from bulkload.sources.own import Cancelled, refuse_without
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -80,3 +83,89 @@ def test_two_of_one_name_are_refused(tmp_path: Path) -> None:
             await load(OwnSource("a", read), OwnSource("a", read), run=tmp_path / "r", token="x")
 
     asyncio.run(both())
+
+
+@pytest.mark.parametrize("at", [None, [1], 1.5, True, 2**63, "\ud800"], ids=repr)
+def test_a_position_that_no_journal_can_keep_names_the_source(at: Any) -> None:
+    async def odd(start: int | str | None) -> AsyncIterator[tuple[Any, Any]]:
+        del start
+        yield 1, {}
+        yield at, {}
+
+    records = OwnSource("mine", odd).records()
+    next(records)
+    with pytest.raises(StoppedResumable, match=r"mine: the position of record 2 is .* Mend the s"):
+        next(records)
+
+
+@pytest.mark.parametrize("at", [-(2**63), 2**63 - 1, "", "é"])
+def test_ints_of_64_bits_and_texts_are_positions(at: int | str) -> None:
+    async def one(start: int | str | None) -> AsyncIterator[tuple[int | str, Any]]:
+        del start
+        yield at, {}
+
+    (record,) = OwnSource("mine", one).records()
+    assert record.position == Position(at, 1)
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_who_stops_waits_for_no_record_but_for_the_sources_own_end(early: bool) -> None:
+    """`early`: before the first record was asked for."""
+    waits, ended = threading.Event(), threading.Event()
+
+    async def slow(start: int | str | None) -> AsyncIterator[tuple[int, Any]]:
+        del start
+        try:
+            waits.set()
+            await asyncio.Event().wait()
+            yield 1, {}
+        finally:
+            await asyncio.sleep(0.01)
+            ended.set()
+
+    source = OwnSource("mine", slow)
+    records = source.records()
+
+    def stop() -> None:
+        waits.wait()
+        source.stop()
+
+    if early:
+        source.stop()
+    else:
+        threading.Thread(target=stop).start()
+    with pytest.raises(Cancelled):
+        next(records)
+    assert ended.is_set() != early
+    source.stop()  # nobody waits any more
+    again = source.records()
+    threading.Thread(target=stop).start()
+    with pytest.raises(Cancelled):  # and not because of an earlier one
+        next(again)
+    assert ended.is_set()
+
+
+def test_a_source_that_cancels_itself_has_failed() -> None:
+    """As a cancellation it would end a worker in silence, and the run as if all were read."""
+
+    async def cancelled(start: int | str | None) -> AsyncIterator[tuple[int, Any]]:
+        del start
+        yield 1, {}
+        raise asyncio.CancelledError
+
+    records = OwnSource("mine", cancelled).records()
+    next(records)
+    with pytest.raises(Cancelled, match="mine: its reading was cancelled"):
+        next(records)
+
+
+@pytest.mark.parametrize(
+    ("refused", "said"),
+    [
+        (refuse_without("mine"), "with the source handed in again"),
+        (RefusedToStart("a.csv: is gone."), "a.csv: is gone. Put it back, then resume"),
+        (RefusedToStart("a.csv: is gone"), "a.csv: is gone. Put it back, then resume"),
+    ],
+)
+def test_what_is_missed_is_said_in_whole_sentences(refused: RefusedToStart, said: str) -> None:
+    assert str(missed(refused)).endswith(said)
