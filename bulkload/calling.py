@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from bulkload import events, hold
 from bulkload.hubspot import replies
 from bulkload.outage import Outage
+from bulkload.traffic import unless_over
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -64,17 +65,21 @@ class Caller:
         self,
         send: Callable[[], Awaitable[Sent]],
         judge: Callable[[replies.Reply], V | replies.Trouble],
+        *,
+        read: bool = False,
     ) -> V:
         """Call until `judge` says something else than trouble. Raises Drained.
 
-        The answer of a call that was under way is judged also when a drain has begun.
+        The answer of a call that was under way is judged also when a drain has begun; a `read` is
+        given up then.
         """
         tries = 0
         while True:
             trial = await self._enter()
             falls = self._gate.falls
             try:
-                sent = await self._traffic.under_slot(send)
+                call = self._traffic.under_slot(send)
+                sent = await (unless_over(self._gate.pause, call) if read else call)
             except BaseException:
                 if trial:
                     self._gate.untried()

@@ -16,17 +16,10 @@ from urllib.parse import quote
 
 from bulkload import events
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
-from bulkload.hubspot import (
-    account,
-    contacts,
-    definitions,
-    lookup,
-    owners,
-    paths,
-    replies,
-)
+from bulkload.hubspot import account, contacts, definitions, lookup, owners, paths, replies
 from bulkload.hubspot.lookup import Marks
 from bulkload.retry import probe_delay
+from bulkload.traffic import unless_over
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -55,7 +48,7 @@ KEY, RUN = "bulkload_key", "bulkload_run"
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """`max_outage_s`: how long it waits, None for ever. `interrupt` ends the wait."""
+    """`max_outage_s`: how long it waits, None for ever. `interrupt` ends any wait."""
 
     client: Client
     traffic: Traffic
@@ -277,9 +270,11 @@ class Preflight:
             )
 
     async def _call(self, send: Callable[[], Awaitable[Sent]]) -> Sent:
-        """Raises StoppedResumable where it was interrupted before."""
+        """All that is asked here are reads: an interrupt waits for no answer. Raises
+        StoppedResumable then.
+        """
         await self._pause(0.0)
-        return await self.traffic.call(send, self._pause)
+        return await unless_over(self._pause, self.traffic.call(send, self._pause))
 
     async def _wait(self, failures: int, began: float, trouble: str, asked: float) -> None:
         waited = time.monotonic() - began

@@ -30,7 +30,7 @@ async def prove(caller: Caller, ledger: Removals, log: RunLog) -> None:
             part = parts.popleft()
             send = partial(caller.sink.read_contacts, contacts.read_body(part))
             shown: contacts.Found | contacts.Refused = await caller.ask(
-                send, partial(contacts.judge_read, part)
+                send, partial(contacts.judge_read, part), read=True
             )
             if isinstance(shown, contacts.Refused):
                 parts.extend(shown.parts)

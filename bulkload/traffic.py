@@ -99,7 +99,7 @@ class Traffic:
 
     async def _slot(self, pause: Pause) -> float:
         if self.limiter.waits:  # a slow limit's slot or pace may be minutes away
-            return await _unless_over(pause, self.limiter.acquire())
+            return await unless_over(pause, self.limiter.acquire())
         return await self.limiter.acquire()
 
     async def allowed(self, pause: Pause) -> None:
@@ -236,7 +236,7 @@ class Traffic:
             trouble, after = self._why, 1.0
             patience: float | None = credentials.patience_s if self._accepted else 0.0
             try:
-                if await _unless_over(pause, self._renew()):  # it may be long in coming
+                if await unless_over(pause, self._renew()):  # it may be long in coming
                     continue
             except RenewalTrouble as error:
                 if error.hopeless:
@@ -273,7 +273,7 @@ class Traffic:
         self._warned = warning
 
 
-async def _unless_over(pause: Pause, work: Awaitable[V]) -> V:
+async def unless_over(pause: Pause, work: Awaitable[V]) -> V:
     """What `work` says, unless the run ends before it is done."""
     working = asyncio.ensure_future(work)
     ends = asyncio.ensure_future(_ever(pause))

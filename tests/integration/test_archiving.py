@@ -18,6 +18,8 @@ import pytest
 from bulkload import events
 from bulkload.archiving import Archiving, ByBatch, OneByOne
 from bulkload.calling import Caller
+from bulkload.errors import StoppedResumable
+from bulkload.hold import Drained
 from bulkload.hubspot.client import Sent
 from bulkload.hubspot.remoteclock import RemoteClock
 from bulkload.hubspot.replies import Reply
@@ -389,6 +391,32 @@ def prove_people(run: RunDir, remote: Remote) -> None:
         finally:
             await journal.close()
 
+    asyncio.run(work())
+
+
+def test_a_drain_gives_up_a_read_that_is_not_answered(run: RunDir) -> None:
+    async def work() -> None:
+        class Mute(Remote):
+            async def read_contacts(self, request: bytes) -> Sent:
+                caller.drain(StoppedResumable("interrupted"))
+                await asyncio.Event().wait()
+                raise AssertionError(request)
+
+        limiter = Limiter(RateLimit(1_000_000, 1.0))
+        traffic = open_traffic(limiter, RemoteClock(asyncio.get_running_loop().time))
+        tell = events.Announcer(())
+        caller = Caller(cast("Sink", Mute()), traffic, random.Random(1), tell, 5.0)
+        journal = undo.UndoJournal(run, on_full=lambda _: None)
+        try:
+            async with asyncio.timeout(10):
+                with pytest.raises(Drained):
+                    await prove(caller, journal.contacts, RunLog(run.log))
+        finally:
+            await journal.close()
+        assert limiter.under_way == 0, "slots leak"
+
+    with schema.opened(run.journal, writable=True) as connection:
+        connection.execute("INSERT INTO contact VALUES ('p@x.org', '', 0, 1.0)")
     asyncio.run(work())
 
 

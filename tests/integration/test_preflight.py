@@ -255,6 +255,28 @@ def test_an_interrupt_ends_the_wait() -> None:
         ask(remote, lambda preflight: preflight.marks(None), max_outage_s=None, interrupted=True)
 
 
+def test_an_interrupt_gives_up_a_read_that_is_not_answered() -> None:
+    async def asks() -> None:
+        interrupt = asyncio.Event()
+
+        class Mute(Remote):
+            async def get(self, path: str) -> Sent:
+                interrupt.set()
+                await asyncio.Event().wait()
+                raise AssertionError(path)
+
+        limiter = Limiter(RateLimit(1_000_000, 1))
+        traffic = open_traffic(limiter, RemoteClock(asyncio.get_running_loop().time))
+        remote, tell = cast("Client", Mute({})), events.Announcer()
+        preflight = Preflight(remote, traffic, tell, Random(1), None, interrupt)
+        async with asyncio.timeout(10):
+            with pytest.raises(StoppedResumable, match="interrupted"):
+                await preflight.account(None)
+        assert limiter.under_way == 0, "slots leak"
+
+    asyncio.run(asks())
+
+
 def still_there(of: Marks, /, **answers: Reply | list[Reply]) -> Remote:
     listed = {n: a if isinstance(a, list) else [a] for n, a in answers.items()}
     remote = Remote({paths.READ: [NOBODY], **listed})
