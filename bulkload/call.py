@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bulkload import events
 from bulkload.hubspot import route
 from bulkload.hubspot.auth import token_of
 from bulkload.hubspot.credentials import read_credentials
@@ -77,8 +78,15 @@ async def _nowhere(path: str, _form: Mapping[str, str]) -> Reply:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One process's work: how the remote is spoken to, who is told. Set `interrupt` to drain."""
+    """One process's work: how the remote is spoken to, who is told. Set `interrupt` to drain.
+
+    Raises RefusedToStart where an observer is none.
+    """
 
     access: Access = Access()
     observers: tuple[Observer, ...] = ()
     interrupt: asyncio.Event | None = None
+
+    def __post_init__(self) -> None:
+        for observer in self.observers:
+            events.check(observer)

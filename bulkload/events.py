@@ -6,10 +6,14 @@ block it, and can't stop a load; what it raises is logged once and it is told no
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from bulkload.errors import RefusedToStart
 
 if TYPE_CHECKING:
     from bulkload.zone import Zone
@@ -106,6 +110,18 @@ Event = Started | Said | Answered | Settled | Held | Released | Waited | Today |
 Observer = Callable[[Event], None]
 
 
+def check(observer: object) -> None:
+    """Raises RefusedToStart where it could not be told anything."""
+    name = getattr(observer, "__qualname__", type(observer).__qualname__)
+    if not callable(observer):
+        raise RefusedToStart(f"observer {name}: can't be called")
+    if any(map(inspect.iscoroutinefunction, (observer, type(observer).__call__))):
+        raise RefusedToStart(
+            f"observer {name}: is async, and an observer is called and not awaited. Give a plain "
+            "function: it may put what it is told into an asyncio.Queue, or create a task"
+        )
+
+
 class Announcer:
     """Tells every observer; drops one that raises."""
 
@@ -116,6 +132,6 @@ class Announcer:
         for observer in tuple(self._observers):
             try:
                 observer(event)
-            except Exception:
+            except (Exception, asyncio.CancelledError):  # nobody cancelled us by that
                 log.exception("an observer failed and is told no more")
                 self._observers.remove(observer)
