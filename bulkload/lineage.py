@@ -1,31 +1,49 @@
 """A run's replays: how they stand, and which of its dead letters they have settled.
 
 Law kept here: nothing twice: a letter that any of them, or a replay of one of them, loaded or left
-in doubt, is settled.
+in doubt, is settled; one that was loaded and undone is to be sent again.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from bulkload.errors import BulkloadError
-from bulkload.journal import readers
+from bulkload.journal import readers, undo
 from bulkload.rundir import RunDir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-State: TypeAlias = Literal["gone", "unreadable", "not begun", "not ended", "ended"]
+State: TypeAlias = Literal[
+    "gone", "unreadable", "not begun", "not ended", "ended", "undone", "partly undone"
+]
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 def replays(run: RunDir) -> Iterator[tuple[RunDir, State]]:
     """Those that were made of a run; one that is "not begun" was killed before it could send
-    anything, an "unreadable" one is damaged or another version's.
+    anything, an "unreadable" one is damaged or another version's; of a "partly undone" one it can't
+    be known which records are still there.
     """
     for path in readers.replays(run):
-        child = RunDir(Path(path))
+        child = _found(run, Path(path))
         yield child, _state(child)
+
+
+def _found(run: RunDir, path: Path) -> RunDir:
+    """Where a replay was kept, else beside the run, as where both were moved."""
+    kept, beside = RunDir(path), RunDir(run.path.resolve().parent / path.name)
+    if not kept.path.is_dir() and beside.path.is_dir():
+        with suppress(BulkloadError):
+            of = readers.facts(beside).get("replays") if readers.is_committed(beside) else None
+            if of == readers.facts(run)["run_id"]:
+                return beside
+    return kept
 
 
 def _state(child: RunDir) -> State:
@@ -34,7 +52,12 @@ def _state(child: RunDir) -> State:
     try:
         if not readers.is_committed(child):
             return "not begun"
-        return "ended" if readers.facts(child).get("complete") else "not ended"
+        facts = readers.facts(child)
+        if undone := facts.get("undo"):
+            # What could not be archived makes no double where the remote refuses a second one.
+            sure = facts.get("marks") or not undo.settled(child).failed
+            return "undone" if undone == "done" and sure else "partly undone"
+        return "ended" if facts.get("complete") else "not ended"
     except BulkloadError:
         return "unreadable"
 
@@ -44,9 +67,9 @@ def settled(
     met: Callable[[RunDir, RunDir, State], None],
     above: frozenset[Path] = frozenset(),
 ) -> set[int]:
-    """Ordinals of `run`'s letters that a replay which has ended settled. `met` is told each replay,
-    with the run that it is of, and may raise. `above`: where that run and those that it is a replay
-    of are kept.
+    """Ordinals of `run`'s letters that a replay which has ended settled; of one that was undone
+    those that it left in doubt, or a replay of it settled. `met` is told each replay, with the run
+    that it is of, and may raise. `above`: where that run and those that it is a replay of are kept.
     """
     found: set[int] = set()
     above |= {run.path.resolve()}
@@ -54,13 +77,13 @@ def settled(
         if child.path.resolve() in above:
             continue  # somebody copied a run into the place of its replay
         met(child, run, state)
-        if state != "ended":
+        if state not in ("ended", "undone"):
             continue
-        unsettled = readers.dead_ordinals(child) - settled(child, met, above)
+        ups, below = readers.lineage(child), settled(child, met, above)
+        if state == "undone":
+            there = below | {doubt["ordinal"] for doubt in readers.doubts(child)}
+        else:
+            there = ups.keys() - (readers.dead_ordinals(child) - below)
         limit = readers.facts(child)["options"].get("limit")  # a pilot: it read none behind it
-        found |= {
-            up
-            for here, up in readers.lineage(child).items()
-            if here not in unsettled and (limit is None or here < limit)
-        }
+        found |= {up for at, up in ups.items() if at in there and (limit is None or at < limit)}
     return found

@@ -3,12 +3,13 @@
 Laws kept here: nothing twice. The letters are copied into the replay's own directory first,
 so that it can be resumed whatever happens to the file. A run knows its replays before they
 send anything; a letter that any of them, or a replay of one of them, loaded (or left in
-doubt) is not sent by the next.
+doubt) is not sent by the next, unless that was undone.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,6 +185,13 @@ def _refuse(child: RunDir, of: RunDir, state: lineage.State) -> None:
         )
     if state == "unreadable":
         readers.facts(child)  # says why
+    if state == "partly undone":
+        raise RefusedToStart(
+            f"{child.path}: an earlier replay of {of.path} is undone in part, so which of its "
+            f"records are still there can't be known. Go on with it: bulkload undo "
+            f"{shlex.quote(str(child.path))}; or replay a copy of the dead-letter file, knowing "
+            "that it may make doubles"
+        )
     if state == "not ended":
         raise RefusedToStart(
             f"{child.path}: an earlier replay of {of.path} has not ended; go on with it: "

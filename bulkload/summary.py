@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 
 class Replay(NamedTuple):
-    """How a replay stands: "ended", "undone", "not ended", "at work", "gone" or "unreadable"."""
+    """How a replay stands: "ended", "undone", "partly undone", "not ended", "at work", "gone" or
+    "unreadable".
+    """
 
     run: str
     state: str
@@ -112,11 +114,10 @@ def standing(directory: RunDir, facts: dict[str, Any]) -> Summary:
 
 def finished(in_doubt: int, besides: dict[str, Any]) -> int:
     """The exit code of a run that has come to its end: 1 while anything of it is left to do, a dead
-    letter that no replay settled or a record in doubt.
+    letter that no replay settled (or one that is undone), or a record in doubt.
     """
-    left = besides["letters_left"] or in_doubt
-    open_ = any(each.in_doubt or each.state == "undone" for each in besides["replays"])
-    return 1 if left or open_ else 0
+    doubts = in_doubt or any(each.in_doubt for each in besides["replays"])
+    return 1 if besides["letters_left"] or doubts else 0
 
 
 def standing_besides(
@@ -141,13 +142,10 @@ def standing_besides(
 
 
 def _met(child: RunDir, state: lineage.State) -> Replay:
-    if state not in ("ended", "not ended"):
+    if state in ("gone", "unreadable", "not begun"):
         return Replay(str(child.path), state)
-    stands: str = state
-    if readers.facts(child).get("undo"):
-        stands = "undone"
-    elif state == "not ended" and child.holder() is not None:
-        stands = "at work"
+    working = state == "not ended" and child.holder() is not None
+    stands = "at work" if working else state
     counts = readers.counts(child)
     outcomes = counts.loaded, counts.existing, counts.dead_lettered, counts.in_doubt
     return Replay(str(child.path), stands, *outcomes)

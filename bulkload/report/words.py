@@ -153,6 +153,11 @@ def _next(ended: Summary, where: str) -> list[str]:
         for each in ended.replays
         if each.state == "not ended"
     ]
+    steps += [
+        ("Go on with the undo of its replay:", f"bulkload undo {shlex.quote(each.run)} --yes")
+        for each in ended.replays
+        if each.state == "partly undone"
+    ]
     if ended.undo is not None:
         undo = ("Go on with the undo:", f"bulkload undo {where} --yes")
         return _listed([undo] if ended.undo == "begun" else [])
@@ -169,9 +174,12 @@ def _next(ended: Summary, where: str) -> list[str]:
     return _listed(steps)
 
 
+_UNCLEAR = ("gone", "unreadable", "at work", "partly undone")
+
+
 def _is_unclear(ended: Summary) -> bool:
     """Whether another replay would be refused, as it can't be known what one did, or does."""
-    return any(each.state in ("gone", "unreadable", "at work") for each in ended.replays)
+    return any(each.state in _UNCLEAR for each in ended.replays)
 
 
 def _listed(steps: list[tuple[str, str]]) -> list[str]:

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 import pytest
 
-from bulkload import Options, extend, load, replay, status, undo
+from bulkload import Options, extend, lineage, load, replay, status, undo
 from bulkload.cli import cli
 from bulkload.errors import BulkloadError, RefusedToStart
 from bulkload.inquiry import runs
+from bulkload.journal import journal as journals
+from bulkload.journal import schema
 from bulkload.report import words
+from bulkload.rundir import RunDir
 from bulkload.sandbox.config import SandboxConfig
 from bulkload.sandbox.server import start
+from tests.making import FACTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -200,3 +204,103 @@ def test_a_replay_that_cant_be_read_breaks_nothing_but_the_next_one(tmp_path: Pa
             await sandbox.close()
 
     asyncio.run(work())
+
+
+def test_what_a_replay_loaded_and_an_undo_took_away_is_sent_again(tmp_path: Path) -> None:
+    """Also where both were moved meanwhile."""
+    source, run = tmp_path / "mail.ndjson", tmp_path / "a" / "run"
+    source.write_text("".join(LINE % ("never" if n < 3 else "1700000000000", n) for n in range(5)))
+
+    async def work() -> None:
+        sandbox = await start(SandboxConfig(rate_limit=None, archived_keep_keys=False))
+        try:
+            await load(str(source), run=run, options=Options(base_url=sandbox.url), token="x")
+            letters = run / "dead-letters.ndjson"
+            first, second, third = letters.read_text().splitlines()
+            mended = [each.replace("never", "1700000000000") for each in (first, second)]
+            letters.write_text("\n".join([*mended, third, ""]))
+            once = await replay(run, token="x")
+            assert (once.loaded, once.dead_lettered) == (2, 1)
+            assert status(run).letters_left == 1
+            (tmp_path / "a").rename(tmp_path / "b")
+            moved, child = tmp_path / "b" / "run", tmp_path / "b" / "run-replay-1"
+            found = status(moved)
+            assert [each[:3] for each in found.replays] == [(str(child), "ended", 2)]
+            assert found.letters_left == 1
+            # An undo that was cut: which of them are there can't be known.
+            with schema.opened(child / "journal.db", writable=True) as connection:
+                connection.execute("""INSERT INTO run VALUES ('undo', '"begun"')""")
+            found = status(moved)
+            assert [each.state for each in found.replays] == ["partly undone"]
+            assert (found.letters_left, found.exit_code) == (3, 1)
+            text = words.summary(found)
+            assert f"bulkload undo {child} --yes" in text
+            assert "bulkload replay" not in text
+            with pytest.raises(RefusedToStart, match="is undone in part"):
+                await replay(moved, token="x")
+            assert (await undo(child, token="x")).archived == 2
+            found = status(moved)
+            assert [each.state for each in found.replays] == ["undone"]
+            assert (found.letters_left, found.exit_code) == (3, 1)
+            assert "(undone): 2 loaded" in words.summary(found)
+            assert f"bulkload replay {moved}" in words.summary(found)
+            letters = moved / "dead-letters.ndjson"
+            letters.write_text(letters.read_text().replace("never", "1700000000000"))
+            again = await replay(moved, token="x")
+            assert (again.loaded, again.exit_code) == (3, 0)
+            found = status(moved)
+            assert [each.state for each in found.replays] == ["undone", "ended"]
+            assert (found.letters_left, found.exit_code) == (0, 0)
+        finally:
+            await sandbox.close()
+
+    asyncio.run(work())
+
+
+def test_of_an_undone_replay_what_it_left_in_doubt_or_was_replayed_stays_settled(
+    tmp_path: Path,
+) -> None:
+    def made(name: str, of: str, ups: list[tuple[int, int]], **more: Any) -> RunDir:
+        run = RunDir(tmp_path / name)
+        run.create()
+        journals.create(run, {**FACTS, "run_id": name, "replays": of, **more}, ups)
+        return run
+
+    def settles() -> set[int]:
+        return lineage.settled(run, lambda *_: None)
+
+    run = made("r", "", [])
+    child = made("r1", "r", [(n, n + 10) for n in range(4)], undo="done")
+    below = made("r2", "r1", [(0, 1)], complete=True)
+    for of, replayed in ((run, child), (child, below)):
+        journals.register_replay(of, replayed.path)
+    with schema.opened(child.journal, writable=True) as connection:
+        connection.execute("INSERT INTO letter VALUES (1,1,0,0,1,'{}')")
+        connection.execute(
+            "INSERT INTO attempt(id,covers,first,source,at,number,nth,digest,sent_at,outcome)"
+            " VALUES (1,'0-3',0,0,0,1,1,'',1.0,'loaded')"
+        )
+        connection.execute("INSERT INTO doubt VALUES (3,1,0,0,4)")
+    assert settles() == {11, 13}
+    # Without a key, one that could not be archived is there, and nobody knows which.
+    with schema.opened(child.journal, writable=True) as connection:
+        connection.execute("INSERT INTO undone VALUES (0,1,0,2,'',0,1,1,1.0)")
+    assert settles() == set()
+    assert [state for _, state in lineage.replays(run)] == ["partly undone"]
+    with schema.opened(child.journal, writable=True) as connection:
+        connection.execute("""INSERT INTO run VALUES ('marks', '["bulkload_key", ""]')""")
+    assert settles() == {11, 13}
+
+
+def test_a_replay_of_another_run_beside_it_is_none_of_its(tmp_path: Path) -> None:
+    run, other = RunDir(tmp_path / "r"), RunDir(tmp_path / "r-replay-1")
+    run.create()
+    other.create()
+    journals.create(run, FACTS)
+    journals.register_replay(run, tmp_path / "gone" / "r-replay-1")
+    assert [state for _, state in lineage.replays(run)] == ["gone"]
+    journals.create(other, {**FACTS, "replays": "another"})
+    assert [state for _, state in lineage.replays(run)] == ["gone"]
+    with schema.opened(other.journal, writable=True) as connection:
+        connection.execute("""UPDATE run SET value='"r"' WHERE name='replays'""")
+    assert list(lineage.replays(run)) == [(RunDir(tmp_path.resolve() / "r-replay-1"), "not ended")]
