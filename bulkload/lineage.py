@@ -14,9 +14,6 @@ from bulkload.errors import BulkloadError
 from bulkload.journal import readers, undo
 from bulkload.rundir import RunDir
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
 State: TypeAlias = Literal[
     "gone", "unreadable", "not begun", "not ended", "ended", "undone", "partly undone"
 ]

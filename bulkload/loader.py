@@ -78,7 +78,7 @@ async def load(
     with directory.locked():
         if readers.is_committed(directory):
             raise _exists(directory)
-        _sweep(directory)
+        sweep(directory)
         if ready is None:
             ready = await asyncio.to_thread(_prepare, sources, options, directory.path)
         rules, specs = ready.rules.as_json(), kept(sources)
@@ -215,11 +215,11 @@ def uncommitted(directory: RunDir) -> Iterator[None]:
     try:
         yield
     except RefusedToStart:
-        _sweep(directory)
+        sweep(directory)
         raise
 
 
-def _sweep(directory: RunDir) -> None:
+def sweep(directory: RunDir) -> None:
     """What a process that was killed before its run was committed left behind."""
     for suffix in ("", "-wal", "-shm", "-journal"):
         with suppress(FileNotFoundError):
@@ -246,8 +246,13 @@ async def start(
         }
         journals.create(directory, facts, lineage)
     except (OSError, StoppedResumable) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise RefusedToStart(
-            f"{directory.path}: the run can't be begun ({why}); nothing was sent. "
-            "Make room, or give another place with --run DIR"
-        ) from None
+        raise unbegun(directory, error) from None
+
+
+def unbegun(directory: RunDir, error: OSError | StoppedResumable) -> RefusedToStart:
+    """The disk's trouble, where no run is there yet that could be resumed."""
+    why = error.strerror if isinstance(error, OSError) else error
+    return RefusedToStart(
+        f"{directory.path}: the run can't be begun ({why}); nothing was sent. "
+        "Make room, or give another place with --run DIR"
+    )

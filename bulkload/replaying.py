@@ -20,12 +20,12 @@ import orjson
 from bulkload import lineage
 from bulkload.call import Access, Call
 from bulkload.deciding import decide, outdated
-from bulkload.errors import RefusedToStart
+from bulkload.errors import BulkloadError, RefusedToStart, StoppedResumable
 from bulkload.inquiry import existing
 from bulkload.journal import journal as journals
 from bulkload.journal import readers
 from bulkload.life import carry_on
-from bulkload.loader import own_place, refuse_undone, start, uncommitted
+from bulkload.loader import own_place, refuse_undone, start, sweep, unbegun, uncommitted
 from bulkload.options import DECIDE, Options
 from bulkload.rundir import RUNS, RunDir, private
 from bulkload.sources.letters import LettersSource, is_letter
@@ -101,22 +101,20 @@ async def replay(
             options = Options.from_json({**options.as_json(), "limit": None, **(changes or {})})
             directory = _directory(run, parent.path if parent else file.with_suffix(""))
             stack.enter_context(_made(directory))
-            try:
+            with _all_or_nothing(directory):
                 if parent is not None and not file.exists():
                     journals.restore_letters(parent)
                 spooled = _spool(file, directory.path / SPOOL, parent_id, settled)
                 if not spooled.sent:
                     raise RefusedToStart(f"{file}: no dead letter to send{spooled.why_less()}")
-            except RefusedToStart:
-                directory.discard(SPOOL)
-                raise
             letters = LettersSource(
                 directory.path / SPOOL, str(file), max_record_bytes=2 * options.max_record_bytes
             )
-            if parent is not None:
-                journals.register_replay(parent, directory.path.resolve())
-            rules = _rules(facts, options, changes or {})
-            await start(directory, [letters], options, spooled.lineage, replays=parent_id, **rules)
+            rules, ups = _rules(facts, options, changes or {}), spooled.lineage
+            with _all_or_nothing(directory, known=parent is not None):
+                if parent is not None:
+                    journals.register_replay(parent, directory.path.resolve())
+                await start(directory, [letters], options, ups, replays=parent_id, **rules)
         with uncommitted(directory):
             said = (spooled.why_less().strip(), *outdated(options, rules["rules"]))
             return await carry_on(directory, [letters], options, call, [*filter(None, said)])
@@ -173,6 +171,24 @@ def _made(directory: RunDir) -> Iterator[None]:
     directory.create()
     with directory.locked():
         yield
+
+
+@contextmanager
+def _all_or_nothing(directory: RunDir, *, known: bool = False) -> Iterator[None]:
+    """It goes on, or nothing of the replay is left. `known`: but for its directory, since the run
+    may know of it, and would miss it.
+    """
+    try:
+        yield
+    except (OSError, BulkloadError) as error:
+        sweep(directory)
+        directory.drop_ballast()
+        (directory.path / SPOOL).unlink(missing_ok=True)
+        if not known:
+            directory.discard()
+        if isinstance(error, (OSError, StoppedResumable)):
+            raise unbegun(directory, error) from None
+        raise
 
 
 def _refuse(child: RunDir, of: RunDir, state: lineage.State) -> None:

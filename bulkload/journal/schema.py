@@ -190,7 +190,7 @@ def damaged(path: Path, error: Exception) -> BulkloadError:
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK:
         return StoppedResumable(
             f"{path}: the journal can't be opened or read now ({error}). Make room, mend the "
-            "disk or the rights, then resume"
+            "disk or the rights, then try again"
         )
     return StoppedForGood(
         f"{path}: the journal is damaged ({error}). What was sent can't be known from it any "
