@@ -188,6 +188,8 @@ class _Life:
         self._stop_reading = reader.stop
         if self._interrupt.is_set():
             reader.stop()
+        # Who is cancelled once more goes on behind `_leave`: nothing is closed under who reads.
+        kept.callback(self._thread.shutdown)
         kept.push_async_callback(self._leave, supply)
         if not (self._resolving or journal.counts.read):
             await preflight.warn(await self._read(supply.sample))
@@ -233,7 +235,9 @@ class _Life:
     async def _leave(self, supply: Supply) -> None:
         """Who gives up waits for no batch, but for the record that is being read."""
         supply.reader.stop()
-        await self._read(supply.leave)
+        # Shielded: who is cancelled once more would take it back, and leave the sources open.
+        leaving = asyncio.get_running_loop().run_in_executor(self._thread, supply.leave)
+        await asyncio.shield(leaving)
         for trouble in supply.reader.unclosed:
             self._log.write(f"a source could not be closed: {trouble}")
 

@@ -11,6 +11,7 @@ import pytest
 
 from bulkload import Options, OwnSource, load
 from bulkload.events import Answered
+from bulkload.recent import Recent
 from bulkload.sandbox.config import SandboxConfig
 from bulkload.sandbox.server import start
 from bulkload.sources.streams import FileStream
@@ -228,3 +229,40 @@ def test_who_stops_waits_for_no_source_that_does_not_answer(
         assert "interrupted" in (summary.stopped or "")
     else:
         assert summary is None
+
+
+def test_who_is_cancelled_twice_leaves_no_source_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, twice = threading.Event(), threading.Event()
+    closed_by: list[str] = []
+
+    def commit(_: Recent) -> None:
+        reading.set()
+        assert twice.wait(60)  # a disk that nothing hurries
+
+    async def read(start: int | str | None) -> AsyncIterator[tuple[int | str, dict[str, str]]]:
+        try:
+            for number in range(int(start or 0), 1_000_000):
+                yield number, {"hs_timestamp": "1700000000000"}
+        finally:
+            closed_by.append(threading.current_thread().name.partition("_")[0])
+
+    async def work() -> None:
+        loading = asyncio.create_task(loaded(tmp_path, read))
+        await asyncio.to_thread(reading.wait, 60)
+        closed_by.clear()  # of the look at the first records
+        loading.cancel()
+        await asyncio.wait([loading], timeout=0.2)  # by then it waits for who reads
+        loading.cancel()
+        threading.Timer(0.2, twice.set).start()
+        await asyncio.wait([loading], timeout=30)
+        assert loading.cancelled()
+
+    monkeypatch.setattr(Recent, "commit", commit)
+    gc.disable()
+    try:
+        asyncio.run(work())
+        assert closed_by == ["reader"]
+    finally:
+        gc.enable()
