@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -31,4 +33,13 @@ def command() -> int:
             f"{folder}: can't be made ({error.strerror}); run the demo where you may write"
         ) from None
     console = Console(highlight=False)
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, _end)
     return 0 if run(folder, console) else 1
+
+
+def _end(*_: object) -> NoReturn:
+    """Its processes end with it, whichever signal it is, and however often it comes."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt

@@ -11,6 +11,7 @@ import math
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -214,23 +215,41 @@ def _process(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """One of our commands as a process of its own; it does not outlive the block."""
     environment = os.environ | {"HUBSPOT_ACCESS_TOKEN": "demo-token", "PYTHONUNBUFFERED": "1"}
-    with (folder / log).open("ab") as words:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bulkload", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=words if out is None else out,
-            stderr=words,
-            env=environment,
-        )
+    process = None
     try:
+        with (folder / log).open("ab") as words, _unbroken():
+            process = subprocess.Popen(
+                [sys.executable, "-m", "bulkload", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=words if out is None else out,
+                stderr=words,
+                env=environment,
+            )
         yield process
         process.wait(PATIENCE_S)
     finally:
-        if process.poll() is None:
+        if process is not None and process.poll() is None:
             process.kill()
             process.wait()
-        if process.stdout is not None:
+        if process is not None and process.stdout is not None:
             process.stdout.close()
+
+
+@contextmanager
+def _unbroken() -> Iterator[None]:
+    """A signal waits until it is over: who is cut while a process begins does not know it."""
+    waiting: list[int] = []
+    before = [
+        (number, signal.signal(number, lambda number, _: waiting.append(number)))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    ]
+    try:
+        yield
+    finally:
+        for each, does in before:
+            signal.signal(each, does)
+        for number in waiting[:1]:
+            signal.raise_signal(number)
 
 
 def _watch(
