@@ -149,10 +149,10 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """The `bulkload` command. A user's mistake ends in a message and an exit code."""
+    saying.heard()
     try:
         code = cli.main(standalone_mode=False)
-        if sys.stdout is not None:  # it may be closed
-            sys.stdout.flush()
+        sys.stdout.flush()
     except click.Abort:
         _end("interrupted", 3)
     except click.ClickException as error:

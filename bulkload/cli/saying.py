@@ -7,7 +7,9 @@ the words, never the command.
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 OUT, ERR = 1, 2
+
+
+def heard() -> None:
+    """What was closed before the command began leads to nowhere: the next file that is opened
+    would stand in its place and get the words, and Python has no stream there to write to.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            nowhere = Path(os.devnull).open(mode)  # noqa: SIM115  # it stands there to the end
+            os.set_inheritable(nowhere.fileno(), True)  # noqa: FBT003  # as the three are
+            setattr(sys, name, nowhere)
 
 
 def aside(text: str) -> None:

@@ -550,6 +550,19 @@ def test_a_closed_stdout_is_no_failure(cli: Cli, tmp_path: Path, words: tuple[st
     assert ended.code == 0, ended.err
 
 
+@pytest.mark.parametrize("closing", ["2>&-", ">&-", "<&- >&- 2>&-"])
+def test_a_command_works_whatever_was_closed_before_it(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path, closing: str
+) -> None:
+    remote = sandbox()
+    ndjson(tmp_path / "in.ndjson", 3)
+    shell = ("sh", "-c", f'"$@" {closing}', "sh")
+    cli("load", "in.ndjson", "--run", "run", "--base-url", remote.url, code=0, through=shell)
+    assert remote.books()["emails"] == 3
+    cli("check", "in.ndjson", "--base-url", remote.url, code=0, through=shell)
+    cli("undo", "run", code=2, through=shell)  # nobody can be asked
+
+
 def test_a_name_that_no_disk_holds_is_named(cli: Cli) -> None:
     ended = cli("status", "x" * 300, code=2)
     assert "too long" in ended.err
