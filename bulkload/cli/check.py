@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +20,12 @@ from bulkload.cli.flags import (
     given,
     mapping_options,
 )
+from bulkload.cli.signals import listen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bulkload.checking.checked import Checked
-    from bulkload.report.scanned import Scanned
 
 MATTER = (
     "base-url", "limit", "batch-size", "max-batch-bytes", "rate-limit", "rate-share", "timeout",
@@ -84,7 +81,11 @@ def command(ctx: click.Context, /, sources: tuple[str, ...], **_: Any) -> int:
 
     async def work() -> Checked:
         interrupt = asyncio.Event()
-        _listen(interrupt, progress)
+        listen(
+            interrupt,
+            lambda name: saying.aside(f"{name}: ending with what is known; once more aborts"),
+            lambda _: progress.close(),
+        )
         return await check(
             *sources,
             options=options,
@@ -100,22 +101,6 @@ def command(ctx: click.Context, /, sources: tuple[str, ...], **_: Any) -> int:
     finally:
         progress.close()
     return _tell(checked, as_json=params["as_json"])
-
-
-def _listen(interrupt: asyncio.Event, progress: Scanned) -> None:
-    """The first Ctrl-C or SIGTERM ends the look and says what is known, the second ends at once."""
-
-    def told(name: str) -> None:
-        if interrupt.is_set():
-            progress.close()
-            os._exit(3)
-        interrupt.set()
-        saying.aside(f"{name}: ending with what is known; once more aborts")
-
-    loop = asyncio.get_running_loop()
-    for number, name in ((signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")):
-        with suppress(NotImplementedError):
-            loop.add_signal_handler(number, told, name)
 
 
 def _tell(checked: Checked, *, as_json: bool) -> int:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +11,7 @@ import click
 
 from bulkload.cli import saying
 from bulkload.cli.flags import access, access_options
+from bulkload.cli.signals import listen
 from bulkload.errors import RefusedToStart, StoppedResumable
 
 if TYPE_CHECKING:
@@ -96,24 +94,16 @@ def command(*, runs: Path, fix: bool, probe: bool, as_json: bool, **params: Any)
 
 
 def _listen(interrupt: asyncio.Event, doctor: Doctor) -> None:
-    """The first Ctrl-C or SIGTERM ends the look in order, the second at once."""
-
-    def told(name: str) -> None:
-        if interrupt.is_set():
-            if left := doctor.probes_left:
-                saying.aside(
-                    f"{name} again: the probe emails {', '.join(left)} are left in the portal"
-                )
-            os._exit(3)
-        interrupt.set()
+    def first(name: str) -> None:
         saying.aside(
             f"{name}: cut short" + ("; archiving the probe records" * bool(doctor.probes_left))
         )
 
-    loop = asyncio.get_running_loop()
-    for number, name in ((signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")):
-        with suppress(NotImplementedError):
-            loop.add_signal_handler(number, told, name)
+    def again(name: str) -> None:
+        if left := doctor.probes_left:
+            saying.aside(f"{name} again: the probe emails {', '.join(left)} are left in the portal")
+
+    listen(interrupt, first, again)
 
 
 def _tell(report: Report, *, as_json: bool) -> int:

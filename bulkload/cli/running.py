@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import signal
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 import orjson
 
 from bulkload.cli import saying
+from bulkload.cli.signals import listen
 from bulkload.report import words
 from bulkload.report.progress import Progress
 
@@ -79,21 +78,15 @@ def tell(ended: E, params: dict[str, Any], in_words: Callable[[E], str]) -> int:
 
 
 async def _watched(work: Work[E], progress: Progress) -> E:
-    loop = asyncio.get_running_loop()
     interrupt = asyncio.Event()
 
-    def told(name: str) -> None:
-        if interrupt.is_set():
-            with suppress(OSError):
-                progress.say(f"{name} again: aborting; what was open is looked at when you go on")
-                progress.close()  # or the terminal's cursor stays hidden
-            # The journal is durable at every instant: nothing is gained by unwinding.
-            os._exit(3)
-        interrupt.set()
-        with suppress(OSError):  # nobody listens: it drains all the same
-            progress.draining(f"{name}: finishing what is in flight; once more aborts")
+    def again(name: str) -> None:
+        progress.say(f"{name} again: aborting; what was open is looked at when you go on")
+        progress.close()  # or the terminal's cursor stays hidden
 
-    for number, name in ((signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")):
-        with suppress(NotImplementedError):
-            loop.add_signal_handler(number, told, name)
+    listen(
+        interrupt,
+        lambda name: progress.draining(f"{name}: finishing what is in flight; once more aborts"),
+        again,
+    )
     return await work(interrupt, progress)

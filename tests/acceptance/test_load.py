@@ -205,8 +205,13 @@ def test_a_second_signal_aborts_at_once(
         assert process.stderr is not None
         while b"once more aborts" not in process.stderr.readline():
             pass
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+
+        def aborted() -> bool:
+            process.send_signal(signal.SIGINT)  # what comes at once is the first one again
+            return process.poll() is not None
+
+        until(aborted, 20)
+        process.communicate()
     assert process.returncode == 3
     remote.faults(faults={})
     ended = cli("resume", "run", *FAST, code=1).summary()
