@@ -51,10 +51,8 @@ MOST_BYTES = 1 << 26
 )
 @click.option(
     "--timezone",
-    default="UTC",
-    show_default=True,
     metavar="NAME",
-    help="The zone of dates that name none, as in Europe/Berlin.",
+    help="The zone of dates that name none, as in Europe/Berlin. [default: UTC, as a guess]",
 )
 @reading_options
 @click.option(
@@ -152,7 +150,7 @@ def _given(sources: Sequence[Source], params: dict[str, Any]) -> Columns | None:
         params["maps"],
         toml,
         associate=params["associate"],
-        timezone=params["timezone"],
+        timezone=params["timezone"] or "UTC",
         file=str(file),
     )
     if file is None and not columns.rules and not columns.associate:

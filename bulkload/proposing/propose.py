@@ -70,17 +70,17 @@ class Proposal:
 
 
 def propose(
-    columns: Sequence[str], rows: Sequence[Mapping[str, str]], *, timezone: str = "UTC"
+    columns: Sequence[str], rows: Sequence[Mapping[str, str]], *, timezone: str | None = None
 ) -> Proposal:
     """A mapping for a table with these columns, by rows of it; a thousand are plenty.
 
-    `timezone` (an IANA name) is for dates that say none.
+    `timezone` (an IANA name) is for dates that say none; None: UTC, and that it is a guess is said.
     """
     return _Proposing(columns, looks(columns, rows), timezone).made()
 
 
 class _Proposing:
-    def __init__(self, columns: Sequence[str], seen: dict[str, Look], timezone: str) -> None:
+    def __init__(self, columns: Sequence[str], seen: dict[str, Look], timezone: str | None) -> None:
         self.seen = seen
         self.timezone = timezone
         self.free = list(columns)
@@ -170,8 +170,9 @@ class _Proposing:
         forms = list(found.formats)
         rule: dict[str, Any] = {"column": column, "format": forms if len(forms) > 1 else forms[0]}
         if found.naive:
-            rule["timezone"] = self.timezone
-            self._remark("hs_timestamp", f"its times say no zone: {self.timezone} is a guess")
+            rule["timezone"] = self.timezone or "UTC"
+            if self.timezone is None:
+                self._remark("hs_timestamp", "its times say no zone: UTC is a guess")
         if found.rivals:
             self._remark(
                 "hs_timestamp",
@@ -183,6 +184,8 @@ class _Proposing:
         self.properties["hs_timestamp"] = rule
 
     def _body(self) -> None:
+        if "hs_email_subject" not in self.properties:
+            self._remark("[properties]", "no column is known for a subject: the emails have none")
         if not {"hs_email_text", "hs_email_html"} & self.properties.keys():
             long = [
                 (self.seen[name].length, -place, name)
@@ -195,6 +198,8 @@ class _Proposing:
                 self.properties[name] = column
                 self.free.remove(column)
                 self._remark(name, f"a guess: {column!r} holds the longest texts")
+            else:
+                self._remark("[properties]", "no column is known for a text: the emails have none")
 
     def _words(self, name: str, column: str | None) -> None:
         if column is None:

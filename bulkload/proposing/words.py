@@ -8,10 +8,13 @@ _WORDS = {
     "hs_email_direction": {
         "EMAIL": """
             email out outgoing outbound sent send ausgehend ausgang gesendet sortant envoye
-            saliente enviado uscita uitgaand""",
+            saliente enviado uscita uitgaand saida utgående skickat wychodząca wychodzący odchozí
+            исходящее исходящий исходящие вихідний вихідне giden 送信 发出 已发送 寄出 發送 발신""",
         "INCOMING_EMAIL": """
             incomingemail in incoming inbound received inbox eingehend eingang empfangen entrant
-            recu entrante recibido entrata inkomend""",
+            recu entrante recibido entrata inkomend entrada inkommande mottaget przychodząca
+            przychodzący příchozí входящее входящий входящие вхідний вхідне gelen 受信 收到 接收
+            收件 수신""",
         "FORWARDED_EMAIL": "forwardedemail forwarded forward fwd weitergeleitet transfere",
     },
     "hs_email_status": {
@@ -26,7 +29,7 @@ _WORDS = {
 }
 
 TRANSLATED: dict[str, dict[str, str]] = {
-    name: {word: option for option, words in options.items() for word in words.split()}
+    name: {folded(word): option for option, words in options.items() for word in words.split()}
     for name, options in _WORDS.items()
 }
 """Property → word, folded → option."""

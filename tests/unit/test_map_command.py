@@ -69,6 +69,13 @@ def test_what_it_writes_it_reads_back(
     assert file.read_bytes() == before
 
 
+def test_a_zone_that_is_given_is_no_guess(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(table, "--timezone", "Europe/Berlin") == 0
+    out = capsys.readouterr().out
+    assert 'timezone = "Europe/Berlin"' in out
+    assert "guess" not in out
+
+
 def test_a_mapping_that_is_given_is_shown(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(table, "--map", "hs_email_subject=Betreff", "--json") == 0
     found = json.loads(capsys.readouterr().out)

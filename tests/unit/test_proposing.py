@@ -96,6 +96,62 @@ def test_an_english_table() -> None:
     assert "contacts: taken for HubSpot's own ids" in made.remarks["[associations]"][0]
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Betreff Gesendet Von An Nachricht",
+        "Objet Date De À Corps",
+        "Asunto Fecha De Para Cuerpo",
+        "Oggetto Data Da A Corpo",
+        "Assunto Data De Para Corpo",
+        "Onderwerp Verzonden Van Aan Bericht",
+        "Ämne Datum Från Till Brödtext",
+        "Temat Wysłano Od Do Treść",
+        "Předmět Datum Od Komu Zpráva",
+        "Тема Дата От Кому Текст",
+        "Тема Надіслано Від Кому Повідомлення",
+        "Konu Tarih Kimden Kime İleti",
+        "件名 日時 差出人 宛先 本文",
+        "主题 发送时间 发件人 收件人 正文",
+        "主旨 日期 寄件者 收件者 內文",
+        "제목 날짜 보낸사람 받는사람 본문",
+    ],
+)
+def test_an_export_in_any_of_its_languages(header: str) -> None:
+    subject, date, sender, receiver, text = header.split()
+    row = {subject: "x", date: "2024-01-31T10:00:00Z", sender: "a@x.example"}
+    found = proposed(row | {receiver: "b@x.example", text: "y"})
+    rules = found.columns.as_json()["properties"]
+    assert rules["hs_timestamp"]["column"] == date
+    assert rules["hs_email_subject"] == subject
+    assert rules["hs_email_text"] == text
+    assert rules["hs_email_headers"] == {"from": sender, "to": receiver}
+    assert not found.left
+
+
+@pytest.mark.parametrize(
+    ("column", "meaning"),
+    [
+        ("Von: (Adresse)", "from"),
+        ("De : (nom)", "from name"),
+        ("De: (dirección)", "from"),
+        ("Кому: (адрес)", "to"),
+        ("差出人: (アドレス)", "from"),
+        ("보낸 사람:(주소)", "from"),
+    ],
+)
+def test_the_columns_of_outlooks_exports(column: str, meaning: str) -> None:
+    assert likeness(column, meaning) is not None
+
+
+def test_what_no_column_holds_is_said() -> None:
+    found = proposed({"when": "2024-01-31T10:00:00Z", "x": "a@x.example"})
+    assert found.remarks["[properties]"] == (
+        "no column is known for a subject: the emails have none",
+        "no column is known for a text: the emails have none",
+    )
+
+
 def test_a_german_table() -> None:
     made = proposed(GERMAN).columns.as_json()
     assert made["properties"] == {
