@@ -190,6 +190,7 @@ def _rows(records: Sequence[tuple[Place, Record]]) -> list[dict[str, str]]:
 
 
 def _tried(records: Sequence[tuple[Place, Record]], columns: Columns | None) -> Tried:
+    from bulkload.hubspot.definitions import Definitions
     from bulkload.mail.filters import Filters
     from bulkload.mapping import map_record
     from bulkload.model import Mapped
@@ -203,7 +204,10 @@ def _tried(records: Sequence[tuple[Place, Record]], columns: Columns | None) -> 
         assert isinstance(made, Mapped), "nothing is left out"
         return made
 
-    return try_out(records, mapped)
+    def refused(made: Mapped) -> str:
+        return "; ".join(map(str, Definitions({}).complaints(made.input.properties)))
+
+    return try_out(records, mapped, refused)
 
 
 def _write(path: Path, text: str) -> None:

@@ -65,9 +65,9 @@ class Definitions:
     trouble: str = ""
 
     def complaints(self, properties: Mapping[str, str]) -> tuple[Complaint, ...]:
-        """What of one record's properties would be refused."""
-        if not self.known:
-            return ()
+        """What of one record's properties would be refused; what HubSpot requires of all emails,
+        also where the portal did not tell.
+        """
         found = [
             Complaint(name, why)
             for name, value in properties.items()
@@ -92,6 +92,8 @@ class Definitions:
 
     def _why(self, name: str, value: str) -> str:
         definition = self.known.get(name)
+        if not self.known:
+            return ""
         if definition is None:
             return "the portal has no such property of emails"
         if definition.read_only:

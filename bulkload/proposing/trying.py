@@ -54,7 +54,7 @@ class Fault(NamedTuple):
 
 
 class Tried(NamedTuple):
-    """`read` records, of which `good` are mapped."""
+    """`read` records, of which `good` are mapped to what HubSpot takes."""
 
     read: int
     good: int
@@ -63,18 +63,30 @@ class Tried(NamedTuple):
 
 
 def try_out(
-    records: Sequence[tuple[Place, Record]], to: Callable[[Record], Mapped], show: int = 5
+    records: Sequence[tuple[Place, Record]],
+    to: Callable[[Record], Mapped],
+    refused: Callable[[Mapped], str] = lambda _: "",
+    show: int = 5,
 ) -> Tried:
-    """`to` raises RecordError. The records shown stand evenly apart among the good ones."""
+    """`to` raises RecordError; `refused` says why HubSpot would not take what it made, "" where it
+    would. The records shown stand evenly apart among the good ones; if there are none, among those
+    that would be refused.
+    """
     good: list[Shown] = []
+    bad: list[Shown] = []
     faults: dict[str, Fault] = {}
     for place, record in records:
         try:
-            good.append(Shown(place, to(record)))
+            made = Shown(place, to(record))
+            why = refused(made.mapped)
+            (bad if why else good).append(made)
         except RecordError as error:
-            known = faults.get(str(error), Fault(str(error), 0, place))
-            faults[known.reason] = known._replace(records=known.records + 1)
-    count = min(show, len(good))
-    shown = tuple(good[at * len(good) // count] for at in range(count))
+            why = str(error)
+        if why:
+            known = faults.get(why, Fault(why, 0, place))
+            faults[why] = known._replace(records=known.records + 1)
+    among = good or bad
+    count = min(show, len(among))
+    shown = tuple(among[at * len(among) // count] for at in range(count))
     most = tuple(sorted(faults.values(), key=lambda fault: -fault.records))
     return Tried(len(records), len(good), most, shown)

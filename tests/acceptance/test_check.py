@@ -115,8 +115,8 @@ def test_a_portal_is_asked_what_it_would_refuse(
         "load", source, "--run", "run", "--base-url", remote.url, "--json", code=1
     ).summary()
     assert loaded["dead_lettered"] == 10
-    offline = check(cli, source, "--offline", code=0)
-    assert offline["would_load"] == 300
+    offline = check(cli, source, "--offline", code=1)
+    assert offline["would_load"] == 299  # hs_timestamp is required of all
     assert not offline["asked_portal"]
 
 

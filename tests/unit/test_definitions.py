@@ -78,11 +78,12 @@ def test_what_is_taken(properties: dict[str, str]) -> None:
     assert why(**properties) == []
 
 
-def test_where_the_portal_does_not_tell_nothing_is_refused() -> None:
+def test_where_the_portal_does_not_tell_only_what_hubspot_requires_is_missed() -> None:
     for answer in (reply(403, {"status": "error", "message": "no"}), reply(200, {"results": 3})):
         found = read(answer)
         assert found.trouble
-        assert found.complaints({"nowhere": "x"}) == ()
+        assert found.complaints({"nowhere": "x", "hs_timestamp": "1"}) == ()
+        assert [each.name for each in found.complaints({"nowhere": "x"})] == ["hs_timestamp"]
 
 
 def test_unique_is_read() -> None:

@@ -77,7 +77,7 @@ def test_a_zone_that_is_given_is_no_guess(table: Path, capsys: pytest.CaptureFix
 
 
 def test_a_mapping_that_is_given_is_shown(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(table, "--map", "hs_email_subject=Betreff", "--json") == 0
+    assert run(table, "--map", "hs_email_subject=Betreff", "--json") == 1
     found = json.loads(capsys.readouterr().out)
     assert [one["input"]["properties"] for one in found["records"]] == [
         {"hs_email_subject": "Angebot"},
@@ -85,11 +85,22 @@ def test_a_mapping_that_is_given_is_shown(table: Path, capsys: pytest.CaptureFix
     ]
     assert found["left"] == ["Gesendet am", "Von", "An", "Nachricht"]
     assert "hs_timestamp" in found["remarks"]["[properties]"][0]
-    assert run(table, "--map", "hs_email_subject=Betreff") == 0
+    assert run(table, "--map", "hs_email_subject=Betreff") == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert "nothing takes, so they are dropped: 'Gesendet am', 'Von'" in err
     assert "hs_timestamp: HubSpot requires it" in err
+    assert "Of 2 records read, 0 are mapped.\n  2 dead letters: hs_timestamp: required" in err
+
+
+def test_records_without_a_date_are_no_mapped_ones(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table.write_text("Betreff;Datum;Von\nAngebot;45292.5;a@x.org\nMahnung;45293;a@x.org\n")
+    assert run(table) == 1
+    out, err = capsys.readouterr()
+    assert "no column holds dates" in out
+    assert "Of 2 records read, 0 are mapped." in err
 
 
 def test_records_that_cannot_be_mapped_are_counted(
@@ -144,7 +155,9 @@ def test_what_needs_no_mapping_says_so(tmp_path: Path, capsys: pytest.CaptureFix
         run(mail, "--map", "a=b")
 
     own = tmp_path / "own.ndjson"
-    own.write_text('{"properties": {"hs_email_subject": "Hello"}}', encoding="utf-8")
+    own.write_text(
+        '{"properties": {"hs_timestamp": "1", "hs_email_subject": "Hello"}}', encoding="utf-8"
+    )
     assert run(own) == 0
     assert capsys.readouterr().err.startswith("Records in HubSpot's own shape need no mapping.")
 
