@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from bulkload import events
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
-from bulkload.hubspot import account, contacts, definitions, lookup, owners, paths, replies
+from bulkload.hubspot import account, contacts, definitions, lookup, owners, paths, replies, seconds
 from bulkload.hubspot.lookup import Marks
 from bulkload.retry import probe_delay
 from bulkload.traffic import unless_over
@@ -174,10 +174,13 @@ class Preflight:
         )
 
     async def warn(self, sample: Sequence[Mapping[str, str]]) -> None:
-        """Say what the portal would refuse every record of a sample for: such a mapping can't work.
+        """Say what the portal would refuse every record of a sample for: such a mapping can't work;
+        and where it would take what was hardly meant.
 
         A warning and no stop: what the portal tells of its properties may be wrong.
         """
+        for text in seconds.suspected(sample):
+            self.tell(events.Said(text))
         sent = await self._call(partial(self.client.get, paths.PROPERTIES))
         hopeless = definitions.read(sent.reply).hopeless(sample) if sample else ()
         by_reason: dict[str, list[str]] = {}

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from bulkload.checking.estimate import Estimate
     from bulkload.checking.portal import Portal
     from bulkload.checking.scanning import Now
+    from bulkload.checking.tally import Tally
 
 USUAL = RateLimit(190, 10.0)
 """A private app's limit from Professional on: what is reckoned with until the account says more."""
@@ -123,10 +124,19 @@ async def check(
             portal is not None,
             time.monotonic() - began,
             (*said, *known.troubles),
-            scan.tally.hopeless(),
+            _careful(scan.tally, mapped=decided.rules.columns is not None, mail=mail),
             scan.samples,
             stopped,
         )
+
+
+def _careful(tally: Tally, *, mapped: bool, mail: bool) -> list[str]:
+    if mail or mapped or not tally.hopeless():
+        return tally.careful()
+    return [
+        *tally.careful(),
+        "bulkload map SOURCE proposes how columns become HubSpot's properties",
+    ]
 
 
 async def _to_its_end(scan: Scan, enough: threading.Event) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bulkload.checking.estimate import lookups
+from bulkload.hubspot.seconds import YEARS, words
 from bulkload.hubspot.wire import ENVELOPE_BYTES
 from bulkload.proposing.trying import Place
 
@@ -137,11 +138,19 @@ class Tally:
 
     def hopeless(self) -> list[str]:
         """Of what the portal would refuse, that which every record has: the mapping can't work."""
+        by_reason: dict[str, list[str]] = {}
+        for (name, why), count in sorted(self.properties.items()):
+            if count == self.mapped:
+                by_reason.setdefault(why, []).append(name)
         return [
-            f"every record would be refused: {name}: {why}"
-            for (name, why), count in self.properties.items()
-            if count == self.mapped
+            f"every record would be refused for {', '.join(names)}: {why}"
+            for why, names in sorted(by_reason.items(), key=lambda each: -len(each[1]))
         ]
+
+    def careful(self) -> list[str]:
+        """That, and what would be loaded and was hardly meant."""
+        early = sum(self.years[year] for year in YEARS)
+        return [*self.hopeless(), *(words(early, self.load) if early else ())]
 
 
 def _count(counter: Counter[str], value: str) -> None:

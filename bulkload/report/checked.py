@@ -36,7 +36,11 @@ def _lines(checked: Checked) -> Iterator[str]:
     yield from _grouped(
         "Dead letters", [(f"{k[0]}: {k[1]}", g) for k, g in tally.reasons.most_first()]
     )
-    refused = [(f"{name}: {why}", n) for (name, why), n in tally.properties.most_common()]
+    refused = [
+        (f"{name}: {why}", n)
+        for (name, why), n in sorted(tally.properties.items(), key=lambda each: (-each[1], each[0]))
+        if n < tally.mapped  # else it is said above, of every record
+    ]
     yield from _counted("The portal would refuse", refused)
     yield from (f"To know: {each}" for each in checked.said)
     yield from _grouped("Noted", [(k[0], g) for k, g in tally.notes.most_first()])

@@ -219,3 +219,13 @@ def test_who_gives_up_on_a_check_leaves_no_thread_at_work(
         assert over == [False]
 
     asyncio.run(gives_up())
+
+
+def test_a_table_that_needs_a_mapping_is_told_who_proposes_one(tmp_path: Path) -> None:
+    table = tmp_path / "a.csv"
+    table.write_text("Subject,Sent\nx,2024-01-31\n")
+    first, *more = checked(table, options=Options()).hopeless
+    assert first.startswith("every record would be refused for hs_timestamp")
+    assert more == ["bulkload map proposes how columns become properties"]
+    (only,) = checked(table, options=Options(map=("hs_email_subject=Subject",))).hopeless
+    assert only == first

@@ -17,6 +17,7 @@ from bulkload.checking.sampling import Sampler
 from bulkload.checking.scanning import Now
 from bulkload.checking.tally import MOST_GROUPS, OTHERS, Tally
 from bulkload.hubspot.definitions import Complaint, Definition, Definitions
+from bulkload.hubspot.seconds import suspected
 from bulkload.hubspot.wire import ENVELOPE_BYTES
 from bulkload.keys import key_of
 from bulkload.mail.mine import Mine
@@ -218,9 +219,36 @@ def test_what_every_record_would_be_refused_for_is_said() -> None:
     nowhere, size = Complaint("a", "the portal has none"), Complaint("b", "not a number")
     counted.take(0, Position(0, 1), Verdict("refused", "x", complaints=(nowhere, size)))
     counted.take(0, Position(1, 2), Verdict("refused", "x", complaints=(nowhere,)))
-    assert counted.hopeless() == ["every record would be refused: a: the portal has none"]
+    assert counted.hopeless() == ["every record would be refused for a: the portal has none"]
+    said = in_words.words(checked(counted))
+    assert "  b: not a number" in said
+    assert "  a: the portal has none" not in said, "it is said of every record"
     counted.take(0, Position(2, 3), Verdict("load"))
     assert counted.hopeless() == []
+
+
+def test_what_every_record_would_be_refused_for_stands_together() -> None:
+    counted, unknown = tally(), "the portal has none"
+    complaints = tuple(Complaint(*each) for each in (("b", unknown), ("c", "no"), ("a", unknown)))
+    counted.take(0, Position(0, 1), Verdict("refused", "x", complaints=complaints))
+    assert counted.hopeless() == [
+        f"every record would be refused for a, b: {unknown}",
+        "every record would be refused for c: no",
+    ]
+
+
+def test_times_that_look_like_seconds_are_said() -> None:
+    counted = tally()
+    for number, at in enumerate(["1970", "1970", "2023"]):
+        counted.take(0, Position(number, number), Verdict("load", year=at))
+    (said,) = counted.careful()
+    assert said.startswith("2 of 3 records have an hs_timestamp of 1970 to 1974")
+    counted.take(0, Position(3, 3), Verdict("load", year="2023"))
+    assert counted.careful() == []
+    assert len(list(suspected([{"hs_timestamp": "1700000000"}] * 2 + [{}]))) == 1
+    assert not list(suspected([{"hs_timestamp": "1700000000000"}]))
+    assert not list(suspected([{"hs_timestamp": "soon"}, {"hs_timestamp": "2024-01-01"}]))
+    assert not list(suspected([]))
 
 
 # Estimating
