@@ -6,7 +6,7 @@ later life of the run maps as its first did.
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
@@ -14,12 +14,14 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from bulkload.columns import Associate, Columns
+from bulkload.columns import Associate, Columns, fields_of
 from bulkload.errors import RecordError, RefusedToStart
 from bulkload.mail.filters import LEAVE_OUT, Filters, read_never_log
 from bulkload.mail.mine import Mine, guess
 from bulkload.mail.owners import read_owners
+from bulkload.nouns import counted
 from bulkload.options import AUTO
+from bulkload.proposing.headless import headless
 from bulkload.rules import Rules
 
 if TYPE_CHECKING:
@@ -36,6 +38,12 @@ SAMPLED = 2000
 """Messages that are looked at for whose mail it is."""
 
 SAMPLED_BYTES = 64 << 20
+
+LINES = frozenset({"ndjson", "json"})
+"""Formats whose records name their members themselves."""
+
+FIRST_LINES = 100
+"""Of those, records that a mapping's columns are looked for in."""
 
 _IN_FILES = {"mapping": "columns", "owners": "owners", "never-log": "filters"}
 """Options that may name a file, and the part of the rules that is made of it."""
@@ -68,6 +76,7 @@ def decide(options: Options, sources: Sequence[Source]) -> Decided:
         mine, words = guess(_sample(mail, options.timezone))
         said.append(words)
     columns = _columns(options)
+    said += nameless(sources)
     said += fit(columns, sources)
     said += _useless(options, sources)
     if options.contacts and columns and columns.addresses and not mine:
@@ -122,6 +131,40 @@ def fit(columns: Columns | None, sources: Sequence[Source]) -> Iterator[str]:
             columns.check(source.columns, source.name)
             if unused := columns.unused(source.columns):
                 yield f"{source.name}: columns that no rule takes: {', '.join(unused)}"
+    if columns is not None:
+        yield from _unheld(columns, [each for each in sources if each.format in LINES])
+
+
+def _unheld(columns: Columns, sources: Sequence[Source]) -> Iterator[str]:
+    """Lines have no header that could be held against the rules: the first ones are."""
+    count, held = 0, set[str]()
+    for source in sources:
+        with closing(source.records()) as records:
+            for record in islice(records, FIRST_LINES - count):
+                with suppress(RecordError):
+                    held.update(fields_of(record))
+                    count += 1
+        if count >= FIRST_LINES:
+            break
+    if count and (missing := sorted(columns.used - held)):
+        yield (
+            f"none of the first {counted(count, 'record')} has {', '.join(missing)}, which the "
+            "mapping takes"
+        )
+
+
+def nameless(sources: Sequence[Source]) -> Iterator[str]:
+    """What there is to say of tables without a header."""
+    for source in sources:
+        if (
+            source.format == "csv"
+            and isinstance(source, _Table)
+            and (why := headless(source.columns))
+        ):
+            yield (
+                f"{source.name}: its first row looks like a record and not like names ({why}): it "
+                "is not loaded, and names the columns. Put a row of names before it"
+            )
 
 
 def _useless(options: Options, sources: Sequence[Source]) -> Iterator[str]:

@@ -79,10 +79,13 @@ def command(source: str, *, write: Path | None, as_json: bool, **params: Any) ->
 
     Exit codes: 0 each record looked at is mapped · 1 some are not · 2 usage or configuration.
     """  # noqa: D301  # click reads the \b
+    from bulkload.deciding import nameless
     from bulkload.proposing import Proposal, doubts, propose
     from bulkload.sources import open_sources
 
     opened = open_sources([source], asked(params), say=lambda text: _say(f"{text}\n"))
+    for text in nameless(opened):
+        _say(f"{text}\n")
     records = list(_first(opened))
     if not records:
         raise RefusedToStart(f"{source}: holds no records to look at.")
