@@ -44,12 +44,15 @@ SPOOL = "letters.ndjson"
 
 @dataclass(slots=True)
 class _Spooled:
-    """Letters that will be sent, and how many were left out, and why."""
+    """Letters that will be sent, and how many were left out, and why. `letters`: whether any line
+    is one.
+    """
 
     lineage: list[tuple[int, int]]
     sent: int = 0
     settled: int = 0
     repeated: int = 0
+    letters: bool = False
 
     def why_less(self) -> str:
         """Text to put behind a sentence; empty where every letter will be sent."""
@@ -105,6 +108,11 @@ async def replay(
                 if parent is not None and not file.exists():
                     journals.restore_letters(parent)
                 spooled = _spool(file, directory.path / SPOOL, parent_id, settled)
+                if spooled.sent and not spooled.letters and parent is None:
+                    raise RefusedToStart(
+                        f"{file}: none of its lines is a dead letter. Load it as what it is: "
+                        f"bulkload load {shlex.quote(str(file))}"
+                    )
                 if not spooled.sent:
                     raise RefusedToStart(f"{file}: no dead letter to send{spooled.why_less()}")
             letters = LettersSource(
@@ -222,6 +230,7 @@ def _spool(file: Path, to: Path, parent: str | None, settled: set[int]) -> _Spoo
     private(to)
     with to.open("wb") as out:
         for line in _lines(file):
+            spooled.letters = spooled.letters or is_letter(line)
             name = _name(line)
             if name is not None:
                 if name in seen:
