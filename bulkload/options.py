@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bulkload.asked import MAX_RECORD_BYTES, Asked
 from bulkload.errors import RefusedToStart
+from bulkload.hubspot.route import address
 from bulkload.room import RateLimit
 from bulkload.share import Share
 from bulkload.verdict import InDoubt
@@ -132,6 +133,7 @@ class Options:
     mapping: str | None = None
 
     def __post_init__(self) -> None:
+        address(self.base_url)
         try:
             self.most_calls()
             self.share_of_rate()

@@ -46,7 +46,7 @@ class Route:
 
 def find(base_url: str, ca_file: Path | None = None) -> Route:
     """Raises RefusedToStart for an address, a proxy or a CA file that is of no use."""
-    parts = _parts(base_url)
+    parts = address(base_url)
     proxy, login = _proxy(parts)
     tls = parts.scheme == "https"
     spoken = tls or (proxy or "").startswith("https:") or ca_file is not None
@@ -73,7 +73,8 @@ def trust(ca_file: Path | None) -> ssl.SSLContext:
     return context
 
 
-def _parts(base_url: str) -> SplitResult:
+def address(base_url: str) -> SplitResult:
+    """Raises RefusedToStart where it is of no use."""
     try:
         parts = urlsplit(base_url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
