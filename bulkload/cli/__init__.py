@@ -20,7 +20,7 @@ from bulkload.errors import BulkloadError, RefusedToStart
 from bulkload.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 COMMANDS = {
     "demo": "See it work: a mailbox into an embedded HubSpot, faults and a kill included.",
@@ -94,8 +94,10 @@ def mistaken(environment: Iterable[str], known: Iterable[str]) -> Iterator[str]:
             yield f"{name}: there is no such setting. {meant.replace('mean ', f'mean {PREFIX}')}"
 
 
-def read_settings(known: Iterable[str]) -> dict[str, object]:
-    """bulkload.toml of the working directory: names as the flags have them."""
+def read_settings(known: Mapping[str, str]) -> dict[str, object]:
+    """bulkload.toml of the working directory: names as the flags have them. `known`: the parameter
+    of each.
+    """
     import tomllib
 
     path = Path("bulkload.toml")
@@ -106,19 +108,18 @@ def read_settings(known: Iterable[str]) -> dict[str, object]:
         return {}
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise RefusedToStart(f"{path}: can't be read as settings: {error}") from None
-    given = {name.replace("-", "_"): value for name, value in found.items()}
+    given = {name.replace("_", "-"): value for name, value in found.items()}
     if "token" in given:
         raise RefusedToStart(
             f"{path}: a token is not to stand among settings; put it into a file of its own and "
             'name that: token-file = "FILE"'
         )
-    names = set(known)
-    if unknown := sorted(given.keys() - names):
-        meant = likely(unknown[0], names).replace("_", "-")
+    if unknown := sorted(given.keys() - known.keys()):
         raise RefusedToStart(
-            f"{path}: there is no setting {', '.join(unknown)}; see bulkload load --help. {meant}"
+            f"{path}: there is no setting {', '.join(unknown)}; see bulkload load --help. "
+            f"{likely(unknown[0], known)}"
         )
-    return given
+    return {known[name]: value for name, value in given.items()}
 
 
 @click.command(
@@ -141,7 +142,7 @@ def cli(ctx: click.Context) -> None:
         from bulkload.cli.load import command
 
         options = [param for param in command.params if isinstance(param, click.Option)]
-        known = filter(None, (option.name for option in options))
+        known = {option.opts[-1].removeprefix("--"): str(option.name) for option in options}
         ctx.default_map = {ctx.invoked_subcommand: read_settings(known)}
         for doubt in mistaken(os.environ, (str(option.envvar) for option in options)):
             saying.aside(doubt)
