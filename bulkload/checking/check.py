@@ -133,10 +133,7 @@ async def check(
 def _careful(tally: Tally, *, mapped: bool, mail: bool) -> list[str]:
     if mail or mapped or not tally.hopeless():
         return tally.careful()
-    return [
-        *tally.careful(),
-        "bulkload map SOURCE proposes how columns become HubSpot's properties",
-    ]
+    return [*tally.careful(), "bulkload map proposes how columns become properties"]
 
 
 async def _to_its_end(scan: Scan, enough: threading.Event) -> None:

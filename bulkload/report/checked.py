@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bulkload.nouns import counted
 from bulkload.zone import span
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def words(checked: Checked) -> str:
 
 def _lines(checked: Checked) -> Iterator[str]:
     tally = checked.tally
-    yield f"{tally.read:,} records read"
+    yield f"{counted(tally.read, 'record')} read"
     yield f"  {tally.load:>12,}  would be loaded"
     yield f"  {tally.dead:>12,}  would be dead letters"
     yield f"  {tally.skipped:>12,}  would be skipped"
@@ -50,7 +51,7 @@ def _lines(checked: Checked) -> Iterator[str]:
     if tally.with_files:
         too_large = f", {tally.large_files:,} too large" if tally.large_files else ""
         yield (
-            f"Attachments: {tally.files:,} in {tally.with_files:,} records, "
+            f"Attachments: {tally.files:,} in {counted(tally.with_files, 'record')}, "
             f"{_size(tally.file_bytes)}{too_large}"
         )
     yield from _people(checked)
@@ -80,7 +81,8 @@ def _how_long(checked: Checked) -> Iterator[str]:
         return
     by = ", ".join(f"{count:,} to {what}" for what, count in ahead.calls.items())
     yield f"Calls: {ahead.all_calls:,} ({by}), {_size(ahead.bytes)} of request bodies"
-    yield f"At {checked.rate} that takes {span(ahead.seconds)} or longer"
+    takes = f"that takes {span(ahead.seconds)} or longer" if ahead.seconds else "none has to wait"
+    yield f"At {checked.rate} {takes}"
     links = ", ".join(f"{span(took)} at {mbit}" for mbit, took in ahead.uplinks.items())
     yield f"The bytes alone take {links} Mbit/s"
     if ahead.days is not None and ahead.days > 1:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
 
+from bulkload.nouns import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -45,9 +47,10 @@ def plain(records: Iterable[Shown]) -> Iterator[str]:
 
 def verdict(tried: Tried) -> Iterator[str]:
     """How many of the records that were read are mapped, and why not the others."""
-    yield f"Of {tried.read:,} records read, {tried.good:,} are mapped."
+    are = "is" if tried.good == 1 else "are"
+    yield f"Of {counted(tried.read, 'record')} read, {tried.good:,} {are} mapped."
     for fault in tried.faults:
-        letters = f"{fault.records:,} dead letter{'s' * (fault.records != 1)}"
+        letters = counted(fault.records, "dead letter")
         yield f"  {letters}: {_clean(fault.reason)} (first: {_clean(str(fault.first))})"
 
 

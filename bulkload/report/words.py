@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from bulkload.nouns import counted
 from bulkload.summary import Summary
 from bulkload.zone import span
 
@@ -34,7 +35,7 @@ def summary(ended: Summary) -> str:
         ("in doubt", ended.in_doubt, "the answer was lost; never sent again in silence"),
         ("skipped", ended.skipped, _by_reason(ended.skipped_by)),
     ]
-    lines = [f"{ended.read:,} records read and settled"]
+    lines = [f"{counted(ended.read, 'record')} read and settled"]
     lines += [
         f"  {count:>12,}  {name:<13} {meaning}"
         for name, count, meaning in rows
@@ -43,7 +44,7 @@ def summary(ended: Summary) -> str:
     lines += [*_replays(ended), *_undone(ended), *_people(ended), *_files(ended)]
     if ended.requests and ended.elapsed_s is not None:
         lines.append(
-            f"{ended.requests:,} call{'s' * (ended.requests != 1)} in {span(ended.elapsed_s)} "
+            f"{counted(ended.requests, 'call')} in {span(ended.elapsed_s)} "
             f"({ended.records_per_s or 0:,.0f} records/s), {ended.retries or 0:,} retries, "
             f"{ended.throttled or 0:,} throttled"
         )
@@ -64,7 +65,7 @@ def _briefly(stands: Summary | BulkloadError) -> str:
     if not isinstance(stands, Summary):
         return f"can't be read: {stands}"
     counts = [
-        f"{count:,} {name}"
+        _told(count, name)
         for name, count in (
             ("loaded", stands.loaded),
             ("existing", stands.existing),
@@ -79,6 +80,10 @@ def _briefly(stands: Summary | BulkloadError) -> str:
         working = stands.exit_code == 3 and stands.resume is None
         state = "at work" if working else "not ended" if stands.exit_code == 3 else "ended"
     return f"{state:<9}  {', '.join(counts)}"
+
+
+def _told(count: int, name: str) -> str:
+    return counted(count, "dead letter") if name == "dead letters" else f"{count:,} {name}"
 
 
 def record(found: Mapping[str, Any]) -> str:
@@ -105,7 +110,7 @@ def _replays(ended: Summary) -> list[str]:
     lines = []
     for each in ended.replays:
         counts = zip(("loaded", "existing", "dead letters", "in doubt"), each[2:], strict=True)
-        told = [f"{count:,} {name}" for name, count in counts if count or name == "loaded"]
+        told = [_told(count, name) for name, count in counts if count or name == "loaded"]
         state = "" if each.state == "ended" else f" ({each.state})"
         known = each.state not in ("gone", "unreadable")
         what = ", ".join(told) if known else "what it loaded can't be known"
@@ -138,11 +143,11 @@ def _people(ended: Summary) -> list[str]:
 
 def _files(ended: Summary) -> list[str]:
     uploaded, left_out = (ended.attachments.get(name, 0) for name in ("uploaded", "left_out"))
-    told = [f"{uploaded:,} files uploaded"] if uploaded else []
+    told = [f"{counted(uploaded, 'file')} uploaded"] if uploaded else []
     if left_out:
         told.append(
-            f"{left_out:,} attachments left out by the last process (--attachments none, or not "
-            "uploaded: their records say why)"
+            f"{counted(left_out, 'attachment')} left out by the last process (--attachments none, "
+            "or not uploaded: their records say why)"
         )
     return ["; ".join(told)] if told else []
 

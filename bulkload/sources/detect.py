@@ -96,8 +96,10 @@ def open_sources(
             for source in found:
                 identity = _identity(path, source)
                 if identity in seen:
+                    other = seen[identity]
+                    also = f" (as {other} too)" if other != source.name else ""
                     raise RefusedToStart(
-                        f"{source.name}: was named twice (as {seen[identity]} too): "
+                        f"{source.name}: was named twice{also}: "
                         "its records would be loaded twice. Name it once."
                     )
                 seen[identity] = source.name

@@ -77,7 +77,7 @@ def test_missing_things_are_named(cli: Cli, tmp_path: Path) -> None:
     assert "--max-dead-letters" in cli("load", "in.ndjson", "--max-dead-letters", "x", code=2).err
     assert "--base-url" in cli("load", "in.ndjson", "--base-url", "hubspot", code=2).err
     make(tmp_path, "bulkload.toml", b'rate-limt = "100/10s"')
-    assert "rate_limt" in cli("load", "in.ndjson", code=2).err
+    assert "rate-limt" in cli("load", "in.ndjson", code=2).err
     make(tmp_path, "bulkload.toml", b'token = "secret"')
     assert "token-file" in cli("load", "in.ndjson", code=2).err
     make(tmp_path, "bulkload.toml", b"not = [toml")
@@ -489,7 +489,7 @@ def test_what_is_nearly_right_is_answered_with_what_may_be_meant(cli: Cli, tmp_p
     make(tmp_path, "bulkload.toml", b"batch-sise = 5\n")
     make(tmp_path, "a.csv", b"id,a\n1,2\n")
     ended = cli("load", "a.csv", code=2)
-    assert "there is no setting batch_sise" in ended.err
+    assert "there is no setting batch-sise" in ended.err
     assert "Did you mean batch-size?" in ended.err
 
 
@@ -522,6 +522,30 @@ def test_a_run_is_kept_among_nothing_else(cli: Cli, tmp_path: Path, run: str, wa
     assert f"--run {run}" in ended.err
     assert wanted in ended.err
     assert [path.name for path in (tmp_path / "mail").iterdir()] == ["a.eml"]
+
+
+@pytest.mark.parametrize("url", ["ftp://x", "127.0.0.1:8711", "http://"])
+def test_an_address_of_no_use_leaves_nothing(cli: Cli, tmp_path: Path, url: str) -> None:
+    ndjson(tmp_path / "in.ndjson", 1)
+    assert "give --base-url as" in cli("load", "in.ndjson", "--base-url", url, code=2).err
+    assert not (tmp_path / "bulkload-runs").exists()
+
+
+def test_settings_are_named_as_the_flags_are(cli: Cli, tmp_path: Path) -> None:
+    ndjson(tmp_path / "in.ndjson", 1)
+    make(tmp_path, "bulkload.toml", b"json = true\noffline = true\n")
+    assert "no setting offline" in cli("check", "in.ndjson", code=2).err
+    make(tmp_path, "bulkload.toml", b"json = true\n")
+    assert json.loads(cli("check", "in.ndjson", "--offline", code=0).out)["would_load"] == 1
+    make(tmp_path, "bulkload.toml", b"jsn = true\n")
+    assert "Did you mean json?" in cli("check", "in.ndjson", code=2).err
+
+
+def test_a_plain_export_is_not_replayed(cli: Cli, tmp_path: Path) -> None:
+    ndjson(tmp_path / "in.ndjson", 2)
+    ended = cli("replay", "in.ndjson", "--base-url", NOWHERE, code=2)
+    assert "none of its lines is a dead letter" in ended.err
+    assert "bulkload load in.ndjson" in ended.err
 
 
 def test_a_demo_that_has_no_place_says_so(cli: Cli, tmp_path: Path) -> None:

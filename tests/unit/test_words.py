@@ -30,6 +30,13 @@ def test_a_clean_run_says_what_was_made_and_nothing_else() -> None:
     assert not any(word in text for word in ("dead", "doubt", "skipped", "Stopped", "bulkload "))
 
 
+def test_one_is_no_several() -> None:
+    text = ended(read=1, loaded=1, requests=1, attachments={"uploaded": 1, "left_out": 0})
+    assert text.startswith("1 record read and settled")
+    assert "1 call in" in text
+    assert "1 file uploaded" in text
+
+
 def test_a_run_without_a_loaded_record_says_so() -> None:
     assert "           0  loaded" in ended(read=3, dead_lettered=3)
 
