@@ -531,6 +531,15 @@ def test_an_address_of_no_use_leaves_nothing(cli: Cli, tmp_path: Path, url: str)
     assert not (tmp_path / "bulkload-runs").exists()
 
 
+def test_times_that_look_like_seconds_are_said_before_they_are_loaded(
+    cli: Cli, sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    remote = sandbox()
+    source = ndjson(tmp_path / "in.ndjson", 3, hs_timestamp=lambda _: "1700000000")
+    told = cli("load", source, "--run", "run", "--base-url", remote.url, code=0).err
+    assert "3 of 3 records have an hs_timestamp of 1970 to 1974" in told
+
+
 def test_settings_are_named_as_the_flags_are(cli: Cli, tmp_path: Path) -> None:
     ndjson(tmp_path / "in.ndjson", 1)
     make(tmp_path, "bulkload.toml", b"json = true\noffline = true\n")
