@@ -154,7 +154,7 @@ class ByBatch:
         """Not there, or standing before in the same portion."""
         send = partial(self._read, archive.read_request(ids))
         judge = partial(archive.judge_read, ids, may=self._may)
-        there = set((await self._caller.ask(send, judge)).ids)
+        there = set((await self._caller.ask(send, judge, read=True)).ids)
         gone = set()
         for place, each in enumerate(ids):
             if each in there:

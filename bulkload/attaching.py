@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
 from bulkload.added import noted, with_properties
@@ -18,7 +18,7 @@ from bulkload.hubspot import files
 from bulkload.journal.files import File
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from bulkload.batch import Batch, Entry, Letter
     from bulkload.hubspot import replies
@@ -27,8 +27,15 @@ if TYPE_CHECKING:
     from bulkload.parts import Parts, Policy, Tally
     from bulkload.repeating import Repeating
 
+P = ParamSpec("P")
+V = TypeVar("V")
+
 AT_ONCE = 4
 """Uploads under way: each holds its file in memory twice."""
+
+
+LARGE = 1 << 20
+"""Bytes whose decoding or hashing takes as long as a call."""
 
 
 class Attached(NamedTuple):
@@ -69,8 +76,7 @@ class Attaching:
         failed: list[str] = []
         raw = message_of(entry.record)
         found = _each(raw)
-        # Decoding and hashing tens of megabytes would hold up the others' calls.
-        while (each := await asyncio.to_thread(next, found, None)) is not None:
+        while (each := await _beside(len(raw or b""), next, found, None)) is not None:
             attachment, content = each
             file, why = await self._file(attachment, content)
             if file:
@@ -88,7 +94,7 @@ class Attaching:
             return "", f"{len(content):,} bytes, more than --max-attachment-bytes"
         if not content:
             return "", "empty"
-        hash_ = await asyncio.to_thread(files.digest, content)
+        hash_ = await _beside(len(content), files.digest, content)
         lock = self._under_way.setdefault(hash_, asyncio.Lock())
         async with lock, self._turns:
             if known := await self._parts.journal.files.known(hash_):
@@ -109,6 +115,13 @@ class Attaching:
         made = answer.id if isinstance(answer, files.Uploaded) else ""
         await self._parts.journal.files.settle(file.hash, made)
         return made, "" if isinstance(answer, files.Uploaded) else answer.because.message
+
+
+async def _beside(size: int, work: Callable[P, V], *given: P.args, **named: P.kwargs) -> V:
+    """`work` on so many bytes: of many, beside the loop, or the others' calls would wait."""
+    if size < LARGE:
+        return work(*given, **named)
+    return await asyncio.to_thread(work, *given, **named)
 
 
 def _each(raw: bytes | None) -> Iterator[tuple[Attachment, bytes]]:

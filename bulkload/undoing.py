@@ -183,7 +183,7 @@ class _Life:
     async def _portal(self, caller: Caller, client: Client) -> str | None:
         """The portal of this token. Raises where it is not, or may not be, the run's."""
         bound = self._plan.portal
-        found = await caller.ask(partial(client.get, paths.ACCOUNT), _judge_account)
+        found = await caller.ask(partial(client.get, paths.ACCOUNT), _judge_account, read=True)
         if bound and not found.portal:
             raise StoppedResumable(
                 f"the remote did not say which portal this token is for ({found.trouble}), and "
