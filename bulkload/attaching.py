@@ -33,7 +33,6 @@ V = TypeVar("V")
 AT_ONCE = 4
 """Uploads under way: each holds its file in memory twice."""
 
-
 LARGE = 1 << 20
 """Bytes whose decoding or hashing takes as long as a call."""
 

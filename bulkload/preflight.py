@@ -183,10 +183,7 @@ class Preflight:
             self.tell(events.Said(text))
         sent = await self._call(partial(self.client.get, paths.PROPERTIES))
         hopeless = definitions.read(sent.reply).hopeless(sample) if sample else ()
-        by_reason: dict[str, list[str]] = {}
-        for name, why in hopeless:
-            by_reason.setdefault(why, []).append(name)
-        for why, names in by_reason.items():
+        for why, names in definitions.by_reason(hopeless).items():
             self.tell(
                 events.Said(
                     f"the portal will refuse each record for {', '.join(names)}: {why}; all of the "

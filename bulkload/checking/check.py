@@ -131,9 +131,10 @@ async def check(
 
 
 def _careful(tally: Tally, *, mapped: bool, mail: bool) -> list[str]:
-    if mail or mapped or not tally.hopeless():
-        return tally.careful()
-    return [*tally.careful(), "bulkload map proposes how columns become properties"]
+    said = tally.careful()
+    if tally.hopeless() and not (mail or mapped):
+        said.append("bulkload map proposes how columns become properties")
+    return said
 
 
 async def _to_its_end(scan: Scan, enough: threading.Event) -> None:

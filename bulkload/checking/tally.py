@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bulkload.checking.estimate import lookups
+from bulkload.hubspot.definitions import by_reason
 from bulkload.hubspot.seconds import YEARS, words
 from bulkload.hubspot.wire import ENVELOPE_BYTES
 from bulkload.proposing.trying import Place
@@ -138,13 +139,12 @@ class Tally:
 
     def hopeless(self) -> list[str]:
         """Of what the portal would refuse, that which every record has: the mapping can't work."""
-        by_reason: dict[str, list[str]] = {}
-        for (name, why), count in sorted(self.properties.items()):
-            if count == self.mapped:
-                by_reason.setdefault(why, []).append(name)
+        found = by_reason(
+            each for each, count in sorted(self.properties.items()) if count == self.mapped
+        )
         return [
             f"every record would be refused for {', '.join(names)}: {why}"
-            for why, names in sorted(by_reason.items(), key=lambda each: -len(each[1]))
+            for why, names in sorted(found.items(), key=lambda each: -len(each[1]))
         ]
 
     def careful(self) -> list[str]:

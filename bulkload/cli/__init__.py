@@ -75,12 +75,14 @@ class Lazy(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-def likely(given: str, known: Iterable[str]) -> str:
-    """What may have been meant, as a question; empty where nothing is near."""
+def likely(given: str, known: Iterable[str], prefix: str = "") -> str:
+    """What may have been meant, as a question; empty where nothing is near. `prefix` stands before
+    all of them.
+    """
     from difflib import get_close_matches
 
     found = get_close_matches(given, list(known), 1)
-    return f"Did you mean {found[0]}?" if found else ""
+    return f"Did you mean {prefix}{found[0]}?" if found else ""
 
 
 def mistaken(environment: Iterable[str], known: Iterable[str]) -> Iterator[str]:
@@ -90,8 +92,8 @@ def mistaken(environment: Iterable[str], known: Iterable[str]) -> Iterator[str]:
     ours = {name.removeprefix(PREFIX) for name in (*known, *OTHER_VARIABLES)}
     for name in environment:
         own = name.removeprefix(PREFIX)
-        if own != name and own not in ours and (meant := likely(own, ours)):
-            yield f"{name}: there is no such setting. {meant.replace('mean ', f'mean {PREFIX}')}"
+        if own != name and own not in ours and (meant := likely(own, ours, PREFIX)):
+            yield f"{name}: there is no such setting. {meant}"
 
 
 def read_settings(known: Mapping[str, str]) -> dict[str, object]:

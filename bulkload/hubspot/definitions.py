@@ -45,6 +45,14 @@ class Complaint(NamedTuple):
         return f"{self.name}: {self.why}"
 
 
+def by_reason(complaints: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Each reason with the names that it is one for, both in the order of the complaints."""
+    found: dict[str, list[str]] = {}
+    for name, why in complaints:
+        found.setdefault(why, []).append(name)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Definition:
     """One property. `options`: None where any will do. `unique`: no two records share a value."""
@@ -91,9 +99,9 @@ class Definitions:
         return tuple(common or ())
 
     def _why(self, name: str, value: str) -> str:
-        definition = self.known.get(name)
         if not self.known:
             return ""
+        definition = self.known.get(name)
         if definition is None:
             return "the portal has no such property of emails"
         if definition.read_only:

@@ -68,8 +68,7 @@ class Writer:
         """Run `write` in the next group's transaction; return after its commit.
 
         Raises StoppedResumable where the disk failed, StoppedForGood where the journal is damaged.
-        A caller that is cancelled leaves the
-        write to happen: it may be in a group already.
+        A caller that is cancelled leaves the write to happen: it may be in a group already.
         """
         if self._failure is not None:
             raise self._failure

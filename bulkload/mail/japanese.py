@@ -48,20 +48,13 @@ def _piece(escape: bytes, piece: bytes) -> str:
 
 def euc_jp(raw: bytes) -> str:
     """`raw` in EUC-JP, where its codec refuses it."""
-    return "".join(map(_euc_letter, _EUC.finditer(raw)))
+    return "".join(map(_letter, _EUC.finditer(raw)))
 
 
 def _letter(found: re.Match[bytes]) -> str:
     row, place, other, _ = found.groups()
     if row is not None:
-        return _at(row[0], place[0])
-    return other.decode("ascii", "replace") if other is not None else _TORN
-
-
-def _euc_letter(found: re.Match[bytes]) -> str:
-    row, place, other, _ = found.groups()
-    if row is not None:
-        return _at(row[0] & 0x7F, place[0] & 0x7F)
+        return _at(row[0] & 0x7F, place[0] & 0x7F)  # EUC's are the others with the high bit
     return other.decode("euc_jp", "replace") if other is not None else _TORN
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import csv
 import re
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from bulkload.asked import MAX_RECORD_BYTES
@@ -92,7 +92,9 @@ class CsvSource(GrowingFile):
         name = self._named
         marks = {"\t": "tabs", " ": "blanks"}
         split = f"separated by {marks.get(self.delimiter, self.delimiter)}"
-        if next(self._records(None), None) is None:
+        with closing(self._records(None)) as rows:
+            empty = next(rows, None) is None
+        if empty:
             return (
                 f"{self.name}: holds a header and no row, read as {name}, {split}. Where it has "
                 "rows, name the encoding with --encoding"
