@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bulkload.cli import saying
 from bulkload.cli.flags import asked, reading_options
 from bulkload.errors import RefusedToStart
 
@@ -83,9 +84,9 @@ def command(source: str, *, write: Path | None, as_json: bool, **params: Any) ->
     from bulkload.proposing import Proposal, doubts, propose
     from bulkload.sources import open_sources
 
-    opened = open_sources([source], asked(params), say=lambda text: _say(f"{text}\n"))
+    opened = open_sources([source], asked(params), say=lambda text: saying.aside(f"{text}\n"))
     for text in nameless(opened):
-        _say(f"{text}\n")
+        saying.aside(f"{text}\n")
     records = list(_first(opened))
     if not records:
         raise RefusedToStart(f"{source}: holds no records to look at.")
@@ -100,10 +101,10 @@ def command(source: str, *, write: Path | None, as_json: bool, **params: Any) ->
             raise RefusedToStart(
                 f"{source}: is mail, which needs no mapping; mappings are for rows."
             )
-        _say("Mail needs no mapping. Messages as they would be sent:\n")
+        saying.aside("Mail needs no mapping. Messages as they would be sent:\n")
         return _tell(_tried(records, None), None, as_json=as_json)
     if given is None and _is_hubspots(records):
-        _say("Records in HubSpot's own shape need no mapping. As they would be sent:\n")
+        saying.aside("Records in HubSpot's own shape need no mapping. As they would be sent:\n")
         return _tell(_tried(records, None), None, as_json=as_json)
     rows = _rows(records)
     names = _names(opened, rows)
@@ -114,13 +115,13 @@ def command(source: str, *, write: Path | None, as_json: bool, **params: Any) ->
         proposal = Proposal(given, said, tuple(given.unused(names)))
     if write is not None:
         _write(write, proposal.as_toml())
-        _say(f"{write}: written.\n")
+        saying.aside(f"{write}: written.\n")
     elif given is None and not as_json:
         click.echo(proposal.as_toml(), nl=False)
     if not as_json and (given is not None or write is not None):
         for line in proposal.lines():
-            _say(line)
-        _say("")
+            saying.aside(line)
+        saying.aside("")
     return _tell(_tried(records, proposal.columns), proposal, as_json=as_json)
 
 
@@ -244,8 +245,3 @@ def _tell(tried: Tried, proposal: Proposal | None, *, as_json: bool) -> int:
         with suppress(OSError):  # nobody listens
             mapped.show(tried, sys.stderr)
     return 1 if tried.faults else 0
-
-
-def _say(text: str) -> None:
-    with suppress(OSError):  # nobody listens
-        click.echo(text, err=True)
