@@ -15,8 +15,8 @@ from typing import Any
 
 from benchmarks import processes, results
 from benchmarks.rate import use, worst
-from bulkload.limiter import Limiter
-from bulkload.room import RateLimit
+from bulkload.calls.limiter import Limiter
+from bulkload.calls.room import RateLimit
 
 CALLERS = 20
 SHARES = {"p50": 499, "p99": 989, "p99.9": 998}

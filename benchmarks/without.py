@@ -9,7 +9,8 @@ import itertools
 import sys
 from typing import TYPE_CHECKING, Any
 
-from bulkload import events, limiter
+from bulkload import events
+from bulkload.calls import limiter
 from bulkload.cli import main
 from bulkload.journal import journal, schema
 

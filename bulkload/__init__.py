@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any
 from bulkload.version import __version__
 
 if TYPE_CHECKING:
+    from bulkload.afterwards.extending import extend
+    from bulkload.afterwards.replaying import replay
+    from bulkload.afterwards.resolving import resolve
+    from bulkload.afterwards.undoing import undo
+    from bulkload.afterwards.undoplan import Undone
     from bulkload.checking.check import check
     from bulkload.checking.checked import Checked
     from bulkload.errors import BulkloadError, RefusedToStart, StoppedForGood, StoppedResumable
-    from bulkload.extending import extend
-    from bulkload.inquiry import status
     from bulkload.loader import load, resume
     from bulkload.options import Options
-    from bulkload.replaying import replay
-    from bulkload.resolving import resolve
+    from bulkload.runs.inquiry import status
+    from bulkload.runs.summary import Summary
     from bulkload.sources.own import OwnSource
-    from bulkload.summary import Summary
-    from bulkload.undoing import undo
-    from bulkload.undoplan import Undone
 
 __all__ = [
     "BulkloadError",

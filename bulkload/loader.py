@@ -18,19 +18,19 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from bulkload.call import Access, Call
-from bulkload.deciding import decide, outdated
 from bulkload.errors import RefusedToStart, StoppedResumable
-from bulkload.inquiry import existing
 from bulkload.journal import journal as journals
 from bulkload.journal import readers
-from bulkload.life import carry_on
 from bulkload.options import Options
+from bulkload.records.deciding import decide, outdated
 from bulkload.rundir import RUNS, RunDir, name_for
+from bulkload.runs.call import Access, Call
+from bulkload.runs.inquiry import existing
+from bulkload.runs.life import carry_on
+from bulkload.runs.sourcing import keep, reopened
+from bulkload.runs.summary import Summary, standing
 from bulkload.sources.detect import kept, opened_all
 from bulkload.sources.own import OwnSource
-from bulkload.sourcing import keep, reopened
-from bulkload.summary import Summary, standing
 from bulkload.version import __version__
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from bulkload.events import Observer
     from bulkload.protocols import Source
-    from bulkload.rules import Rules
+    from bulkload.records.rules import Rules
 
 
 async def load(

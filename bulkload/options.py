@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from bulkload.asked import MAX_RECORD_BYTES, Asked
+from bulkload.calls.room import RateLimit
+from bulkload.calls.share import Share
 from bulkload.errors import RefusedToStart
 from bulkload.hubspot.route import address
-from bulkload.room import RateLimit
-from bulkload.share import Share
+from bulkload.sources.asked import MAX_RECORD_BYTES, Asked
 from bulkload.verdict import InDoubt
 
 OnQuota = Literal["wait", "stop"]

@@ -19,9 +19,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bulkload.compact import ByOrjson, looking
 from bulkload.errors import BulkloadError
 from bulkload.hubspot.glance import by_orjson, glance
+from bulkload.records.compact import ByOrjson, looking
 from bulkload.sources import Asked, open_sources
 from bulkload.sources.formats import KNOWN, missing
 

@@ -10,21 +10,21 @@ import orjson
 
 from bulkload import events
 from bulkload.batch import Batch, Entry, Letter
+from bulkload.calls.quota import Quota
+from bulkload.calls.traffic import Traffic
 from bulkload.hubspot.auth import Token
 from bulkload.hubspot.replies import Reply
-from bulkload.mapping import map_record
 from bulkload.model import Mapped, Position, Record
-from bulkload.quota import Quota
-from bulkload.rules import Rules
-from bulkload.traffic import Traffic
+from bulkload.records.mapping import map_record
+from bulkload.records.rules import Rules
 from bulkload.zone import Zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from bulkload.calls.limiter import Limiter
     from bulkload.hubspot.auth import Credentials
     from bulkload.hubspot.remoteclock import RemoteClock
-    from bulkload.limiter import Limiter
     from bulkload.model import Input
 
 FACTS: dict[str, Any] = {

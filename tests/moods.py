@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import orjson
 
 from bulkload import events
-from bulkload.batching import batches
+from bulkload.calls.limiter import Limiter
+from bulkload.calls.room import RateLimit
 from bulkload.hubspot.client import Sent
 from bulkload.hubspot.lookup import Marks
 from bulkload.hubspot.remoteclock import RemoteClock
@@ -27,11 +28,10 @@ from bulkload.hubspot.replies import Reply
 from bulkload.journal import attempts, readers
 from bulkload.journal import journal as journals
 from bulkload.journal.journal import Journal
-from bulkload.letters import LetterWriter
-from bulkload.limiter import Limiter
-from bulkload.parts import Parts, Policy, Tally
-from bulkload.pipeline import Pipeline
-from bulkload.room import RateLimit
+from bulkload.pipeline.parts import Parts, Policy, Tally
+from bulkload.pipeline.pipeline import Pipeline
+from bulkload.records.batching import batches
+from bulkload.records.letters import LetterWriter
 from tests.clock import run_virtual
 from tests.making import entry, keyed, open_traffic, reply
 

@@ -12,17 +12,17 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bulkload.call import Access
+from bulkload.calls.room import RateLimit
 from bulkload.checking.checked import Checked, People
 from bulkload.checking.estimate import estimate, lookups
 from bulkload.checking.portal import Known, Missing, reached
 from bulkload.checking.scanning import Scan, Wanted
-from bulkload.deciding import decide, has_mail
 from bulkload.doctor.asking import CutShort
 from bulkload.errors import RefusedToStart
 from bulkload.hubspot.definitions import Definitions
 from bulkload.options import AUTO, Options
-from bulkload.room import RateLimit
+from bulkload.records.deciding import decide, has_mail
+from bulkload.runs.call import Access
 from bulkload.sources.detect import open_sources
 
 if TYPE_CHECKING:

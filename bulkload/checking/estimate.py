@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bulkload.room import RateLimit
+    from bulkload.calls.room import RateLimit
 
 UPLINKS_MBIT = (1, 10, 100)
 

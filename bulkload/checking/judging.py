@@ -16,14 +16,14 @@ import orjson
 from bulkload.batch import Entry, Letter, Skip
 from bulkload.errors import RecordError
 from bulkload.hubspot.properties import as_json
-from bulkload.keys import key_of
+from bulkload.records.keys import key_of
 from bulkload.sources.mapped import FORM
 
 if TYPE_CHECKING:
     from bulkload.hubspot.definitions import Complaint, Definitions
-    from bulkload.letters import Reason
-    from bulkload.making import Maker, Numbered
     from bulkload.model import Mapped, Position, Record
+    from bulkload.records.letters import Reason
+    from bulkload.records.making import Maker, Numbered
 
 CHARSET_BYTES = 16 << 10
 """How far into a message its charset is looked for."""

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from bulkload import events
 from bulkload.checking.estimate import Day
-from bulkload.connecting import connected
 from bulkload.doctor.asking import Asker
 from bulkload.errors import RefusedToStart, StoppedResumable
 from bulkload.hubspot import account, contacts, definitions, paths
@@ -25,16 +24,17 @@ from bulkload.hubspot.lookup import Marks
 from bulkload.hubspot.sink import Sink
 from bulkload.model import MAX_INPUTS
 from bulkload.options import AUTO
-from bulkload.preflight import KEY, RUN, Preflight
+from bulkload.runs.connecting import connected
+from bulkload.runs.preflight import KEY, RUN, Preflight
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
-    from bulkload.call import Access
+    from bulkload.calls.room import RateLimit
     from bulkload.hubspot.client import Sent
     from bulkload.hubspot.definitions import Definitions
     from bulkload.options import Options
-    from bulkload.room import RateLimit
+    from bulkload.runs.call import Access
 
 AT_ONCE = 4
 """Look-ups of contacts under way."""

@@ -14,20 +14,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
 
 from bulkload.batch import Entry, Skip
-from bulkload.batching import batches
 from bulkload.checking.judging import Judge, Reasons, Verdict
 from bulkload.checking.sampling import Sampler
 from bulkload.checking.tally import Tally
-from bulkload.deciding import has_mail
 from bulkload.errors import RefusedToStart, StoppedResumable
 from bulkload.hubspot.wire import ENVELOPE_BYTES
-from bulkload.making import Maker, lost, weight
 from bulkload.model import Address
-from bulkload.parallel import Pool, grouped, processes
+from bulkload.processes.parallel import Pool, grouped, processes
 from bulkload.proposing.trying import Place, Shown
-from bulkload.reading import Reader, total_size
-from bulkload.seen import Seen
-from bulkload.supply import keys_seen
+from bulkload.records.batching import batches
+from bulkload.records.deciding import has_mail
+from bulkload.records.making import Maker, lost, weight
+from bulkload.records.reading import Reader, total_size
+from bulkload.records.seen import Seen
+from bulkload.records.supply import keys_seen
 
 if TYPE_CHECKING:
     import threading
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
     from bulkload.hubspot.definitions import Definitions
     from bulkload.hubspot.lookup import Marks
-    from bulkload.making import Numbered
     from bulkload.options import Options
     from bulkload.protocols import Source
-    from bulkload.rules import Rules
+    from bulkload.records.making import Numbered
+    from bulkload.records.rules import Rules
 
 REMEMBERED = 50_000
 """Addresses that were met last are known from memory."""

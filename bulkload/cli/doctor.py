@@ -62,8 +62,8 @@ def command(*, runs: Path, fix: bool, probe: bool, as_json: bool, **params: Any)
     Exit codes: 0 nothing failed · 1 something did · 2 usage or configuration · 3 HubSpot could
     not be reached, or refused the token.
     """  # noqa: D301  # click reads the \b
-    from bulkload.call import Access
     from bulkload.doctor.gathering import Wanted
+    from bulkload.runs.call import Access
 
     if not 0 < params["timeout"] <= 3600:  # so that nan is refused too
         raise RefusedToStart("--timeout takes seconds, more than 0 and at most 3600")
@@ -72,9 +72,9 @@ def command(*, runs: Path, fix: bool, probe: bool, as_json: bool, **params: Any)
     wanted = Wanted(runs, fix=fix, probe=probe)
 
     async def work() -> Report:
-        from bulkload.connecting import session
         from bulkload.doctor.gathering import Doctor
         from bulkload.hubspot.auth import RenewalTrouble, Token
+        from bulkload.runs.connecting import session
 
         interrupt = asyncio.Event()
         log = saying.aside if params["verbose"] else _nothing

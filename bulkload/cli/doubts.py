@@ -18,7 +18,7 @@ def command(run: Path, *, as_json: bool) -> int:
     Each with its place in the source and when its batch was sent. Exit code 1 if there are
     any, or were under way when the run was cut; 0 if there are none.
     """
-    from bulkload.inquiry import doubts, under_way
+    from bulkload.runs.inquiry import doubts, under_way
 
     count = 0
     for doubt in doubts(run):

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from bulkload.asked import Asked
 from bulkload.errors import RefusedToStart
+from bulkload.sources.asked import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -44,8 +44,8 @@ def command(ctx: click.Context, /, sources: tuple[str, ...], **_: Any) -> int:
     bulkload load mail.csv --base-url http://127.0.0.1:8700   # a rehearsal
     bulkload load --extend bulkload-runs/mail.mbox      # what came since, as of a cron job
     """  # noqa: D301  # click reads the \b
+    from bulkload.afterwards.extending import extend
     from bulkload.cli.running import carry_out
-    from bulkload.extending import extend
     from bulkload.loader import load
     from bulkload.options import MAY_CHANGE, Options
 

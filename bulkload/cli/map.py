@@ -80,8 +80,8 @@ def command(source: str, *, write: Path | None, as_json: bool, **params: Any) ->
 
     Exit codes: 0 each record looked at is mapped · 1 some are not · 2 usage or configuration.
     """  # noqa: D301  # click reads the \b
-    from bulkload.deciding import nameless
     from bulkload.proposing import Proposal, doubts, propose
+    from bulkload.records.deciding import nameless
     from bulkload.sources import open_sources
 
     opened = open_sources([source], asked(params), say=lambda text: saying.aside(f"{text}\n"))
@@ -140,7 +140,7 @@ def _first(sources: Sequence[Source]) -> Iterator[tuple[Place, Record]]:
 
 
 def _given(sources: Sequence[Source], params: dict[str, Any]) -> Columns | None:
-    from bulkload.columns import Columns
+    from bulkload.columns import parse
 
     file: Path | None = params["mapping"]
     toml = None
@@ -150,7 +150,7 @@ def _given(sources: Sequence[Source], params: dict[str, Any]) -> Columns | None:
         except (OSError, UnicodeDecodeError) as error:
             why = getattr(error, "strerror", None) or "it is not UTF-8"
             raise RefusedToStart(f"--mapping {file}: can't be read: {why}") from None
-    columns = Columns.parse(
+    columns = parse(
         params["maps"],
         toml,
         associate=params["associate"],
@@ -196,10 +196,10 @@ def _rows(records: Sequence[tuple[Place, Record]]) -> list[dict[str, str]]:
 def _tried(records: Sequence[tuple[Place, Record]], columns: Columns | None) -> Tried:
     from bulkload.hubspot.definitions import Definitions
     from bulkload.mail.filters import Filters
-    from bulkload.mapping import map_record
     from bulkload.model import Mapped
     from bulkload.proposing.trying import try_out
-    from bulkload.rules import Rules
+    from bulkload.records.mapping import map_record
+    from bulkload.records.rules import Rules
 
     rules = Rules(columns=columns, filters=Filters.parse((), ("none",)), people=True)
 

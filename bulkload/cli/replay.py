@@ -28,8 +28,8 @@ def command(ctx: click.Context, /, source: Path, **_: Any) -> int:
     else its `record`. A letter that a replay loaded is not sent by the next one. What fails
     again is a dead letter of the replay, and remembers where its record came from.
     """
+    from bulkload.afterwards.replaying import replay
     from bulkload.cli.running import carry_out
-    from bulkload.replaying import replay
 
     params = ctx.params
     changes = given(ctx)

@@ -36,10 +36,10 @@ def command(ctx: click.Context, /, run: Path, records: tuple[str, ...], **_: Any
     bulkload resolve RUN --as loaded 17 20-29   # numbers as bulkload doubts lists them
     bulkload resolve RUN --as absent --all
     """  # noqa: D301  # click reads the \b
+    from bulkload.afterwards.resolving import resolve
     from bulkload.cli.running import carry_out
     from bulkload.errors import RefusedToStart
     from bulkload.options import MAY_CHANGE
-    from bulkload.resolving import resolve
 
     params = ctx.params
     word, everything = params["word"], params["everything"]

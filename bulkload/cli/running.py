@@ -18,7 +18,7 @@ from bulkload.report.progress import Progress
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from bulkload.summary import Summary
+    from bulkload.runs.summary import Summary
 
     Work = Callable[[asyncio.Event, Progress], Awaitable["E"]]
 

@@ -23,8 +23,8 @@ def command(run: Path | None, *, letters: bool, skipped: bool, as_json: bool) ->
     The exit code is the run's: 0 all loaded, 1 with dead letters or doubts, 3 not finished; of a
     list it is 0.
     """
-    from bulkload import inquiry
     from bulkload.report import words
+    from bulkload.runs import inquiry
 
     if run is None:
         if letters or skipped:
@@ -44,10 +44,10 @@ def command(run: Path | None, *, letters: bool, skipped: bool, as_json: bool) ->
 
 
 def _all(*, as_json: bool) -> int:
-    from bulkload.inquiry import runs
     from bulkload.report import words
     from bulkload.rundir import RUNS
-    from bulkload.summary import Summary
+    from bulkload.runs.inquiry import runs
+    from bulkload.runs.summary import Summary
 
     found = list(runs())
     if not as_json:

@@ -12,8 +12,8 @@ from bulkload.cli.flags import access, output_options
 from bulkload.errors import RefusedToStart
 
 if TYPE_CHECKING:
+    from bulkload.afterwards.undoplan import Undone
     from bulkload.events import Event, Observer
-    from bulkload.undoplan import Undone
 
 
 @click.command("undo")
@@ -51,10 +51,10 @@ def command(
     bulkload undo bulkload-runs/mail.mbox --dry-run
     bulkload undo bulkload-runs/mail.mbox --yes
     """  # noqa: D301  # click reads the \b
+    from bulkload.afterwards.undoing import undo
+    from bulkload.afterwards.undoplan import Keep, looked_at
     from bulkload.cli.running import attend, tell
     from bulkload.report import words
-    from bulkload.undoing import undo
-    from bulkload.undoplan import Keep, looked_at
 
     params = ctx.params
     changes = {"base_url": base_url} if base_url else {}

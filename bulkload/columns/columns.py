@@ -1,8 +1,8 @@
 """A whole mapping: rules by property, associations, people, and what becomes of the rest. Pure.
 
 Laws kept here: nothing lost in silence: `unused` names the columns that no rule takes. A run maps
-alike to its end: what `as_json` keeps, `from_json` gives back equal. A constant alone makes no
-record: at least one property comes from the row.
+alike to its end: what `as_json` keeps, `reading.from_json` gives back equal. A constant alone
+makes no record: at least one property comes from the row.
 """
 
 from __future__ import annotations
@@ -45,33 +45,6 @@ class Columns:
         used = frozenset(named.union(self.associate.used, self.addresses))
         object.__setattr__(self, "used", used)
         object.__setattr__(self, "taken", used.union(name for name, _ in self.rules))
-
-    @classmethod
-    def parse(
-        cls,
-        maps: Sequence[str] = (),
-        toml: str | None = None,
-        *,
-        associate: Sequence[str] = (),
-        timezone: str = "UTC",
-        file: str = "the mapping file",
-    ) -> Columns:
-        """`maps` as "property=column,…", the text of a mapping file (`file` in messages), and
-        `associate` as "companies=column,…". What maps says of a property goes before the file.
-        `timezone` is for dates whose rule names none.
-
-        Raises RefusedToStart naming what is wrong, where, and what was expected.
-        """
-        from bulkload.columns.reading import parse  # noqa: PLC0415  # it makes what is here
-
-        return parse(maps, toml, associate=associate, timezone=timezone, file=file)
-
-    @classmethod
-    def from_json(cls, kept: Mapping[str, Any]) -> Columns:
-        """Of what `as_json` gave. Raises RefusedToStart where it is something else."""
-        from bulkload.columns.reading import read  # noqa: PLC0415  # as above
-
-        return read(kept, "the mapping")
 
     def as_json(self) -> dict[str, Any]:
         """As a mapping file has it; sections that say nothing are left out."""

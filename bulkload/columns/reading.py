@@ -57,9 +57,19 @@ class _Place(NamedTuple):
 
 
 def parse(
-    maps: Sequence[str], toml: str | None, *, associate: Sequence[str], timezone: str, file: str
+    maps: Sequence[str] = (),
+    toml: str | None = None,
+    *,
+    associate: Sequence[str] = (),
+    timezone: str = "UTC",
+    file: str = "the mapping file",
 ) -> Columns:
-    """See `Columns.parse`."""
+    """`maps` as "property=column,…", the text of a mapping file (`file` in messages), and
+    `associate` as "companies=column,…". What maps says of a property goes before the file.
+    `timezone` is for dates whose rule names none.
+
+    Raises RefusedToStart naming what is wrong, where, and what was expected.
+    """
     _zone(timezone, _Place("--timezone", timezone))
     written: dict[str, Any] = {}
     if toml is not None:
@@ -68,7 +78,7 @@ def parse(
             written = tomllib.loads(toml, parse_float=str)
         except tomllib.TOMLDecodeError as error:
             raise RefusedToStart(f"{file}: is no valid TOML: {error}") from None
-    made = read(written, file, timezone)
+    made = _read(written, file, timezone)
     rules = dict(made.rules)
     given = _from_flags(maps)
     rules.update(given)
@@ -81,7 +91,12 @@ def parse(
     )
 
 
-def read(written: Mapping[str, Any], file: str, timezone: str = "UTC") -> Columns:
+def from_json(kept: Mapping[str, Any]) -> Columns:
+    """Of what `Columns.as_json` gave. Raises RefusedToStart where it is something else."""
+    return _read(kept, "the mapping", "UTC")
+
+
+def _read(written: Mapping[str, Any], file: str, timezone: str) -> Columns:
     """A mapping file's content. Raises RefusedToStart."""
     top = _Place(file, timezone)
     top.known(written, _SECTIONS)

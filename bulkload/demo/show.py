@@ -280,6 +280,6 @@ def _letters(run_dir: Path) -> list[dict[str, Any]]:
 
 
 def _doubts(run_dir: Path) -> list[dict[str, Any]]:
-    from bulkload.inquiry import doubts
+    from bulkload.runs.inquiry import doubts
 
     return list(doubts(run_dir))

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from bulkload.hubspot.client import Sent
-    from bulkload.hubspot.ratelimits import Daily
+    from bulkload.hubspot.ratelimits import Daily, Told
     from bulkload.hubspot.replies import Reply
-    from bulkload.room import Told
 
     Send = Callable[[], Awaitable[Sent]]
 

@@ -10,15 +10,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from bulkload.learnt import Learnt
+from bulkload.runs.learnt import Learnt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bulkload.hubspot.account import Account, Usages
     from bulkload.hubspot.inspecting import Definitions, Grant, Labels, Made
-    from bulkload.hubspot.ratelimits import Daily
-    from bulkload.room import Told
+    from bulkload.hubspot.ratelimits import Daily, Told
 
 State = Literal["ok", "warn", "fail"]
 

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bulkload import learnt
 from bulkload.doctor import machine
 from bulkload.doctor.asking import Asker, CutShort
 from bulkload.doctor.facts import Facts
@@ -20,7 +19,8 @@ from bulkload.doctor.probing import Probing
 from bulkload.doctor.report import Report, judge
 from bulkload.hubspot import account, inspecting, paths, refusals, replies
 from bulkload.hubspot.sink import Sink
-from bulkload.preflight import KEY, RUN
+from bulkload.runs import learnt
+from bulkload.runs.preflight import KEY, RUN
 
 if TYPE_CHECKING:
     import asyncio

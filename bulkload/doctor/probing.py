@@ -17,7 +17,7 @@ from bulkload.doctor.asking import TRIES_TO_UNDO, Asker, CutShort
 from bulkload.doctor.facts import Probed
 from bulkload.hubspot import archive, lookup, probes, searching
 from bulkload.hubspot.lookup import Marks
-from bulkload.learnt import LONGEST_S
+from bulkload.runs.learnt import LONGEST_S
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence

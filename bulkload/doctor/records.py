@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from bulkload.doctor.facts import Check, Facts
 from bulkload.hubspot.inspecting import ASSOCIATIONS
-from bulkload.learnt import LONGEST_S
-from bulkload.preflight import KEY, RUN
+from bulkload.runs.learnt import LONGEST_S
+from bulkload.runs.preflight import KEY, RUN
 
 if TYPE_CHECKING:
     from bulkload.hubspot.inspecting import Made
-    from bulkload.learnt import Learnt
+    from bulkload.runs.learnt import Learnt
 
 FIX, PROBE = "bulkload doctor --fix", "bulkload doctor --probe"
 BY_HAND = (

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bulkload.doctor.facts import Check, Facts
-    from bulkload.learnt import Learnt
+    from bulkload.runs.learnt import Learnt
 
 CHECKS: tuple[Callable[[Facts], Check | None], ...] = (
     account.check_remote,

@@ -9,13 +9,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from bulkload.room import Told
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _NAME = "X-HubSpot-RateLimit-"
 _LONGEST_S = 86_400.0
+
+
+class Told(NamedTuple):
+    """The rolling window: calls in it, its length in seconds, and how many are left."""
+
+    calls: int
+    window_s: float | None = None
+    remaining: int | None = None
 
 
 class Daily(NamedTuple):

@@ -10,9 +10,9 @@ import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from functools import lru_cache
 
-from bulkload.guessing import likeliest
 from bulkload.mail import japanese
 from bulkload.mail.charsets import codec
+from bulkload.mail.guessing import likeliest
 
 _UNFIT = re.compile("[\0\ud800-\udfff]")
 _MARK = "\ufeff"  # of the order of bytes

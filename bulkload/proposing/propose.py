@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bulkload.columns import Columns
+from bulkload.columns import Columns, from_json
 from bulkload.columns.writing import as_toml
 from bulkload.hubspot.inspecting import ASSOCIATIONS
 from bulkload.proposing.content import Look, looks
@@ -113,7 +113,7 @@ class _Proposing:
         if self.headers:
             written["people"] = {"addresses": [_column(of) for of in self.headers.values()]}
         written["options"] = {"rest": "drop"}
-        columns = Columns.from_json(written)
+        columns = from_json(written)
         remarks = {about: tuple(said) for about, said in self.remarks.items()}
         return Proposal(columns, remarks, tuple(columns.unused(self.seen)))
 

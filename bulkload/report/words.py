@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from bulkload.nouns import counted
-from bulkload.summary import Summary
+from bulkload.runs.summary import Summary
 from bulkload.zone import span
 
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from bulkload.afterwards.undoplan import Part, Undone
     from bulkload.errors import BulkloadError
-    from bulkload.undoplan import Part, Undone
 
 LONGEST = 400
 """Characters of a line about one record."""

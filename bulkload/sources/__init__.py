@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bulkload.asked import MAX_RECORD_BYTES, Asked
+from bulkload.sources.asked import MAX_RECORD_BYTES, Asked
 from bulkload.sources.catalogue import describe, reopen
 from bulkload.sources.detect import open_sources
 from bulkload.sources.formats import FORMATS

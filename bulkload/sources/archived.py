@@ -12,8 +12,8 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from bulkload.asked import MAX_RECORD_BYTES
 from bulkload.model import Position, Record
+from bulkload.sources.asked import MAX_RECORD_BYTES
 from bulkload.sources.folders import folder_above
 from bulkload.sources.lines import too_large
 from bulkload.sources.members import Member, open_stream

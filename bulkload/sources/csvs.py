@@ -15,9 +15,9 @@ import re
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from bulkload.asked import MAX_RECORD_BYTES
 from bulkload.errors import RefusedToStart
 from bulkload.model import Position, Record
+from bulkload.sources.asked import MAX_RECORD_BYTES
 from bulkload.sources.encodings import NO_TEXT, Encoding, Recoded, encoding_of, is_bytewise, known
 from bulkload.sources.growing import GrowingFile
 from bulkload.sources.ndjson import BOM

@@ -45,8 +45,8 @@ from bulkload.sources.unpack import PACKED, packing_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
-    from bulkload.asked import Asked
     from bulkload.protocols import Source
+    from bulkload.sources.asked import Asked
     from bulkload.sources.members import Member
     from bulkload.sources.own import OwnSource
 

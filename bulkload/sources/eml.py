@@ -11,7 +11,7 @@ import os
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from bulkload.asked import MAX_RECORD_BYTES
+from bulkload.sources.asked import MAX_RECORD_BYTES
 from bulkload.sources.folders import folder_above
 from bulkload.sources.messages import MessageFiles, is_message, size_of
 from bulkload.sources.places import Local

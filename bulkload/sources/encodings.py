@@ -11,7 +11,7 @@ import codecs
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload.errors import RefusedToStart
-from bulkload.guessing import likeliest
+from bulkload.mail.guessing import likeliest
 from bulkload.sources.streams import Layer
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from bulkload.asked import MAX_RECORD_BYTES
+from bulkload.sources.asked import MAX_RECORD_BYTES
 from bulkload.sources.folders import folder_of
 from bulkload.sources.members import Member, open_stream
 from bulkload.sources.places import Place, place_of

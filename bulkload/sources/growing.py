@@ -12,8 +12,8 @@ from collections import deque
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
-from bulkload.asked import MAX_RECORD_BYTES
 from bulkload.model import Position
+from bulkload.sources.asked import MAX_RECORD_BYTES
 from bulkload.sources.files import FileSource
 
 if TYPE_CHECKING:

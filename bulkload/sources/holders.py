@@ -28,8 +28,8 @@ from bulkload.sources.unpack import PACKED
 if TYPE_CHECKING:
     from collections.abc import Callable, Sized
 
-    from bulkload.asked import Asked
     from bulkload.protocols import Source
+    from bulkload.sources.asked import Asked
     from bulkload.sources.members import Member
     from bulkload.sources.messages import MessageFiles
     from bulkload.sources.places import Place

@@ -18,10 +18,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from bulkload.asked import MAX_RECORD_BYTES
 from bulkload.errors import RefusedToStart
 from bulkload.model import Position, Record
 from bulkload.sources.addresses import without_password
+from bulkload.sources.asked import MAX_RECORD_BYTES
 from bulkload.sources.imapnames import GROUP_MESSAGES, Sized, grouped, headers, letters, shown
 from bulkload.sources.imapserver import MOST, Account, Connections, examined
 from bulkload.sources.lines import too_large
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
-    from bulkload.asked import Asked
     from bulkload.protocols import Source
+    from bulkload.sources.asked import Asked
 
 public = without_password
 

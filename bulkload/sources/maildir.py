@@ -17,8 +17,8 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from bulkload.asked import MAX_RECORD_BYTES
 from bulkload.errors import RefusedToStart
+from bulkload.sources.asked import MAX_RECORD_BYTES
 from bulkload.sources.folders import maildir_folder
 from bulkload.sources.messages import MessageFiles, is_maildir, is_message, size_of
 

@@ -16,8 +16,8 @@ from bulkload.sources.streams import Layer, Part
 from bulkload.sources.unpack import packing_of, unpacked
 
 if TYPE_CHECKING:
-    from bulkload.sources.places import Beginning, Place
-    from bulkload.sources.streams import Stream
+    from bulkload.sources.places import Place
+    from bulkload.sources.streams import Beginning, Stream
 
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")  # the second: an empty one
 _TAR_MAGIC = slice(257, 262)

@@ -14,10 +14,10 @@ from bisect import bisect_left
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from bulkload.asked import MAX_RECORD_BYTES
 from bulkload.errors import RefusedToStart
 from bulkload.model import Position, Record
 from bulkload.sources import fingerprint
+from bulkload.sources.asked import MAX_RECORD_BYTES
 from bulkload.sources.lines import too_large
 from bulkload.sources.mbox import holds_several
 from bulkload.sources.members import open_stream

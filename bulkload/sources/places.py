@@ -6,29 +6,18 @@ resume: a place has a fingerprint that a file which only grew keeps over its old
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from bulkload.errors import RefusedToStart
-from bulkload.sources.streams import FileStream, Stream, open_file
+from bulkload.sources import fingerprint
+from bulkload.sources.remote import Remote
+from bulkload.sources.streams import FileStream, open_file
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-EDGE = 1 << 20
-"""Bytes of a file's beginning, and of its end, that are looked at."""
-
-
-class Beginning(Stream, Protocol):
-    """A place's bytes as they are stored, from the first on, or from where it is put."""
-
-    def head(self) -> bytes:
-        """The first 16 bytes, fewer where there are no more, wherever reading stands."""
-        ...
-
-    def seek(self, offset: int) -> None: ...
+    from bulkload.sources.streams import Beginning
 
 
 class Place(Protocol):
@@ -95,34 +84,13 @@ class Local:
         """`{"size", "head", "tail"}`: SHA-256 of the first and the last MiB."""
         with self.file(name) as file:
             size = os.fstat(file.fileno()).st_size
-            return edges(file, size if extent is None else min(size, extent), name)
+            return fingerprint.of_edges(file, size if extent is None else min(size, extent), name)
 
 
 def place_of(where: str | os.PathLike[str] | Place) -> Place:
     """The place that a path or an address names. Raises RefusedToStart."""
     if isinstance(where, str) and "://" in where and not os.path.isabs(where):  # noqa: PTH117  # a string
-        from bulkload.sources.remote import Remote  # noqa: PLC0415  # it imports this module
-
         return Remote(where)
     if isinstance(where, str | os.PathLike):
         return Local(where)
     return where
-
-
-def edges(file: BinaryIO, size: int, name: str) -> dict[str, Any]:
-    """`{"size", "head", "tail"}` of a file's first `size` bytes. Raises RefusedToStart."""
-    try:
-        head = _digest(file, 0, min(size, EDGE))
-        tail = _digest(file, max(0, size - EDGE), min(size, EDGE))
-    except OSError as error:
-        raise RefusedToStart(f"{name}: can't be read: {error.strerror or error}.") from error
-    return {"size": size, "head": head, "tail": tail}
-
-
-def _digest(file: BinaryIO, offset: int, length: int) -> str:
-    file.seek(offset)
-    digest = hashlib.sha256()
-    while length and (block := file.read(length)):
-        digest.update(block)
-        length -= len(block)
-    return digest.hexdigest()

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
 from bulkload.errors import BulkloadError, RefusedToStart
-from bulkload.sources import addresses, places
+from bulkload.sources import addresses, fingerprint
 from bulkload.sources.ranges import RangeFile, Ranges, RangeStream
 from bulkload.sources.stores import KINDS, Store, changed, scheme, whole_only
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from bulkload.sources.places import Beginning
+    from bulkload.sources.streams import Beginning
 
 _MARKS = ("etag", "ETag", "generation", "Last-Modified")
 """What an object is known by, where its store tells it; the first one that it does."""
@@ -101,7 +101,7 @@ class Remote:
             self._bound = {"size": size, **mark}
             return self._bound
         with self.file(name) as file:
-            return places.edges(file, size if extent is None else min(size, extent), name)
+            return fingerprint.of_edges(file, size if extent is None else min(size, extent), name)
 
     def listed(self) -> list[Remote]:
         """The files below it, or that fit it; those without a byte are marks of folders."""

@@ -20,20 +20,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from bulkload.asked import MAX_RECORD_BYTES
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.model import Position
 from bulkload.sources import rowkeys
 from bulkload.sources.addresses import PASSWORD, SECRET
+from bulkload.sources.asked import MAX_RECORD_BYTES
 from bulkload.sources.extras import needed
 from bulkload.sources.typed import cell, decoded, row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
-    from bulkload.asked import Asked
     from bulkload.model import Record
     from bulkload.protocols import Source
+    from bulkload.sources.asked import Asked
 
 FIRST_PAGE = 100
 """Rows of the first page, before it is known how large they are."""

@@ -53,6 +53,16 @@ class Stream(Protocol):
     def close(self) -> None: ...
 
 
+class Beginning(Stream, Protocol):
+    """A place's bytes as they are stored, from the first on, or from where it is put."""
+
+    def head(self) -> bytes:
+        """The first 16 bytes, fewer where there are no more, wherever reading stands."""
+        ...
+
+    def seek(self, offset: int) -> None: ...
+
+
 def open_file(path: Path, name: str) -> BinaryIO:
     """The file, unbuffered. Raises RefusedToStart, naming it, where it can't be opened, or is
     a pipe or a device: what can be read only once can't be resumed.

@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from bulkload.learnt import Learnt, keep
+from bulkload.runs.learnt import Learnt, keep
 from tests.acceptance.harness import TOKEN, UNPRIVILEGED, Cli, Ended, Sandbox, ndjson, until
 
 Start = Callable[..., Sandbox]

@@ -25,9 +25,9 @@ from urllib.parse import quote
 import pytest
 import trustme
 
-from bulkload.call import Access, Call
 from bulkload.hubspot import route
 from bulkload.hubspot.oauthfile import OAuthFile
+from bulkload.runs.call import Access, Call
 from tests.acceptance.harness import Cli, Sandbox, until
 
 Start = Callable[..., Sandbox]

@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from bulkload import events
-from bulkload.archiving import Archiving, ByBatch, OneByOne
-from bulkload.calling import Caller
+from bulkload.afterwards.archiving import Archiving, ByBatch, OneByOne
+from bulkload.afterwards.proving import prove
+from bulkload.calls.calling import Caller
+from bulkload.calls.hold import Drained
+from bulkload.calls.limiter import Limiter
+from bulkload.calls.room import RateLimit
 from bulkload.errors import StoppedResumable
-from bulkload.hold import Drained
 from bulkload.hubspot.client import Sent
 from bulkload.hubspot.remoteclock import RemoteClock
 from bulkload.hubspot.replies import Reply
 from bulkload.journal import journal as journals
 from bulkload.journal import readers, removals, schema, undo
 from bulkload.journal.portions import Settled
-from bulkload.limiter import Limiter
-from bulkload.proving import prove
-from bulkload.room import RateLimit
 from bulkload.rundir import RunDir
-from bulkload.runlog import RunLog
+from bulkload.runs.runlog import RunLog
 from tests.making import FACTS, open_traffic
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ import orjson
 import pytest
 
 from bulkload import events
-from bulkload.batching import batches
+from bulkload.calls.limiter import Limiter
+from bulkload.calls.room import RateLimit
 from bulkload.errors import StoppedResumable
 from bulkload.hubspot.client import Sent
 from bulkload.hubspot.remoteclock import RemoteClock
@@ -27,13 +28,12 @@ from bulkload.journal import journal as journals
 from bulkload.journal import people as journaled
 from bulkload.journal import readers
 from bulkload.journal.journal import Journal
-from bulkload.letters import LetterWriter
-from bulkload.limiter import Limiter
 from bulkload.model import Address
-from bulkload.parts import Parts, Policy, Tally
-from bulkload.people import People
-from bulkload.pipeline import Pipeline
-from bulkload.room import RateLimit
+from bulkload.pipeline.parts import Parts, Policy, Tally
+from bulkload.pipeline.pipeline import Pipeline
+from bulkload.records.batching import batches
+from bulkload.records.letters import LetterWriter
+from bulkload.records.people import People
 from tests.clock import run_virtual
 from tests.making import entry, open_traffic, reply
 from tests.moods import Inline

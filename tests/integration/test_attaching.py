@@ -8,12 +8,12 @@ from contextlib import closing
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from bulkload.attaching import Attaching
 from bulkload.batch import Batch
 from bulkload.hubspot.client import Sent
 from bulkload.journal import journal as journals
 from bulkload.journal.files import FilesBook
-from bulkload.parts import Policy, Tally
+from bulkload.pipeline.attaching import Attaching
+from bulkload.pipeline.parts import Policy, Tally
 from tests.clock import run_virtual
 from tests.making import entry, reply
 from tests.moods import Inline

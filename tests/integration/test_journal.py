@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bulkload import inquiry, status
+from bulkload import status
 from bulkload.batch import Letter, Skip
 from bulkload.errors import BulkloadError, StoppedForGood, StoppedResumable
 from bulkload.journal import journal as journals
@@ -24,7 +24,8 @@ from bulkload.journal.writer import Writer
 from bulkload.model import Position
 from bulkload.ordinals import Covered
 from bulkload.rundir import RunDir
-from bulkload.summary import Summary
+from bulkload.runs import inquiry
+from bulkload.runs.summary import Summary
 from tests.making import FACTS, batch, letter
 
 if TYPE_CHECKING:

@@ -13,20 +13,20 @@ import pytest
 from bulkload import ordinals
 from bulkload.batch import Entry, Letter
 from bulkload.demo import mailbox
-from bulkload.letters import LetterWriter
 from bulkload.mail.mine import Mine
-from bulkload.making import Maker, Making, lost
-from bulkload.parallel import Pool
-from bulkload.reading import Reader
-from bulkload.recent import Recent
-from bulkload.rules import Rules
+from bulkload.processes.parallel import Pool
+from bulkload.records.letters import LetterWriter
+from bulkload.records.making import Maker, Making, lost
+from bulkload.records.reading import Reader
+from bulkload.records.recent import Recent
+from bulkload.records.rules import Rules
 from bulkload.sources.mbox import MboxSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bulkload.batch import Passed, Skip
-    from bulkload.making import Numbered
+    from bulkload.records.making import Numbered
 
     Made = Entry | Letter | Skip
 

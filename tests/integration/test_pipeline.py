@@ -18,10 +18,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bulkload import asking, events, ordinals, outage, pipeline, quarantine, retry
-from bulkload.answering import ASKS
+from bulkload import events, ordinals
 from bulkload.batch import Batch, Entry
-from bulkload.batching import batches
+from bulkload.calls import outage, retry
+from bulkload.calls.limiter import Limiter
+from bulkload.calls.retry import PROBE, TRIAL, Backoff
+from bulkload.calls.room import RateLimit
 from bulkload.errors import StoppedForGood, StoppedResumable
 from bulkload.hubspot import replies, wire
 from bulkload.hubspot.client import Sent
@@ -31,12 +33,12 @@ from bulkload.hubspot.replies import Reply
 from bulkload.journal import attempts, readers, schema
 from bulkload.journal import journal as journals
 from bulkload.journal.journal import Journal
-from bulkload.letters import LetterWriter
-from bulkload.limiter import Limiter
-from bulkload.parts import Parts, Policy, Tally
-from bulkload.pipeline import Pipeline
-from bulkload.retry import PROBE, TRIAL, Backoff
-from bulkload.room import RateLimit
+from bulkload.pipeline import asking, pipeline, quarantine
+from bulkload.pipeline.answering import ASKS
+from bulkload.pipeline.parts import Parts, Policy, Tally
+from bulkload.pipeline.pipeline import Pipeline
+from bulkload.records.batching import batches
+from bulkload.records.letters import LetterWriter
 from bulkload.rundir import RunDir
 from tests.clock import run_virtual
 from tests.making import entry, fault, key_of, keyed, letter, open_traffic, reply

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any, cast
 import orjson
 import pytest
 
-from bulkload import events, retry
+from bulkload import events
+from bulkload.calls import retry
+from bulkload.calls.limiter import Limiter
+from bulkload.calls.retry import Backoff
+from bulkload.calls.room import RateLimit
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.hubspot import paths
 from bulkload.hubspot.client import Sent
 from bulkload.hubspot.lookup import Marks
 from bulkload.hubspot.remoteclock import RemoteClock
 from bulkload.hubspot.replies import Reply
-from bulkload.limiter import Limiter
-from bulkload.preflight import KEY, RUN, TRIES, Preflight
-from bulkload.retry import Backoff
-from bulkload.room import RateLimit
+from bulkload.runs.preflight import KEY, RUN, TRIES, Preflight
 from tests.making import open_traffic, reply
 
 if TYPE_CHECKING:

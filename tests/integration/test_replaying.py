@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bulkload import lineage, replay, replaying
+from bulkload import replay
+from bulkload.afterwards import replaying
 from bulkload.errors import RefusedToStart
 from bulkload.journal import journal as journals
 from bulkload.journal import schema
 from bulkload.options import Options
-from bulkload.rules import Rules
+from bulkload.records.rules import Rules
 from bulkload.rundir import RunDir
+from bulkload.runs import lineage
 from tests.making import FACTS
 
 if TYPE_CHECKING:

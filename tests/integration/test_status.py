@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 import pytest
 
-from bulkload import Options, extend, lineage, load, replay, status, undo
+from bulkload import Options, extend, load, replay, status, undo
 from bulkload.cli import cli
 from bulkload.errors import BulkloadError, RefusedToStart
-from bulkload.inquiry import runs
 from bulkload.journal import journal as journals
 from bulkload.journal import schema
 from bulkload.report import words
 from bulkload.rundir import RunDir
+from bulkload.runs import lineage
+from bulkload.runs.inquiry import runs
 from bulkload.sandbox.config import SandboxConfig
 from bulkload.sandbox.server import start
 from tests.making import FACTS

@@ -11,7 +11,7 @@ import pytest
 
 from bulkload import Options, OwnSource, load
 from bulkload.events import Answered
-from bulkload.recent import Recent
+from bulkload.records.recent import Recent
 from bulkload.sandbox.config import SandboxConfig
 from bulkload.sandbox.server import start
 from bulkload.sources.streams import FileStream
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
-    from bulkload.summary import Summary
+    from bulkload.runs.summary import Summary
 
 LINE = b'{"properties":{"hs_timestamp":"1700000000000"}}\n'
 

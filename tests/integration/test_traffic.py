@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bulkload import events
+from bulkload.calls.hold import Drained, Gate
+from bulkload.calls.limiter import Limiter
+from bulkload.calls.quota import GRACE_S, JITTER_S, STEP_S, Quota
+from bulkload.calls.room import RateLimit
+from bulkload.calls.share import Share
+from bulkload.calls.traffic import IN_A_ROW, Traffic
 from bulkload.errors import StoppedResumable
-from bulkload.hold import Drained, Gate
 from bulkload.hubspot.auth import PATIENCE_S, RenewalTrouble, Token, TokenFile
 from bulkload.hubspot.client import Sent
 from bulkload.hubspot.oauth import OAuth
 from bulkload.hubspot.ratelimits import Daily
 from bulkload.hubspot.remoteclock import RemoteClock
-from bulkload.limiter import Limiter
-from bulkload.quota import GRACE_S, JITTER_S, STEP_S, Quota
-from bulkload.room import RateLimit
-from bulkload.share import Share
-from bulkload.traffic import IN_A_ROW, Traffic
 from bulkload.zone import Zone
 from tests.clock import run_virtual
 from tests.making import open_traffic, reply

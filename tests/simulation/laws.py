@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from bulkload.calls.room import RateLimit
     from bulkload.hubspot.replies import Reply
-    from bulkload.life import _Life
-    from bulkload.room import RateLimit
+    from bulkload.runs.life import _Life
     from tests.simulation.remote import Remote
     from tests.simulation.tied import People
 

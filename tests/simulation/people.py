@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from bulkload.added import TO_CONTACT
 from bulkload.columns import Columns
 from bulkload.hubspot import paths
-from bulkload.rules import Rules
+from bulkload.records.added import TO_CONTACT
+from bulkload.records.rules import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

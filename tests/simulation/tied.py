@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from bulkload.journal import people as journaled
-from bulkload.preflight import NOBODY
+from bulkload.runs.preflight import NOBODY
 from tests.simulation.people import Contact, Contacts, ties
 
 if TYPE_CHECKING:

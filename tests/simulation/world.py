@@ -18,21 +18,21 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bulkload.call import Call
+from bulkload.calls.hold import Drained
+from bulkload.calls.limiter import Limiter
+from bulkload.calls.room import RateLimit, Room
 from bulkload.errors import BulkloadError, StoppedResumable
-from bulkload.hold import Drained
 from bulkload.hubspot.remoteclock import RemoteClock
 from bulkload.journal import journal as journals
 from bulkload.journal import people, readers
 from bulkload.journal.journal import Journal
-from bulkload.keys import key_of
-from bulkload.life import _Life
-from bulkload.limiter import Limiter
 from bulkload.model import Position, Record, Stretch
 from bulkload.options import Options
-from bulkload.room import RateLimit, Room
-from bulkload.rules import Rules
+from bulkload.records.keys import key_of
+from bulkload.records.rules import Rules
 from bulkload.rundir import RunDir
+from bulkload.runs.call import Call
+from bulkload.runs.life import _Life
 from tests.clock import HAIR_S, VirtualLoop
 from tests.making import open_traffic
 from tests.simulation.laws import Laws

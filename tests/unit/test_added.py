@@ -8,7 +8,12 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.added import (
+from bulkload.hubspot import replies, wire
+from bulkload.hubspot.refusals import Refusal
+from bulkload.mail.cut import LONGEST
+from bulkload.model import Address
+from bulkload.pipeline.untying import gone, without
+from bulkload.records.added import (
     HTML,
     TEXT,
     contacts_of,
@@ -17,11 +22,6 @@ from bulkload.added import (
     unlinked,
     with_properties,
 )
-from bulkload.hubspot import replies, wire
-from bulkload.hubspot.refusals import Refusal
-from bulkload.mail.cut import LONGEST
-from bulkload.model import Address
-from bulkload.untying import gone, without
 from tests.making import batch, entry
 
 if TYPE_CHECKING:

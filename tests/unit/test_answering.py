@@ -12,15 +12,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bulkload import settling
-from bulkload.answering import ASKS, answered, sighted
 from bulkload.batch import Batch
 from bulkload.hubspot import wire
 from bulkload.hubspot.lookup import Found, Marks
 from bulkload.hubspot.refusals import Refusal
-from bulkload.letters import LetterWriter
-from bulkload.settling import Load, Question, Rules, Step
-from bulkload.verifying import Sighting
+from bulkload.pipeline import settling
+from bulkload.pipeline.answering import ASKS, answered, sighted
+from bulkload.pipeline.settling import Load, Question, Rules, Step
+from bulkload.pipeline.verifying import Sighting
+from bulkload.records.letters import LetterWriter
 from tests.making import key_of, keyed
 
 BOTH, KEY_ONLY = Marks("bulkload_key", "bulkload_run"), Marks("bulkload_key")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.arrival import APART_S, BELIEVED_S, DOUBTED_S, GRAIN_S, Arrival
+from bulkload.calls.arrival import APART_S, BELIEVED_S, DOUBTED_S, GRAIN_S, Arrival
 
 WAY = st.floats(0, 5)
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload import batching
-from bulkload.added import relabelled
 from bulkload.batch import MAPPED, Batch, Entry, Form, Letter, Passed, Skip
-from bulkload.batching import batches
 from bulkload.hubspot import wire
 from bulkload.model import Address, Position
+from bulkload.records import batching
+from bulkload.records.added import relabelled
+from bulkload.records.batching import batches
 from tests.making import batch, entry, letter
 
 MAX_BYTES = 600

@@ -191,8 +191,8 @@ def test_lines_of_mail_are_json_and_half_of_them_beyond_ascii() -> None:
 def test_time_goes_to_the_innermost_module_and_what_it_calls() -> None:
     loop = "thread 1;run (asyncio/runners.py)"
     raw = (
-        f"{loop};make (bulkload/reading.py);map_record (bulkload/mapping.py) 3\n"
-        f"{loop};make (bulkload/reading.py);map_record (bulkload/mapping.py) 1\n"
+        f"{loop};make (bulkload/records/reading.py);map_record (bulkload/records/mapping.py) 3\n"
+        f"{loop};make (bulkload/records/reading.py);map_record (bulkload/records/mapping.py) 1\n"
         f"{loop};Client.post (bulkload/hubspot/client.py);request (aiohttp/client.py) 2\n"
         f"{loop};<module> (bulkload/cli/load.py);_load (<frozen importlib._bootstrap>) 5\n"
     )

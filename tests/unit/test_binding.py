@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bulkload.asking import SHOWN_S
-from bulkload.binding import _slow_s
-from bulkload.learnt import Learnt
+from bulkload.pipeline.asking import SHOWN_S
+from bulkload.runs.binding import _slow_s
+from bulkload.runs.learnt import Learnt
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkload.calls.room import RateLimit
 from bulkload.checking.checked import Checked, People
 from bulkload.checking.estimate import Day, estimate, lookups
 from bulkload.checking.judging import Judge, Reasons, Verdict, charset, year
@@ -19,15 +20,14 @@ from bulkload.checking.tally import MOST_GROUPS, OTHERS, Tally
 from bulkload.hubspot.definitions import Complaint, Definition, Definitions
 from bulkload.hubspot.seconds import suspected
 from bulkload.hubspot.wire import ENVELOPE_BYTES
-from bulkload.keys import key_of
 from bulkload.mail.mine import Mine
-from bulkload.making import Maker, lost
-from bulkload.mapping import map_record
 from bulkload.model import Mapped, Position, Record
+from bulkload.records.keys import key_of
+from bulkload.records.making import Maker, lost
+from bulkload.records.mapping import map_record
+from bulkload.records.rules import Rules
 from bulkload.report import checked as in_words
 from bulkload.report.scanned import Scanned
-from bulkload.room import RateLimit
-from bulkload.rules import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bulkload.columns import Associate, Columns, fields_of
+from bulkload.columns import Associate, Columns, fields_of, from_json, parse
 from bulkload.columns.flat import flat
 from bulkload.columns.record import texts_of
 from bulkload.columns.times import NAMED, flaw, moment
@@ -53,7 +53,7 @@ ROW = {
 
 
 def columns(toml: str, *maps: str, **more: Any) -> Columns:
-    return Columns.parse(maps, toml, **more)
+    return parse(maps, toml, **more)
 
 
 def one(rule: str, **fields: str) -> str | None:
@@ -92,9 +92,9 @@ def test_a_row_becomes_what_the_file_says() -> None:
 
 
 def test_without_anything_each_column_is_a_property_as_ever() -> None:
-    assert Columns.parse().apply({"a": " 1 ", "b": ""}) == Input({"a": " 1 "}, [])
+    assert parse().apply({"a": " 1 ", "b": ""}) == Input({"a": " 1 "}, [])
     with pytest.raises(UnmappableRecord, match="every cell is empty"):
-        Columns.parse().apply({"a": ""})
+        parse().apply({"a": ""})
 
 
 def test_a_map_alone_drops_the_rest_and_says_so() -> None:
@@ -119,7 +119,7 @@ def test_the_rest_is_kept_where_the_file_says_so() -> None:
 
 
 def test_an_association_column_is_no_property_where_nothing_else_is_mapped() -> None:
-    made = Columns.parse(associate=["deals=deal", "tickets=t"])
+    made = parse(associate=["deals=deal", "tickets=t"])
     found = made.apply({"deal": "5", "hs_email_subject": "s"})
     assert found.properties == {"hs_email_subject": "s"}
     assert [tie["types"][0]["associationTypeId"] for tie in found.associations] == [210]
@@ -225,7 +225,7 @@ def test_clock_times_are_those_of_the_zone() -> None:
         '[properties]\nx = { column = "a", format = "iso" }', timezone="Asia/Tokyo"
     )
     assert given_once.apply({"a": "2024-07-01 09:00"}).properties == {"x": "1719792000000"}
-    assert Columns.from_json(given_once.as_json()) == given_once
+    assert from_json(given_once.as_json()) == given_once
 
 
 def test_a_word_that_is_not_listed_is_a_dead_letter_or_noted() -> None:
@@ -280,7 +280,7 @@ def test_an_id_that_is_none_is_a_dead_letter() -> None:
     with pytest.raises(
         UnmappableRecord, match="contacts: column 'c' holds something that is no id"
     ):
-        Columns.parse(associate=["contacts=c"]).apply({"c": "12.0", "b": "b"})
+        parse(associate=["contacts=c"]).apply({"c": "12.0", "b": "b"})
 
 
 def test_a_message_is_tied_by_its_headers() -> None:
@@ -336,7 +336,7 @@ def test_a_message_is_tied_by_its_headers() -> None:
 )
 def test_what_cannot_be_meant_is_refused_where_it_stands(toml: str, says: str) -> None:
     with pytest.raises(RefusedToStart, match=says):
-        Columns.parse((), toml, file="m.toml")
+        parse((), toml, file="m.toml")
 
 
 @pytest.mark.parametrize(
@@ -351,7 +351,7 @@ def test_what_cannot_be_meant_is_refused_where_it_stands(toml: str, says: str) -
 )
 def test_a_flag_that_cannot_be_meant_is_refused(maps: str, says: str) -> None:
     with pytest.raises(RefusedToStart, match=says):
-        Columns.parse([maps])
+        parse([maps])
 
 
 @pytest.mark.parametrize("given_text", ["contacts", "contacts=", "contact=x"])
@@ -453,7 +453,7 @@ MAPPINGS = st.fixed_dictionaries(
         "people": st.fixed_dictionaries({"addresses": st.lists(NAMES, max_size=3)}),
         "options": st.fixed_dictionaries({"rest": st.sampled_from(["drop", "keep"])}),
     },
-).map(Columns.from_json)
+).map(from_json)
 CELLS = st.one_of(
     TEXTS,
     st.sampled_from(["31.12.2024", "2024-02-30", "1700000000", "1e5", "a@b.c; d@e.f", "1;2", "-1"]),
@@ -478,17 +478,17 @@ def test_mapping_raises_nothing_but_its_own(made: Columns, drawn: st.DataObject)
 
 
 def test_words_that_differ_by_their_blanks_are_one_also_when_they_are_kept() -> None:
-    made = Columns.from_json(
+    made = from_json(
         {"properties": {"a": {"column": "b", "values": {"ok": "SENT", " ok": "FAILED"}}}}
     )
-    for each in (made, Columns.from_json(made.as_json())):
+    for each in (made, from_json(made.as_json())):
         assert each.apply({"b": "ok"}).properties == {"a": "SENT"}
 
 
 @given(MAPPINGS)
 def test_a_mapping_is_kept_and_written_whole(made: Columns) -> None:
-    assert Columns.from_json(orjson.loads(orjson.dumps(made.as_json()))) == made
-    assert Columns.parse((), as_toml(made, {"[options]": ["a\nremark\x00"]}, ["end"])) == made
+    assert from_json(orjson.loads(orjson.dumps(made.as_json()))) == made
+    assert parse((), as_toml(made, {"[options]": ["a\nremark\x00"]}, ["end"])) == made
 
 
 @example(datetime(1949, 4, 10, 2, fold=1), "Europe/Berlin", "iso")  # noqa: DTZ001  # as below
@@ -525,7 +525,7 @@ def test_a_format_without_a_flaw_never_raises(codes: list[str], text: str) -> No
 @given(st.text(st.sampled_from("{}ab "), max_size=12))
 def test_a_template_gives_its_text_back(text: str) -> None:
     escaped = text.replace("{", "{{").replace("}", "}}")
-    made = Columns.from_json({"properties": {"x": {"template": f"{escaped}{{c}}"}}})
+    made = from_json({"properties": {"x": {"template": f"{escaped}{{c}}"}}})
     assert made.apply({"c": "1.10"}).properties == {"x": f"{text}1.10"}
 
 

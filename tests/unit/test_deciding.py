@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bulkload.deciding import decide
 from bulkload.options import Options
+from bulkload.records.deciding import decide
 from bulkload.sources.detect import open_sources
 
 if TYPE_CHECKING:

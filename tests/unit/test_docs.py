@@ -147,6 +147,9 @@ def test_architecture_names_what_exists() -> None:
     rooms |= {f"{path.parent.name}/" for path in (ROOT / "bulkload").glob("*/__init__.py")}
     table = _sections(text)["rooms"]
     assert {room for room in rooms if f"`{room}`" not in table} <= {"__init__.py", "__main__.py"}
+    for room in re.findall(r"^\| `(\w+)/` \| \|$", text, re.MULTILINE):
+        modules = {path.stem for path in (ROOT / "bulkload" / room).glob("*.py")} - {"__init__"}
+        assert modules == set(re.findall(r"^\| `(\w+)` \|", _sections(text)[room], re.MULTILINE))
 
 
 def test_the_decisions_are_numbered_without_a_gap() -> None:

@@ -22,11 +22,10 @@ from bulkload.hubspot.inspecting import (
     Labels,
     Made,
 )
-from bulkload.hubspot.ratelimits import Daily
-from bulkload.learnt import LONGEST_S, Learnt
-from bulkload.preflight import KEY, RUN
+from bulkload.hubspot.ratelimits import Daily, Told
 from bulkload.report import table
-from bulkload.room import Told
+from bulkload.runs.learnt import LONGEST_S, Learnt
+from bulkload.runs.preflight import KEY, RUN
 
 UNIQUE, PLAIN = Definition("string", unique=True), Definition("string", unique=False)
 SCOPES = frozenset({"crm.objects.contacts.write", "crm.objects.contacts.read"})

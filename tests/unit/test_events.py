@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bulkload import events, load
-from bulkload.call import Call
 from bulkload.errors import RefusedToStart
+from bulkload.runs.call import Call
 
 if TYPE_CHECKING:
     from pathlib import Path

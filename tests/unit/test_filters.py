@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.deciding import never_log, owners
 from bulkload.errors import RefusedToStart
 from bulkload.mail.expressions import FIELDS
 from bulkload.mail.filters import LEAVE_OUT, Filters, read_never_log
 from bulkload.mail.mine import Mine, direction, external_people, guess, is_contact
 from bulkload.mail.read import read_email
 from bulkload.model import Address, Email, Position, Record
+from bulkload.records.deciding import never_log, owners
 
 MINE = Mine.parse(["ours.com"])
 NONE = ["none"]

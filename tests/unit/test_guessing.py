@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from bulkload.guessing import likeliest
+from bulkload.mail.guessing import likeliest
 
 TEXTS = {
     "french": ("cp1252", "Réunion décalée à la rentrée, où l’équipe espère être prête. Ça vous va, Hélène ?"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.hold import Drained, Gate
+from bulkload.calls.hold import Drained, Gate
 from tests.clock import run_virtual
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ import sys
 import pytest
 
 import bulkload
-from bulkload import inquiry
+from bulkload.runs import inquiry
 
 
-@pytest.mark.parametrize("room", ["bulkload.inquiry", "bulkload.cli", "bulkload.cli.status"])
+@pytest.mark.parametrize("room", ["bulkload.runs.inquiry", "bulkload.cli", "bulkload.cli.status"])
 def test_what_only_asks_imports_nothing_that_loads(room: str) -> None:
     code = f"import sys, {room}; print(*sys.modules)"
     ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

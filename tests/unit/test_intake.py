@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bulkload.errors import StoppedResumable
-from bulkload.intake import MOMENT_S, Batches
+from bulkload.pipeline.intake import MOMENT_S, Batches
 from tests.making import batch
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkload.errors import RecordError, UnmappableRecord, UnreadableRecord
-from bulkload.keys import key_of
-from bulkload.letters import LetterWriter
 from bulkload.model import Kind, Position, Record
+from bulkload.records.keys import key_of
+from bulkload.records.letters import LetterWriter
 from bulkload.sources.csvs import CsvSource
 from bulkload.sources.eml import EmlSource
 from bulkload.sources.mbox import MboxSource

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload import learnt
-from bulkload.learnt import HUBSPOT, LONGEST_S, Learnt
+from bulkload.runs import learnt
+from bulkload.runs.learnt import HUBSPOT, LONGEST_S, Learnt
 
 SEEN = Learnt(0.4, 12.0, True, True, True, "2026-11-25T22:41:04+00:00")
 

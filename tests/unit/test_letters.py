@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkload import events
-from bulkload.letters import LetterWriter
 from bulkload.model import Position, Record
-from bulkload.runlog import RunLog
+from bulkload.records.letters import LetterWriter
+from bulkload.runs.runlog import RunLog
 from tests.making import entry, mapped
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkload.limiter import Limiter
-from bulkload.room import RateLimit
+from bulkload.calls.limiter import Limiter
+from bulkload.calls.room import RateLimit
 from tests.clock import run_virtual
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from bulkload.mail.read import read_email
 from bulkload.mail.text import clean, decoded, header_text
 from bulkload.mail.words import words
 from bulkload.model import Address, Email, Position, Record
-from bulkload.rules import Rules
+from bulkload.records.rules import Rules
 from tests.making import mapped
 
 EVERYTHING = Rules(filters=Filters(leave_out=frozenset()))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bulkload.cli import cli
-from bulkload.columns import Columns
+from bulkload.columns import parse
 from bulkload.errors import RefusedToStart
 
 TABLE = (
@@ -35,7 +35,7 @@ def run(*words: object) -> int:
 def test_it_proposes_and_shows(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(table) == 0
     out, err = capsys.readouterr()
-    made = Columns.parse((), out)
+    made = parse((), out)
     assert dict(made.rules)["hs_timestamp"].used == ("Gesendet am",)
     assert f"{table}, row 2\n" in err
     assert re.search(r"hs_email_subject +Angebot\n", err)
@@ -169,7 +169,7 @@ def test_what_needs_no_mapping_says_so(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_the_mapping_in_the_documentation_is_one() -> None:
     text = re.findall(r"```toml\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
-    made = Columns.parse((), text[0])
+    made = parse((), text[0])
     assert {type(rule).__name__ for _, rule in made.rules} == {
         "Column",
         "Constant",

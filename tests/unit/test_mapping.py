@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload import mailing, mapping
-from bulkload.columns import Columns
-from bulkload.content import letter_fields, letter_of
+from bulkload.columns import from_json
 from bulkload.errors import RecordError, UnmappableRecord, UnreadableRecord
 from bulkload.mail.mine import Mine
 from bulkload.model import Input, Kind, Mapped, Position, Record
-from bulkload.rules import Rules
+from bulkload.records import mailing, mapping
+from bulkload.records.content import letter_fields, letter_of
+from bulkload.records.rules import Rules
 from tests.making import mapped
 
 MAIL = b"Date: Mon, 01 Jan 2024 10:00:00 +0000\nSubject: x\n\nbody\n"
@@ -55,7 +55,7 @@ def test_numbers_are_sent_as_they_are_written() -> None:
 
 
 def test_the_people_of_a_row_are_those_that_are_not_mine() -> None:
-    columns = Columns.from_json({"properties": {"x": "x"}, "people": {"addresses": ["from", "to"]}})
+    columns = from_json({"properties": {"x": "x"}, "people": {"addresses": ["from", "to"]}})
     rules = Rules(mine=Mine.parse(["acme.de"]), columns=columns, people=True)
     fields = {"x": "1", "from": "Ada@acme.de", "to": "Bob@client.org; root@localhost"}
     row = record(None, "row", fields=fields)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkload.calls.room import RateLimit
 from bulkload.errors import RefusedToStart
 from bulkload.options import Options
-from bulkload.room import RateLimit
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from bulkload import events
-from bulkload.hold import Drained, Gate
+from bulkload.calls.hold import Drained, Gate
+from bulkload.calls.limiter import Limiter
+from bulkload.calls.outage import Outage
+from bulkload.calls.room import RateLimit
 from bulkload.hubspot.client import Sent
 from bulkload.hubspot.remoteclock import RemoteClock
 from bulkload.hubspot.replies import Reply, TryLater
-from bulkload.limiter import Limiter
-from bulkload.outage import Outage
-from bulkload.room import RateLimit
 from tests.clock import run_virtual
 from tests.making import open_traffic, reply
 

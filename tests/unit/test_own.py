@@ -12,7 +12,7 @@ import pytest
 from bulkload import OwnSource, load
 from bulkload.errors import RefusedToStart, StoppedResumable
 from bulkload.model import Position
-from bulkload.reading import missed
+from bulkload.records.reading import missed
 from bulkload.sources import describe
 from bulkload.sources.own import Cancelled, refuse_without
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkload import child, parallel
 from bulkload.errors import StoppedResumable
-from bulkload.parallel import GROUP_BYTES, GROUP_RECORDS, Pool, grouped, processes
+from bulkload.processes import child, parallel
+from bulkload.processes.parallel import GROUP_BYTES, GROUP_RECORDS, Pool, grouped, processes
 from tests.working import Item, lost, work
 
 if TYPE_CHECKING:

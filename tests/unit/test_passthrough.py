@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from bulkload.batch import Entry, Passed
 from bulkload.checking.judging import Reasons
-from bulkload.columns import Columns
-from bulkload.compact import ByMsgspec, ByOrjson, Looking, looking
+from bulkload.columns import Columns, parse
 from bulkload.hubspot.lookup import Marks
-from bulkload.making import Maker
 from bulkload.model import Position, Record, Stretch
-from bulkload.passthrough import Splicer
-from bulkload.rewriting import Rewriter
-from bulkload.rules import Rules
+from bulkload.records.compact import ByMsgspec, ByOrjson, Looking, looking
+from bulkload.records.making import Maker
+from bulkload.records.passthrough import Splicer
+from bulkload.records.rewriting import Rewriter
+from bulkload.records.rules import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +81,7 @@ class Counted(list[bytes]):
             yield each
 
 
-@pytest.mark.parametrize("columns", [None, Columns.parse(["hs_email_text=a"])])
+@pytest.mark.parametrize("columns", [None, parse(["hs_email_text=a"])])
 @pytest.mark.parametrize("raw", [b'{"a": "1" }\n', b'{"a":1}\n', b"nothing\n"])
 def test_a_line_that_takes_the_long_way_costs_the_same_anywhere(
     raw: bytes, columns: Columns | None
@@ -153,9 +153,9 @@ COMPACT = st.dictionaries(
 """As an export writes them, with more escapes and blanks than there need be and without."""
 
 
-COLUMNS = Columns.parse(["hs_email_subject=subject", "hs_email_text=text"])
-PEOPLED = Columns.parse([], '[people]\naddresses = ["text"]\n[options]\nrest = "keep"')
-EVERY_RULE = Columns.parse(
+COLUMNS = parse(["hs_email_subject=subject", "hs_email_text=text"])
+PEOPLED = parse([], '[people]\naddresses = ["text"]\n[options]\nrest = "keep"')
+EVERY_RULE = parse(
     ["hs_email_subject=subject", "bulkload_run=id"],
     """
     [properties]
@@ -169,7 +169,7 @@ EVERY_RULE = Columns.parse(
     companies = "id"
     """,  # noqa: E501  # an inline table is one line
 )
-KEPT = Columns.parse(
+KEPT = parse(
     ["hs_email_subject=text", "subject=id"],
     """
     [properties]
@@ -178,8 +178,8 @@ KEPT = Columns.parse(
     rest = "keep"
     """,
 )
-RENAMED = Columns.parse(["hs_email_subject=subject,hs_email_text=text,hs_email_html=text"])
-ONLY_CONSTANT = Columns.parse([], '[properties]\nhs_email_status = { constant = "SENT" }')
+RENAMED = parse(["hs_email_subject=subject,hs_email_text=text,hs_email_html=text"])
+ONLY_CONSTANT = parse([], '[properties]\nhs_email_status = { constant = "SENT" }')
 MAPPINGS = (None, COLUMNS, PEOPLED, EVERY_RULE, KEPT, RENAMED, ONLY_CONSTANT)
 
 

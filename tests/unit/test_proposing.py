@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.columns import Columns
+from bulkload.columns import from_json, parse
 from bulkload.errors import UnmappableRecord
 from bulkload.model import Position, Record
 from bulkload.proposing import Proposal, doubts, propose
@@ -222,7 +222,7 @@ def test_what_is_proposed_maps_what_it_was_proposed_for(row: dict[str, str]) -> 
     assert int(mapped.input.properties["hs_timestamp"]) > 10**12
     assert mapped.input.properties["hs_email_subject"]
     assert "ada@x.example" in [each.email for each in mapped.people]
-    assert Columns.parse((), made.as_toml()) == made.columns
+    assert parse((), made.as_toml()) == made.columns
 
 
 def test_a_name_is_not_believed_against_the_content() -> None:
@@ -392,7 +392,7 @@ def test_proposing_is_repeatable_and_always_a_mapping(
     rows = drawn.draw(st.lists(row, max_size=5))
     made = propose(columns, rows)
     assert made == propose(columns, rows)
-    assert Columns.parse((), made.as_toml()) == made.columns
+    assert parse((), made.as_toml()) == made.columns
     assert made.columns.used | set(made.left) == set(columns)
     assert not made.columns.used & set(made.left)
 
@@ -404,14 +404,14 @@ def test_proposing_is_repeatable_and_always_a_mapping(
 def test_the_format_that_wrote_the_dates_is_found(clocks: list[datetime], form: str) -> None:
     texts = [clock.strftime(form) for clock in clocks]
     found = dates(texts)
-    read = Columns.from_json({"properties": {"x": {"column": "c", "format": list(found.formats)}}})
-    given_as = Columns.from_json({"properties": {"x": {"column": "c", "format": form}}})
+    read = from_json({"properties": {"x": {"column": "c", "format": list(found.formats)}}})
+    given_as = from_json({"properties": {"x": {"column": "c", "format": form}}})
     same = all(read.apply({"c": text}) == given_as.apply({"c": text}) for text in texts)
     assert same or form in found.rivals
 
 
 def test_doubts_about_a_mapping() -> None:
-    made = Columns.parse(
+    made = parse(
         ["hs_email_subjet=a,hs_email_from_email=b,my_own=c"],
         '[properties]\nhs_email_direction = { constant = "IN" }\n'
         'hs_email_status = { column = "s", values = { a = "SENT", b = "GONE" } }',
@@ -425,12 +425,12 @@ def test_doubts_about_a_mapping() -> None:
         "hs_email_from_email",
     ]
     assert "did you mean 'hs_email_subject'" in said[3]
-    assert list(doubts(Columns.parse())) == []
+    assert list(doubts(parse())) == []
 
 
 def test_a_mapping_is_tried_on_records() -> None:
     start = datetime(2024, 1, 1, tzinfo=UTC)
-    made = Columns.parse((), '[properties]\nhs_timestamp = { column = "at", format = "iso" }')
+    made = parse((), '[properties]\nhs_timestamp = { column = "at", format = "iso" }')
     records = [
         (
             Place("a.csv", "row", Position(n, n)),

@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-from bulkload import quarantine
-from bulkload.quarantine import Quarantine
-from bulkload.settling import Load
+from bulkload.pipeline import quarantine
+from bulkload.pipeline.quarantine import Quarantine
+from bulkload.pipeline.settling import Load
 from tests.clock import run_virtual
 from tests.making import batch
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkload.calls.quota import GRACE_S, JITTER_S, LOOK_MOST_S, STEP_S, Quota, next_sleep
+from bulkload.calls.share import Share
 from bulkload.hubspot.account import Usage
 from bulkload.hubspot.ratelimits import Daily
-from bulkload.quota import GRACE_S, JITTER_S, LOOK_MOST_S, STEP_S, Quota, next_sleep
-from bulkload.share import Share
 from bulkload.zone import Zone
 from tests.unit.test_zone import BERLIN, HOUR, at
 

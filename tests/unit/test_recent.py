@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.recent import Recent
-from bulkload.seen import Seen
+from bulkload.records.recent import Recent
+from bulkload.records.seen import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.retry import LONG_OUTAGE_S, LONG_PROBE, PROBE, TRIAL, Backoff, probe_delay
+from bulkload.calls.retry import LONG_OUTAGE_S, LONG_PROBE, PROBE, TRIAL, Backoff, probe_delay
 
 SECONDS = st.floats(0.001, 1000)
 

@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.arrival import Arrival
-from bulkload.limiter import Limiter
-from bulkload.room import RateLimit, Room, Told, both
+from bulkload.calls.arrival import Arrival
+from bulkload.calls.limiter import Limiter
+from bulkload.calls.room import RateLimit, Room, both
+from bulkload.hubspot.ratelimits import Told
 from tests.clock import run_virtual
 
 if TYPE_CHECKING:

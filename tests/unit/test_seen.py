@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkload import hashtable, seen
 from bulkload.errors import StoppedResumable
-from bulkload.hashtable import HashTable
-from bulkload.seen import Seen
+from bulkload.records import hashtable, seen
+from bulkload.records.hashtable import HashTable
+from bulkload.records.seen import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkload.hubspot.searching import Result, like, milliseconds, same
+from bulkload.pipeline.verifying import Sighting, weigh
 from bulkload.sandbox.objects import normalised
-from bulkload.verifying import Sighting, weigh
 from tests.making import entry
 
 if TYPE_CHECKING:

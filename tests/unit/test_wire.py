@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload import added
 from bulkload.batch import Batch
 from bulkload.hubspot import replies, wire
 from bulkload.hubspot.replies import Denied, Doubtful, NotSent, Reply, TryLater
 from bulkload.hubspot.wire import Outcomes, Refused, judge
+from bulkload.records import added
 from tests.making import batch, entry, fault, made, reply
 
 THREE = batch(range(3))

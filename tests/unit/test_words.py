@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from bulkload.afterwards.undoplan import Part, Undone
 from bulkload.report import words
-from bulkload.summary import Summary
-from bulkload.undoplan import Part, Undone
+from bulkload.runs.summary import Summary
 
 
 def ended(**more: Any) -> str:

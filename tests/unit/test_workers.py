@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from bulkload.errors import StoppedResumable
-from bulkload.workers import all_done
+from bulkload.pipeline.workers import all_done
 from tests.clock import run_virtual
 
 

@@ -1,0 +1,271 @@
+"""`replay`: a load whose source is dead letters, with lineage.
+
+Laws kept here: nothing twice. The letters are copied into the replay's own directory first,
+so that it can be resumed whatever happens to the file. A run knows its replays before they
+send anything; a letter that any of them, or a replay of one of them, loaded (or left in
+doubt) is not sent by the next, unless that was undone.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from bulkload.errors import BulkloadError, RefusedToStart, StoppedResumable
+from bulkload.journal import journal as journals
+from bulkload.journal import readers
+from bulkload.loader import own_place, refuse_undone, start, sweep, unbegun, uncommitted
+from bulkload.options import DECIDE, Options
+from bulkload.records.deciding import decide, outdated
+from bulkload.rundir import RUNS, RunDir, private
+from bulkload.runs import lineage
+from bulkload.runs.call import Access, Call
+from bulkload.runs.inquiry import existing
+from bulkload.runs.life import carry_on
+from bulkload.runs.summary import resume_command
+from bulkload.sources.letters import LettersSource, is_letter
+from bulkload.sources.sniffing import SNIFFED_BYTES
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterator, Sequence
+
+    from bulkload.events import Observer
+    from bulkload.runs.summary import Summary
+
+SPOOL = "letters.ndjson"
+
+
+@dataclass(slots=True)
+class _Spooled:
+    """Letters that will be sent, and how many were left out, and why. `letters`: whether any line
+    is one.
+    """
+
+    lineage: list[tuple[int, int]]
+    sent: int = 0
+    settled: int = 0
+    repeated: int = 0
+    letters: bool = False
+
+    def why_less(self) -> str:
+        """Text to put behind a sentence; empty where every letter will be sent."""
+        told = []
+        if self.settled:
+            told.append(f"{self.settled:,} were sent by earlier replays")
+        if self.repeated:
+            told.append(f"{self.repeated:,} stand in the file twice")
+        return f" ({', '.join(told)})" if told else ""
+
+
+async def replay(
+    source: str | Path,
+    *,
+    run: str | Path | None = None,
+    changes: dict[str, Any] | None = None,
+    token: str | None = None,
+    token_file: Path | None = None,
+    oauth_file: Path | None = None,
+    ca_file: Path | None = None,
+    observers: Sequence[Observer] = (),
+    interrupt: asyncio.Event | None = None,
+) -> Summary:
+    """Send the dead letters of a run (its directory) or of a file again, as a run of its own.
+
+    The file may have been edited: what stands in it is what is sent. `changes`: options that
+    differ from the parent run's. Raises RefusedToStart where there is nothing to send, or an
+    earlier replay of the same run has not ended.
+    """
+    access = Access.of(token, token_file, oauth_file, ca_file)
+    call = Call(access, tuple(observers), interrupt)
+    access.check()
+    parent, file = _parent(Path(source))
+    options = Options()
+    with ExitStack() as stack:
+        # The parent stays locked until the replay is committed: one that is registered and
+        # not committed has sent nothing, and may be passed over by the next.
+        with parent.locked() if parent else nullcontext():
+            settled: set[int] = set()
+            parent_id = None
+            facts: dict[str, Any] = {}
+            if parent is not None:
+                facts = readers.facts(parent)
+                refuse_undone(parent, facts)
+                journals.check(parent)
+                parent_id = facts["run_id"]
+                options = Options.from_json(facts["options"])
+                settled = lineage.settled(parent, _refuse)
+            options = Options.from_json({**options.as_json(), "limit": None, **(changes or {})})
+            directory = _directory(run, parent.path if parent else file.with_suffix(""))
+            stack.enter_context(_made(directory))
+            with _all_or_nothing(directory):
+                if parent is not None and not file.exists():
+                    journals.restore_letters(parent)
+                spooled = _spool(file, directory.path / SPOOL, parent_id, settled)
+                if spooled.sent and not spooled.letters and parent is None:
+                    raise RefusedToStart(
+                        f"{file}: none of its lines is a dead letter. Load it as what it is: "
+                        f"bulkload load {shlex.quote(str(file))}"
+                    )
+                if not spooled.sent:
+                    raise RefusedToStart(f"{file}: no dead letter to send{spooled.why_less()}")
+            letters = LettersSource(
+                directory.path / SPOOL, str(file), max_record_bytes=2 * options.max_record_bytes
+            )
+            rules, ups = _rules(facts, options, changes or {}), spooled.lineage
+            with _all_or_nothing(directory, known=parent is not None):
+                if parent is not None:
+                    journals.register_replay(parent, directory.path.resolve())
+                await start(directory, [letters], options, ups, replays=parent_id, **rules)
+        with uncommitted(directory):
+            said = (spooled.why_less().strip(), *outdated(options, rules["rules"]))
+            return await carry_on(directory, [letters], options, call, [*filter(None, said)])
+
+
+def _rules(facts: dict[str, Any], options: Options, changes: dict[str, Any]) -> dict[str, Any]:
+    """The parent's, where no option that makes them is given anew."""
+    if not facts or DECIDE.intersection(changes):
+        made = decide(options, []).rules.as_json()
+        guessed = facts and "mine" not in changes
+        return {"rules": {**made, "mine": facts["rules"]["mine"]} if guessed else made}
+    return {name: facts[name] for name in ("rules", "owners") if name in facts}
+
+
+def _parent(source: Path) -> tuple[RunDir | None, Path]:
+    """The run whose letters these are, where it can be told, and their file."""
+    if not source.is_file() or _is_run_beside(source):
+        parent = existing(RUNS / source if source.is_file() else source)
+        return parent, parent.letters
+    beside = RunDir(source.parent)
+    if readers.is_committed(beside):
+        return beside, source
+    return None, source
+
+
+def _is_run_beside(source: Path) -> bool:
+    """Whether a run has this name, which that of its source's file is, and the file no letters."""
+    named = RunDir(RUNS / source)
+    if source.is_absolute() or not (named.path.is_dir() and readers.is_committed(named)):
+        return False
+    with source.open("rb") as file:
+        return not is_letter(file.read(SNIFFED_BYTES))
+
+
+def _directory(run: str | Path | None, beside: Path) -> RunDir:
+    if run is not None:
+        directory = RunDir(own_place(run))
+        if readers.is_committed(directory):
+            raise RefusedToStart(
+                f"{directory.path}: a run exists here; go on with it: {resume_command(directory)}"
+            )
+        return directory
+    number = 1
+    while True:
+        directory = RunDir(beside.with_name(f"{beside.name}-replay-{number}"))
+        if not readers.is_committed(directory):
+            return directory
+        number += 1
+
+
+@contextmanager
+def _made(directory: RunDir) -> Iterator[None]:
+    """The replay's own directory, made and locked."""
+    directory.create()
+    with directory.locked():
+        yield
+
+
+@contextmanager
+def _all_or_nothing(directory: RunDir, *, known: bool = False) -> Iterator[None]:
+    """It goes on, or nothing of the replay is left. `known`: but for its directory, since the run
+    may know of it, and would miss it.
+    """
+    try:
+        yield
+    except (OSError, BulkloadError) as error:
+        sweep(directory)
+        directory.drop_ballast()
+        (directory.path / SPOOL).unlink(missing_ok=True)
+        if not known:
+            directory.discard()
+        if isinstance(error, (OSError, StoppedResumable)):
+            raise unbegun(directory, error) from None
+        raise
+
+
+def _refuse(child: RunDir, of: RunDir, state: lineage.State) -> None:
+    """A replay of which it can't be known what it settles."""
+    if state == "gone":
+        raise RefusedToStart(
+            f"{child.path}: a replay of {of.path} was kept here and is gone, so what it "
+            "loaded can't be known. Put it back, or replay a copy of the dead-letter file, "
+            "knowing that it may make doubles"
+        )
+    if state == "unreadable":
+        readers.facts(child)  # says why
+    if state == "partly undone":
+        raise RefusedToStart(
+            f"{child.path}: an earlier replay of {of.path} is undone in part, so which of its "
+            f"records are still there can't be known. Go on with it: bulkload undo "
+            f"{shlex.quote(str(child.path))}; or replay a copy of the dead-letter file, knowing "
+            "that it may make doubles"
+        )
+    if state == "not ended":
+        raise RefusedToStart(
+            f"{child.path}: an earlier replay of {of.path} has not ended; go on with it: "
+            f"{resume_command(child)}"
+        )
+
+
+def _spool(file: Path, to: Path, parent: str | None, settled: set[int]) -> _Spooled:
+    """Copy the letters that are to be sent, durable before the run is committed."""
+    spooled = _Spooled([])
+    seen: set[tuple[str, int]] = set()
+    private(to)
+    with to.open("wb") as out:
+        for line in _lines(file):
+            spooled.letters = spooled.letters or is_letter(line)
+            name = _name(line)
+            if name is not None:
+                if name in seen:
+                    spooled.repeated += 1
+                    continue
+                seen.add(name)
+                if name[0] == parent:
+                    if name[1] in settled:
+                        spooled.settled += 1
+                        continue
+                    spooled.lineage.append((spooled.sent, name[1]))
+            out.write(line + b"\n")
+            spooled.sent += 1
+        out.flush()
+        os.fsync(out.fileno())
+    return spooled
+
+
+def _lines(file: Path) -> Iterator[bytes]:
+    try:
+        with file.open("rb") as letters:
+            for line in letters:
+                if stripped := line.strip():
+                    yield stripped
+    except OSError as error:
+        raise RefusedToStart(f"{file}: can't be read ({error.strerror})") from None
+
+
+def _name(line: bytes) -> tuple[str, int] | None:
+    """Which record a letter is of: its run and ordinal. None for a line that is no letter."""
+    try:
+        letter = orjson.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(letter, dict):
+        return None
+    run, ordinal = letter.get("run"), letter.get("ordinal")
+    return (run, ordinal) if isinstance(run, str) and isinstance(ordinal, int) else None

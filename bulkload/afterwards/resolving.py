@@ -1,0 +1,82 @@
+"""`resolve`: what a run holds in doubt is settled after the fact, and nothing new is read.
+
+Law kept here: nothing twice. By key or by search as in mid-run; the user's own word counts for
+the records that it names, and for no others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from bulkload.errors import RefusedToStart
+from bulkload.journal import readers
+from bulkload.loader import refuse_undone
+from bulkload.options import Options
+from bulkload.ordinals import Covered
+from bulkload.runs.call import Access, Call
+from bulkload.runs.inquiry import existing
+from bulkload.runs.leftover import Word
+from bulkload.runs.life import believe, carry_on
+from bulkload.runs.sourcing import reopened
+from bulkload.runs.summary import Summary, standing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from bulkload.events import Observer
+
+
+async def resolve(
+    run: str | Path,
+    *,
+    there: bool | None = None,
+    chosen: Covered | None = None,
+    changes: dict[str, Any] | None = None,
+    token: str | None = None,
+    token_file: Path | None = None,
+    oauth_file: Path | None = None,
+    ca_file: Path | None = None,
+    observers: Sequence[Observer] = (),
+    interrupt: asyncio.Event | None = None,
+) -> Summary:
+    """Settle what a run holds in doubt: by its key property, else by search.
+
+    What is not at the remote is sent again. `there`: by the user's word instead: the records
+    `chosen` (ordinals) are at the remote, or are not and are sent again. Nothing new is read; that
+    they are there needs no source, and is believed too of what was under way when the run was cut,
+    where all of that is named.
+    Raises RefusedToStart where there is nothing to settle, and as `resume` does.
+    """
+    directory = existing(run)
+    access = Access.of(token, token_file, oauth_file, ca_file)
+    call = Call(access, tuple(observers), interrupt)
+    with directory.locked():
+        facts = readers.facts(directory)
+        refuse_undone(directory, facts)
+        options = Options.from_json(facts["options"]).changed(changes or {})
+        if options.in_doubt == "hold" and there is None:
+            options = options.changed({"in_doubt": "verify"})
+        held = {doubt["ordinal"] for doubt in readers.doubts(directory)}
+        if there and chosen is not None:
+            cut = readers.ordinals_under_way(directory)
+            held |= cut if all(ordinal in chosen for ordinal in cut) else set()
+        if there is not None:
+            named = {ordinal for ordinal in held if chosen is not None and ordinal in chosen}
+            if not named:
+                raise RefusedToStart(
+                    f"{directory.path}: none of these records is in doubt; list those that are: "
+                    f"bulkload doubts {shlex.quote(str(directory.path))}"
+                )
+            chosen = Covered((ordinal, ordinal) for ordinal in named)
+            if there:
+                await believe(directory, chosen)
+                return standing(directory, readers.facts(directory))
+        elif not held and not readers.under_way(directory):
+            return standing(directory, facts)
+        access.check()
+        word = None if there is None or chosen is None else Word(there, chosen)
+        opened = await asyncio.to_thread(reopened, directory, facts)
+        return await carry_on(directory, opened, options, call, resolving=True, word=word)

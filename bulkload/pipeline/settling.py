@@ -1,0 +1,310 @@
+"""Decides what becomes of a batch: the remote's verdict → what is settled, what is sent next.
+
+No await and no I/O: values in, values out. Laws kept here: each record of a batch is named
+once, as loaded, existing, skipped, dead letter, in doubt or to be sent again; a record that was
+in doubt before goes on being so until the remote says otherwise; the remote's trouble is not
+the record's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from bulkload import verdict
+from bulkload.hubspot import replies, wire
+from bulkload.journal.settlement import Resend, Settlement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bulkload.batch import Batch, Letter
+    from bulkload.hubspot.lookup import Marks
+    from bulkload.hubspot.refusals import Refusal
+    from bulkload.records.letters import LetterWriter
+
+FEW_SUSPECTS = 8
+"""Up to so many inputs that a refusal hints at are each sent alone; more are halved."""
+
+ALONE = 2
+"""So often must a record that was narrowed down to fail alone."""
+
+ASK_ARCHIVED = 1
+"""After so many reads that did not show who has a key, it is looked for among what was archived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the remote must be asked about a batch before anything else is done with it.
+
+    `doubted`: an attempt of this run may have made its records. `conflicts`: those whose key
+    the remote called taken; `taken`: it did so without saying whose. `asked`: reads that did not
+    find who has it. `narrow`: what is absent is sent apart, since the batch keeps failing;
+    `enough`: a record alone has failed often enough, and is asked for a last time.
+    """
+
+    status: int
+    reason: str
+    doubted: bool
+    conflicts: Mapping[int, Refusal] = field(default_factory=dict)
+    taken: wire.Refused | None = None
+    asked: int = 0
+    narrow: bool = False
+    enough: bool = False
+
+    @property
+    def archived(self) -> bool:
+        """Whether it is among what was archived that the keys are looked for now."""
+        return self.asked == ASK_ARCHIVED and bool(self.conflicts)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A batch on its way, with what is known of earlier tries.
+
+    `attempt`: its open attempt in the journal, where one carries a doubt; `since`: the remote's
+    clock when the first of those began, where it is known. `strikes`: doubtful answers with
+    another batch's success in between; `seen`: the count of successes at the last of them.
+    `narrowed`: that count when the search for what makes the remote fail began, where it did.
+    `reopener`: it failed as what tried the remote after an outage. `tries`: calls in all.
+    `question`: what is asked before it is sent.
+    """
+
+    batch: Batch
+    attempt: int | None = None
+    strikes: int = 0
+    seen: int = -1
+    narrowed: int | None = None
+    reopener: bool = False
+    tries: int = 0
+    since: float | None = None
+    question: Question | None = None
+
+    @property
+    def struck(self) -> bool:
+        """Whether it may be to blame itself: it failed again while others went through, or was
+        split off what did, or failed as what tried the remote. Others go first.
+        """
+        return self.strikes > 1 or self.narrowed is not None or self.reopener
+
+    def alone_in_trouble(self, successes: int) -> bool:
+        """Whether a failure now is its own: others went through since its last, or its split."""
+        return (self.strikes > 0 or self.narrowed is not None) and successes > max(self.seen, 0)
+
+
+class Rules(NamedTuple):
+    """What the decision depends on besides the answer.
+
+    `marks` are set where the means is a key. `run` is this run's id; `began` the remote's clock
+    when the run did.
+    """
+
+    letters: LetterWriter
+    means: verdict.Means
+    max_attempts: int
+    marks: Marks | None = None
+    run: str = ""
+    began: float | None = None
+
+    @property
+    def key_property(self) -> str:
+        return self.marks.key if self.marks else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One settlement, and the loads that come after it.
+
+    `fresh` need an intent of their own; `again` have their attempts opened by the settlement,
+    in the order of its `resend`.
+    """
+
+    settlement: Settlement
+    fresh: tuple[Load, ...] = ()
+    again: tuple[Load, ...] = ()
+
+    def left(self, opened: Sequence[int]) -> list[Load]:
+        """What to send next, given the attempts that the settlement opened."""
+        reopened = zip(self.again, opened, strict=True)
+        return [*self.fresh, *(replace(load, attempt=attempt) for load, attempt in reopened)]
+
+    def then(self, doubted: tuple[Load, ...]) -> Step:
+        """These are sent again too, and go on being in doubt."""
+        resend = tuple(Resend(each.batch, wire.digest(each.batch)) for each in doubted)
+        settled = replace(self.settlement, resend=self.settlement.resend + resend)
+        return Step(settled, self.fresh, self.again + doubted)
+
+    def parted(self) -> Step:
+        """One record of what goes on being in doubt stands last, with an attempt of its own."""
+        for at, load in enumerate(self.again):
+            if len(load.batch.entries) > 1:
+                rest, last = load.batch.split(len(load.batch.entries) - 1)
+                others = self.again[:at] + self.again[at + 1 :]
+                settled = replace(self.settlement, resend=())
+                loads = (*others, replace(load, batch=rest), replace(load, batch=last))
+                return Step(settled, self.fresh).then(loads)
+        return self
+
+    def next(self, loads: tuple[Load, ...], *, doubted: bool) -> Step:
+        """These are sent next; `doubted`: an earlier attempt may have made them."""
+        return self.then(loads) if doubted else replace(self, fresh=self.fresh + loads)
+
+
+def unchanged(load: Load, reason: str, status: int) -> Step:
+    """Nothing came of the call. An earlier doubt of the same records goes on being one."""
+    return Step(Settlement(status, reason)).next((load,), doubted=load.attempt is not None)
+
+
+def outcomes(load: Load, judged: wire.Outcomes, status: int, rules: Rules, successes: int) -> Step:
+    """The remote judged the batch: loaded, rejected, and those that leave a question."""
+    told = f"{len(judged.silent)} in neither results nor errors" if judged.silent else ""
+    step = Step(
+        Settlement(
+            status, told, judged.loaded, judged.loose_ids,
+            letters_of(load, dict(judged.rejected), rules),
+        )
+    )  # fmt: skip
+    if judged.conflicts:
+        named = dict(judged.conflicts)
+        why = Question(status, "its key is taken", load.attempt is not None, named)
+        asked = replace(load, batch=load.batch.only(set(named)), question=why)
+        step = step.next((asked,), doubted=load.attempt is not None)
+    if not judged.silent:
+        return step
+    silent = replace(load, batch=load.batch.only(set(judged.silent)))
+    if rules.means == "key":
+        asked = questioned(silent, told, status, rules, successes=successes, trial=False)
+        return step.then((asked,))
+    silent = replace(silent, strikes=load.strikes + 1, seen=successes)
+    # A remote that never names them would have them sent for ever: that is doubt, not trouble.
+    last = silent.strikes >= rules.max_attempts
+    match verdict.decide("unknown", rules.means, doubted=True):
+        case "send again" if not last:
+            return step.then((silent,))
+        case "ask" if not last:
+            return step.then((replace(silent, question=Question(status, told, doubted=True)),))
+    return replace(step, settlement=replace(step.settlement, doubtful=silent.batch.entries))
+
+
+def refusal(load: Load, judged: wire.Refused, status: int, rules: Rules) -> Step:
+    """Nothing was made: the blamed are dead letters, the others are sent apart from suspects."""
+    batch, doubted = load.batch, load.attempt is not None
+    if judged.conflicts or judged.taken:
+        # One read tells of all of them, whoever was named.
+        question = Question(
+            status, judged.because.category, doubted, dict(judged.conflicts),
+            judged if judged.taken else None,
+        )  # fmt: skip
+        step = Step(Settlement(status, judged.because.category))
+        return step.next((replace(load, question=question),), doubted=doubted)
+    alone, unread = len(batch.entries) == 1, judged.because.category == "UNKNOWN"
+    if doubted and alone and unread and batch.entries[0].tied:
+        # It may be about a contact that went away since a try that made the record.
+        note = "refused without a readable reason after a lost answer"
+        return Step(Settlement(status, note, doubtful=batch.entries))
+    blamed = dict(judged.blamed)
+    if not blamed and alone:
+        blamed = {batch.entries[0].ordinal: judged.because}
+    letters = letters_of(load, blamed, rules)
+    parts = _apart(batch, set(blamed), judged.suspects)
+    return apart(load, parts, Settlement(status, judged.because.category, letters=letters))
+
+
+def apart(load: Load, parts: Sequence[Batch], settlement: Settlement) -> Step:
+    """Nothing was made: each part is sent by itself."""
+    loads = tuple(Load(part, tries=load.tries, since=load.since) for part in parts if part.entries)
+    return Step(settlement).next(loads, doubted=load.attempt is not None)
+
+
+def doubt(
+    load: Load, judged: replies.Doubtful, status: int, rules: Rules, *, successes: int, trial: bool
+) -> Step:
+    """The answer was lost and there is no key to ask by: held, or by the user's word sent again,
+    narrowed where others pass. (With a key: `questioned`.)
+
+    `successes`: batches that the remote has judged so far; `trial`: this one tried the remote
+    after an outage.
+    """
+    settlement = Settlement(status, judged.reason)
+    entries = load.batch.entries
+    if verdict.decide("unknown", rules.means, doubted=True) == "hold":
+        return Step(replace(settlement, doubtful=entries))
+    load, narrow, enough = _struck(load, rules, successes=successes, trial=trial)
+    if enough:
+        # No letter: a replay would send it, and one of the tries may have made it.
+        note = f"failed {load.strikes} times while others went through: {judged.reason}"
+        return Step(Settlement(status, note, doubtful=entries))
+    return Step(settlement).then(halves(load, successes) if narrow else (load,))
+
+
+def questioned(
+    load: Load, reason: str, status: int, rules: Rules, *, successes: int, trial: bool
+) -> Load:
+    """The answer was lost, or says nothing of these records: the remote is asked for them."""
+    load, narrow, enough = _struck(load, rules, successes=successes, trial=trial)
+    question = Question(status, reason, doubted=True, narrow=narrow, enough=enough)
+    return replace(load, question=question)
+
+
+def _struck(load: Load, rules: Rules, *, successes: int, trial: bool) -> tuple[Load, bool, bool]:
+    """(the load with one failure more, whether to narrow it, whether one alone has had enough)."""
+    narrowing = load.narrowed is not None
+    others_went = successes > max(load.seen if load.narrowed is None else load.narrowed, 0)
+    # It tried the remote and nothing else went through: perhaps nothing else is left to show
+    # that the remote is well, so its own parts must.
+    stuck = trial and not others_went
+    load = replace(
+        load,
+        strikes=load.strikes + others_went,
+        seen=successes,
+        reopener=load.reopener or trial,
+    )
+    most = rules.max_attempts if load.narrowed is None else min(ALONE, rules.max_attempts)
+    enough, alone = load.strikes >= most, len(load.batch.entries) == 1
+    # Perhaps it is all that is left: then no success comes in between any more.
+    stuck = stuck or (load.strikes > 0 and load.tries >= rules.max_attempts)
+    return load, not alone and (narrowing or stuck or enough), alone and enough
+
+
+def halves(load: Load, successes: int) -> tuple[Load, ...]:
+    began = successes if load.narrowed is None else load.narrowed
+    return tuple(
+        Load(half, seen=successes, narrowed=began, tries=load.tries, since=load.since)
+        for half in load.batch.split(len(load.batch.entries) // 2)
+    )
+
+
+def letters_of(
+    load: Load,
+    refused: Mapping[int, Refusal],
+    rules: Rules,
+    reason: Literal["rejected", "undeliverable"] = "rejected",
+) -> tuple[Letter, ...]:
+    if not refused:
+        return ()
+    return tuple(
+        rules.letters.of_entry(
+            entry,
+            reason,
+            why.message,
+            attempts=load.batch.attempt,
+            status=why.status,
+            category=why.category,
+            correlation_id=why.correlation_id,
+        )
+        for entry in load.batch.entries
+        if (why := refused.get(entry.ordinal)) is not None
+    )
+
+
+def _apart(batch: Batch, blamed: set[int], suspects: frozenset[int]) -> list[Batch]:
+    """What a refused batch is sent as next."""
+    everyone = {entry.ordinal for entry in batch.entries}
+    if blamed:
+        return [batch.only(everyone - blamed)]
+    if not suspects or suspects == everyone:
+        return list(batch.split(len(batch.entries) // 2))
+    others = batch.only(everyone - suspects)
+    if len(suspects) > FEW_SUSPECTS:
+        return [others, batch.only(set(suspects))]
+    return [others, *(batch.only({ordinal}) for ordinal in sorted(suspects))]

@@ -1,0 +1,1 @@
+"""Work on groups of records in processes of their own."""

@@ -1,0 +1,173 @@
+"""How a run stands: the numbers that `load` returns and `--json` prints.
+
+Law kept here: read is the sum of the five outcomes, also for a run that stopped early.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bulkload.journal import readers, undo
+from bulkload.rundir import private
+from bulkload.runs import lineage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bulkload.rundir import RunDir
+
+
+class Replay(NamedTuple):
+    """How a replay stands: "ended", "undone", "partly undone", "not ended", "at work", "gone" or
+    "unreadable".
+    """
+
+    run: str
+    state: str
+    loaded: int = 0
+    existing: int = 0
+    dead_lettered: int = 0
+    in_doubt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How a run stands when `load` returns. `read` is the sum of the five outcomes.
+
+    `resume` is the command that goes on with it, None where there is nothing left to do;
+    `stopped` says why it ended early. `skipped_by` counts what was left out by why; `contacts`
+    the addresses that have one (`found`), have none (`missing`), or got one (`made`);
+    `attachments` the files that were `uploaded`, and those that this process left out.
+    `letters_left` are the dead letters that none of the `replays` settled; `undo` is "begun" or
+    "done" where there was one, `undone` what became of the records. From `requests` on the numbers
+    are one process's, None where they are not known. Exit codes:
+    0 all loaded or existing, or settled by a replay, 1 finished with dead letters or doubts, 3
+    stopped resumable, 4 stopped for good.
+    """
+
+    run: str
+    read: int
+    loaded: int
+    existing: int
+    dead_lettered: int
+    in_doubt: int
+    skipped: int
+    batches: int
+    requests: int | None
+    retries: int | None
+    throttled: int | None
+    elapsed_s: float | None
+    records_per_s: float | None
+    exit_code: int
+    resume: str | None
+    stopped: str | None = None
+    skipped_by: dict[str, int] = field(default_factory=dict)
+    contacts: dict[str, int] = field(default_factory=dict)
+    attachments: dict[str, int] = field(default_factory=dict)
+    letters_left: int = 0
+    replays: tuple[Replay, ...] = ()
+    undo: str | None = None
+    undone: dict[str, int] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "replays": [each._asdict() for each in self.replays]}
+
+
+def resume_command(directory: RunDir, flags: Sequence[str] = ()) -> str:
+    """`flags`: what the run does not keep itself, such as where its token is."""
+    return shlex.join(["bulkload", "resume", str(directory.path), *flags])
+
+
+def standing(directory: RunDir, facts: dict[str, Any]) -> Summary:
+    """From the journal alone, its `facts` at hand."""
+    counts = readers.counts(directory)
+    holder, undone = directory.holder(), facts.get("undo")
+    holder = None if holder == os.getpid() else holder
+    besides = standing_besides(directory, facts, counts.dead_lettered)
+    ended = undone == "done" or (facts.get("complete") and not undone)
+    code = finished(counts.in_doubt, besides) if ended else 3
+    return Summary(
+        run=str(directory.path),
+        read=counts.read,
+        loaded=counts.loaded,
+        existing=counts.existing,
+        dead_lettered=counts.dead_lettered,
+        in_doubt=counts.in_doubt,
+        skipped=counts.skipped,
+        batches=counts.batches,
+        requests=0,
+        retries=0,
+        throttled=0,
+        elapsed_s=0.0,
+        records_per_s=0.0,
+        exit_code=code,
+        resume=resume_command(directory) if code == 3 and not (undone or holder) else None,
+        stopped=_why(directory, facts, holder) if code == 3 else None,
+        **besides,
+    )
+
+
+def finished(in_doubt: int, besides: dict[str, Any]) -> int:
+    """The exit code of a run that has come to its end: 1 while anything of it is left to do, a dead
+    letter that no replay settled (or one that is undone), or a record in doubt.
+    """
+    doubts = in_doubt or any(each.in_doubt for each in besides["replays"])
+    return 1 if besides["letters_left"] or doubts else 0
+
+
+def standing_besides(
+    directory: RunDir, facts: dict[str, Any], dead: int, files_left_out: int = 0
+) -> dict[str, Any]:
+    """What a summary tells besides the outcomes of records, from the journals."""
+    met: list[Replay] = []
+    settled = lineage.settled(directory, lambda child, _, state: met.append(_met(child, state)))
+    begun = facts.get("undo")
+    return {
+        "letters_left": dead - len(settled),
+        "replays": tuple(each for each in met if each.state != "not begun"),
+        "undo": begun,
+        "undone": undo.settled(directory)._asdict() if begun else {},
+        "skipped_by": readers.skipped(directory),
+        "contacts": readers.contacts(directory)._asdict(),
+        "attachments": {
+            "uploaded": readers.uploaded(directory),
+            "left_out": files_left_out,
+        },
+    }
+
+
+def _met(child: RunDir, state: lineage.State) -> Replay:
+    if state in ("gone", "unreadable", "not begun"):
+        return Replay(str(child.path), state)
+    working = state == "not ended" and child.holder() is not None
+    stands = "at work" if working else state
+    counts = readers.counts(child)
+    outcomes = counts.loaded, counts.existing, counts.dead_lettered, counts.in_doubt
+    return Replay(str(child.path), stands, *outcomes)
+
+
+def _why(directory: RunDir, facts: dict[str, Any], holder: int | None) -> str:
+    if holder is not None:
+        return f"process {holder} works on it"
+    if facts.get("undo"):
+        return "an undo of it has begun"
+    cut = readers.under_way(directory)
+    if not cut:
+        return "not finished"
+    return f"not finished; {cut:,} records were under way when it was cut, resume looks at them"
+
+
+def keep(directory: RunDir, summary: Summary) -> None:
+    """Write summary.json, for scripts that come later, and the people without a contact."""
+    with suppress(OSError):  # a full disk: the journal has it all, this is a convenience
+        private(directory.summary)
+        directory.summary.write_text(json.dumps(summary.as_json(), indent=1) + "\n")
+        if summary.contacts.get("missing"):
+            private(directory.unknown_contacts)
+            listed = "".join(f"{each}\n" for each in readers.without_contact(directory))
+            directory.unknown_contacts.write_text(listed, encoding="utf-8")
