@@ -16,6 +16,7 @@ from bulkload import events
 from bulkload.calls import hold
 from bulkload.calls.outage import Outage
 from bulkload.calls.traffic import unless_over
+from bulkload.calls.turnstile import Turnstile
 from bulkload.hubspot import replies
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Caller:
         self._tell = tell
         self._clock = asyncio.get_running_loop().time
         self._gate = hold.Gate(self._clock)
-        self._turnstile = asyncio.Lock()
+        self._turnstile = Turnstile(self._gate, traffic, tell)
         self._outage = Outage(self._gate, sink, traffic, random, tell, most_s, self.drain)
 
     def drain(self, why: BulkloadError) -> None:
@@ -76,7 +77,7 @@ class Caller:
         """
         tries = 0
         while True:
-            trial = await self._enter()
+            trial = await self._turnstile.enter() == "trial"
             falls = self._gate.falls
             try:
                 call = self._traffic.under_slot(send)
@@ -94,13 +95,3 @@ class Caller:
                 self._outage.over(trial=trial)
                 return judged
             await self._outage.met(judged, sent, falls, trial=trial)
-
-    async def _enter(self) -> bool:
-        """One at a time: gate, slot and pace, gate again. True: this call tries the remote."""
-        async with self._turnstile:
-            while True:
-                await self._gate.wait()
-                self._tell(events.Waited(await self._traffic.acquire(self._gate.pause)))
-                if (passed := self._gate.enter()) is not None:
-                    return passed == "trial"
-                self._traffic.give_back()

@@ -15,14 +15,15 @@ from bulkload import verdict
 from bulkload.batch import Skip
 from bulkload.hubspot.refusals import Refusal
 from bulkload.journal.settlement import Settlement
-from bulkload.pipeline.settling import Step, halves, letters_of, refusal
+from bulkload.pipeline.loads import Step
+from bulkload.pipeline.settling import halves, letters_of, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from bulkload.batch import Entry
     from bulkload.hubspot.lookup import Found
-    from bulkload.pipeline.settling import Load, Question, Rules
+    from bulkload.pipeline.loads import Load, Question, Rules
     from bulkload.pipeline.verifying import Sighting
 
 ASKS = 9

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from bulkload.calls.outage import Outage
     from bulkload.hubspot.client import Sent
     from bulkload.hubspot.lookup import Found
+    from bulkload.pipeline.loads import Load, Rules, Step
     from bulkload.pipeline.parts import Parts, Tally
-    from bulkload.pipeline.settling import Load, Rules, Step
 
 GUESSED_WRONG = (400, 404, 422)
 """Numbers in a message that are no ids."""

@@ -13,7 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload.batch import Batch
-from bulkload.pipeline.settling import Load
+from bulkload.pipeline.loads import Load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -11,15 +11,15 @@ to have it (verdict.py decides); the remote's trouble is not the record's.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bulkload import events, verdict
+from bulkload import verdict
 from bulkload.calls import hold
 from bulkload.calls.outage import Outage
+from bulkload.calls.turnstile import Turnstile
 from bulkload.errors import BulkloadError
 from bulkload.hubspot import replies, wire
 from bulkload.journal.settlement import Settlement
@@ -28,10 +28,11 @@ from bulkload.pipeline.asking import SHOWN_S, Asking
 from bulkload.pipeline.associating import Associating
 from bulkload.pipeline.attaching import Attaching
 from bulkload.pipeline.counting import Ledger
+from bulkload.pipeline.creating import Creating
 from bulkload.pipeline.intake import Intake
+from bulkload.pipeline.loads import Load, Rules, Step
 from bulkload.pipeline.quarantine import Quarantine
 from bulkload.pipeline.repeating import Repeating
-from bulkload.pipeline.settling import Load
 from bulkload.pipeline.verification import Aside
 from bulkload.pipeline.workers import all_done
 from bulkload.records.people import People
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from bulkload.batch import Batch
     from bulkload.hubspot.client import Sent
+    from bulkload.pipeline.creating import Made
     from bulkload.pipeline.parts import Parts, Policy, Tally
 
 SOON_S = 5.0
@@ -67,21 +69,21 @@ class Pipeline:
         self._tally = tally
         clock = asyncio.get_running_loop().time
         self._gate = hold.Gate(clock, policy.in_flight)
-        self._turnstile = asyncio.Lock()
+        self._turnstile = Turnstile(self._gate, parts.traffic, parts.tell)
+        self._creating = Creating(parts, self._gate, tally, policy.marks)
         self._outage = Outage(
             self._gate, parts.sink, parts.traffic, parts.random, parts.tell,
             policy.max_outage_s, self.drain, free=policy.means == "key",
         )  # fmt: skip
-        self._rules = settling.Rules(
+        self._rules = Rules(
             parts.letters, policy.means, policy.max_attempts, policy.marks, policy.run, policy.began
         )
         self._asks = verdict.decide("unknown", policy.means, doubted=True) == "ask"
         self._ledger = Ledger(tally, policy, parts.tell, parts.consumed, self.drain)
         self._asking = Asking(parts, self._outage, self._rules, tally, policy.quiet_s)
         self._quarantine = Quarantine(clock, parts.random, policy.in_flight)
-        self._under_way: dict[int, Batch] = {}
         self._aside = Aside(
-            parts, self._outage, self._rules, self._settle_step, self._under_way.values,
+            parts, self._outage, self._rules, self._settle_step, self._creating.under_way.values,
             quiet_s=policy.quiet_s, workers=policy.in_flight,
         )  # fmt: skip
         repeating = Repeating(parts, self._outage, tally)
@@ -165,7 +167,7 @@ class Pipeline:
         load = await self._associate(load)
         if not load.batch.entries:
             return []
-        passed = await self._enter()
+        passed = await self._turnstile.enter()
         careful = passed == "trial" and self._policy.means in ("hold", "verify")
         if careful and load.attempt is None and len(load.batch.entries) > 1:
             # If the remote is not well yet, this costs one record of doubt instead of a batch.
@@ -182,99 +184,25 @@ class Pipeline:
             self._ledger.count(dead=len(letters))
         return load if attached.batch is load.batch else replace(load, batch=attached.batch)
 
-    async def _enter(self) -> hold.Pass:
-        """One turnstile: gate, slot, pace, gate again. Without it workers would take pace and
-        find the gate shut, and the pace would be lost.
-        """
-        async with self._turnstile:
-            while True:
-                await self._gate.wait()
-                traffic = self._parts.traffic
-                self._parts.tell(events.Waited(await traffic.acquire(self._gate.pause)))
-                if (passed := self._gate.enter()) is not None:
-                    return passed
-                traffic.give_back()
-
     async def _try(self, load: Load, *, trial: bool) -> list[Load]:
-        request, falls = wire.body(load.batch), self._gate.falls
-        journal = self._parts.journal
-        attempt, since = load.attempt, load.since
+        made = await self._creating.create(load, trial=trial)
+        if made is None:
+            return [load]
         try:
-            if attempt is None:
-                attempt, since = await self._intend(load.batch, request)
-            if self._gate.withdrawn(falls) if trial else self._gate.closed:
-                self._parts.traffic.give_back()
-                if trial and self._gate.tries(falls):
-                    self._gate.untried()
-                if load.attempt is None:
-                    await journal.withdraw(attempt)
-                return [load]
-            if not trial:
-                falls = self._gate.falls  # it may have fallen and opened since
-            self._under_way[attempt] = load.batch
-            sent, judged = await self._send(request, load)
-        except BaseException:
-            if trial and self._gate.tries(falls):
-                self._gate.untried()
-            raise
+            return await self._settle(made)
         finally:
-            self._gate.leave()
-        # Where the gate fell meanwhile, another one tries: this one's answer opens nothing.
-        trial = trial and self._gate.tries(falls)
-        times = load.batch.attempt + (not isinstance(judged, replies.NotSent))
-        batch = replace(load.batch, attempt=times)
-        load = replace(load, batch=batch, tries=load.tries + 1, since=since)
-        try:
-            return await self._settle(load, attempt, judged, sent, falls, trial=trial)
-        finally:
-            self._under_way.pop(attempt, None)
+            self._creating.under_way.pop(made.attempt, None)
 
-    async def _intend(self, batch: Batch, request: bytes) -> tuple[int, float | None]:
-        """Write down what leaves next: (its attempt, the remote's clock). What can't be written
-        down doesn't leave: its slot is for those who wait, or they would not see that the run ends.
-        """
-        traffic = self._parts.traffic
-        since = traffic.remote.at_least()
-        try:
-            digest = wire.digest(batch, request)
-            return await self._parts.journal.intend(batch, digest, since), since
-        except BaseException:
-            traffic.give_back()
-            raise
-
-    async def _send(self, request: bytes, load: Load) -> tuple[Sent, wire.Verdict]:
-        """The call, its slot given back when the remote's window forgets it, its verdict."""
-        traffic, tally = self._parts.traffic, self._tally
-        tally.first_request = tally.first_request or time.monotonic()
-        sent, used = await traffic.leave(partial(self._parts.sink.create, request))
-        judged = wire.judge(load.batch, sent.reply, self._rules.key_property)
-        worked, completed = 0.0, ""
-        if isinstance(judged, wire.Outcomes):
-            worked, completed = judged.worked_s, judged.completed
-            self._aside.made(sent.sent_at if judged.loaded else 0.0)
-        traffic.ended(sent, used, worked_s=worked, completed=completed)
-        tally.requests += sent.sent_at > 0
-        tally.retries += load.tries > 0
-        self._parts.tell(events.Answered(sent.reply.status, sent.seconds, load.tries > 0))
-        return sent, judged
-
-    async def _settle(
-        self,
-        load: Load,
-        attempt: int,
-        judged: wire.Verdict,
-        sent: Sent,
-        falls: int,
-        *,
-        trial: bool,
-    ) -> list[Load]:
+    async def _settle(self, made: Made) -> list[Load]:
         """Write down what became of the batch, and let the gate know how the remote is."""
+        load, attempt, sent, judged, falls, trial = made
         outage, prober, status = self._outage, False, sent.reply.status
         # Its own trouble, which is not the others', shuts the gate for nobody.
         own = not trial and load.alone_in_trouble(self._gate.successes)
         gone = untying.gone(load.batch, judged)
         match judged:
             case wire.Outcomes():
+                self._aside.made(sent.sent_at if judged.loaded else 0.0)
                 outage.over(trial=trial)
                 judged = untying.without(judged, gone)
                 step = settling.outcomes(load, judged, status, self._rules, self._gate.successes)
@@ -312,7 +240,7 @@ class Pipeline:
                     replace(load, attempt=attempt), judged.reason, status, self._rules,
                     successes=self._gate.successes, trial=trial,
                 )  # fmt: skip
-                self._under_way.pop(attempt, None)
+                self._creating.under_way.pop(attempt, None)
                 assert asked.question is not None
                 later = self._policy.means == "verify" or asked.question.enough
                 by = None if later else partial(self._asking.read, asked)
@@ -354,9 +282,7 @@ class Pipeline:
             return step.left(())  # nothing of it was in doubt, and nothing is settled
         return await self._settle_step(load, step)
 
-    async def _settle_step(
-        self, of: Load, step: settling.Step, attempt: int | None = None
-    ) -> list[Load]:
+    async def _settle_step(self, of: Load, step: Step, attempt: int | None = None) -> list[Load]:
         """Durable, then counted. `attempt`: the one that was opened for this call.
 
         Returns what has to be sent next.

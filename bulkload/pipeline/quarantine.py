@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from bulkload.pipeline.settling import Load
+    from bulkload.pipeline.loads import Load
 
 AGAIN = Backoff(base=0.5, cap=30.0, floor=0.1)
 """The wait before what failed is sent again."""

@@ -18,13 +18,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import orjson
-from aiolimiter import AsyncLimiter
-
 from bulkload import events
 from bulkload.calls import hold
-from bulkload.hubspot import replies, searching
+from bulkload.hubspot import searching
 from bulkload.pipeline import answering
+from bulkload.pipeline.searches import Searches, properties_of
 from bulkload.pipeline.verifying import weigh
 
 if TYPE_CHECKING:
@@ -32,9 +30,8 @@ if TYPE_CHECKING:
 
     from bulkload.batch import Batch, Entry
     from bulkload.calls.outage import Outage
-    from bulkload.hubspot.searching import Result
+    from bulkload.pipeline.loads import Load, Rules, Step
     from bulkload.pipeline.parts import Parts
-    from bulkload.pipeline.settling import Load, Rules, Step
     from bulkload.pipeline.verifying import Sighting
 
 MOST_BYTES = 64 << 20
@@ -92,7 +89,7 @@ class Aside:
         self._settle, self._in_flight = settle, in_flight
         self._quiet_s, self._workers = quiet_s, workers
         self._clock = asyncio.get_running_loop().time
-        self._pace = AsyncLimiter(1, 0.25)  # HubSpot allows an account five searches a second
+        self._searches = Searches(parts, outage)
         self._waiting: list[_Waiting] = []
         self._ready: deque[Load] = deque()
         self._canary: Load | None = None
@@ -104,7 +101,7 @@ class Aside:
 
     def add(self, load: Load) -> None:
         """Set a batch in doubt aside."""
-        sent = (_sent(entry).get(searching.TIMESTAMP, "") for entry in load.batch.entries)
+        sent = (properties_of(entry).get(searching.TIMESTAMP, "") for entry in load.batch.entries)
         stamps = [searching.milliseconds(stamp) for stamp in sent]
         self._waiting.append(_Waiting(load, self._clock() + self._quiet_s, stamps))
         self._weight += load.batch.weight
@@ -221,7 +218,7 @@ class Aside:
         """Two looks at a group, and what they prove together."""
         ends = [each.newer_than for each in group if each.newer_than is not None]
         if ends and max(ends) > self._shown:
-            newest = await self._search(searching.newest(min(ends)))
+            newest = await self._searches.page(searching.newest(min(ends)))
             self._shown = max([self._shown, *(r.created or 0.0 for r in newest.results)])
         first = await self._look(group)
         await self._outage.gate.pause(BETWEEN_S)
@@ -264,12 +261,12 @@ class Aside:
         return each.newer_than is not None and self._shown > each.newer_than
 
     async def _look(self, group: list[_Waiting]) -> list[list[Sighting]]:
-        results, whole = await self._results(group)
+        results, whole = await self._searches.alike([each.load for each in group])
         begun = [each.load.since for each in group if each.load.since is not None]
         claimed = await self._parts.journal.claimed(
             {result.id for result in results}, min(begun) - self._quiet_s if begun else None
         )
-        flying = [_sent(entry) for batch in self._in_flight() for entry in batch.entries]
+        flying = [properties_of(entry) for batch in self._in_flight() for entry in batch.entries]
         doubted: dict[int | None, list[tuple[_Waiting, Entry]]] = {}
         for each in self._waiting:
             for entry, stamp in zip(each.load.batch.entries, each.stamps, strict=True):
@@ -278,7 +275,7 @@ class Aside:
         for each in group:
             since = each.load.since
             others = [
-                _sent(entry)
+                properties_of(entry)
                 for stamp in set(each.stamps)
                 for other, entry in doubted[stamp]
                 if other is not each
@@ -294,46 +291,3 @@ class Aside:
                 )
             )
         return looks
-
-    async def _results(self, group: list[_Waiting]) -> tuple[list[Result], bool]:
-        """Every record with a timestamp of the group's, and whether these are all."""
-        sent = [_sent(entry) for each in group for entry in each.load.batch.entries]
-        stamps = {properties.get(searching.TIMESTAMP, "") for properties in sent}
-        names = sorted({name for properties in sent for name in properties})
-        begun = [each.load.since for each in group if each.load.since is not None]
-        results: list[Result] = []
-        after = ""
-        while request := searching.request(stamps, names, min(begun, default=None), after):
-            page = await self._search(request)
-            results += page.results
-            after = page.after
-            if not after:
-                return results, page.total <= searching.MAX_RESULTS
-            if len(results) >= searching.MAX_RESULTS:
-                break
-        return results, False
-
-    async def _search(self, request: bytes) -> searching.Page:
-        """One page, however long it takes. Raises Drained."""
-        gate, traffic = self._outage.gate, self._parts.traffic
-        while True:
-            await traffic.allowed(gate.pause)
-            async with gate.reading():
-                await self._pace.acquire()
-                falls = gate.falls
-                sent = await self._parts.sink.search(request)
-            traffic.heard(sent)
-            match judged := searching.judge(sent.reply):
-                case searching.Page():
-                    return judged
-                case replies.TryLater(daily=True):
-                    pass  # `traffic` waits for the day
-                case replies.TryLater():  # its limit is its own: nobody else has to wait
-                    await gate.pause(judged.after or 1.0)
-                case _:
-                    await self._outage.met(judged, sent, falls)
-
-
-def _sent(entry: Entry) -> dict[str, str]:
-    properties: dict[str, str] = orjson.loads(entry.body)["properties"]
-    return properties

@@ -13,7 +13,7 @@ from bulkload import events, verdict
 from bulkload.errors import StoppedForGood
 from bulkload.hubspot import wire
 from bulkload.journal.settlement import Settlement
-from bulkload.pipeline.settling import Load, Question
+from bulkload.pipeline.loads import Load, Question
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence

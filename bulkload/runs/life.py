@@ -16,20 +16,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from bulkload import events, verdict
 from bulkload.calls.hold import Drained
-from bulkload.errors import BulkloadError, RefusedToStart, StoppedForGood, StoppedResumable
+from bulkload.errors import BulkloadError, StoppedForGood, StoppedResumable
 from bulkload.hubspot.sink import Sink
 from bulkload.journal.journal import Journal
 from bulkload.pipeline.parts import Parts, Policy, Tally
 from bulkload.pipeline.pipeline import Pipeline
 from bulkload.records.letters import LetterWriter
 from bulkload.records.people import People
-from bulkload.records.reading import missed, total_size
+from bulkload.records.reading import total_size
 from bulkload.records.supply import Supply
 from bulkload.runs import binding
 from bulkload.runs.connecting import connected
 from bulkload.runs.leftover import Leftover, Word
 from bulkload.runs.preflight import Preflight
 from bulkload.runs.runlog import RunLog
+from bulkload.runs.sourcing import still_whole
 from bulkload.runs.summary import Summary, finished, keep, resume_command, standing_besides
 
 if TYPE_CHECKING:
@@ -223,7 +224,7 @@ class _Life:
         if pipeline.stopped is None and self._resolving and not whole:
             return StoppedResumable("what was in doubt was looked at; the rest is not loaded yet")
         if pipeline.stopped is None:
-            await asyncio.to_thread(self._still_whole, journal)
+            await asyncio.to_thread(still_whole, self._sources, facts["fingerprints"])
             total = reader.total
             if total not in (None, self._tally.read):
                 raise StoppedResumable(
@@ -241,21 +242,6 @@ class _Life:
         await asyncio.shield(leaving)
         for trouble in supply.reader.unclosed:
             self._log.write(f"a source could not be closed: {trouble}")
-
-    def _still_whole(self, journal: Journal) -> None:
-        """A file that was cut or rewritten while it was read would end the run with less than
-        what it began with, and say that all is settled. One that only grew is whole.
-        """
-        for source, bound in zip(self._sources, journal.facts["fingerprints"], strict=True):
-            try:
-                whole = source.still(bound)
-            except RefusedToStart as error:
-                raise missed(error) from None
-            if not whole:
-                raise StoppedForGood(
-                    f"{source.name}: it changed while it was read, so what was loaded is not "
-                    "what the run began with. Put the old one back to resume"
-                )
 
     async def _drain_when_told(self) -> None:
         await self._interrupt.wait()

@@ -10,14 +10,15 @@ import zlib
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from bulkload.errors import StoppedForGood
+from bulkload.errors import RefusedToStart, StoppedForGood
+from bulkload.records.reading import missed
 from bulkload.rundir import sync_directory, write_whole
 from bulkload.sources.catalogue import Settled, describe, reopen
 from bulkload.sources.messages import MessageFiles
 from bulkload.sources.own import OWN, OwnSource, refuse_without
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bulkload.protocols import Source
     from bulkload.rundir import RunDir
@@ -117,3 +118,21 @@ def _difference(bound: dict[str, Any], now: dict[str, Any]) -> str:
     if "size" in changed:
         return f"its size was {bound['size']:,} and is {now.get('size', 0):,} bytes"
     return f"changed: {', '.join(changed) or 'its kind'}"
+
+
+def still_whole(sources: Sequence[Source], fingerprints: Iterable[dict[str, Any]]) -> None:
+    """A file that was cut or rewritten while it was read would end the run with less than what it
+    began with, and say that all is settled. One that only grew is whole.
+
+    Raises StoppedForGood where one is not, StoppedResumable where one is gone.
+    """
+    for source, bound in zip(sources, fingerprints, strict=True):
+        try:
+            whole = source.still(bound)
+        except RefusedToStart as error:
+            raise missed(error) from None
+        if not whole:
+            raise StoppedForGood(
+                f"{source.name}: it changed while it was read, so what was loaded is not what the "
+                "run began with. Put the old one back to resume"
+            )

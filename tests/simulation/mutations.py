@@ -56,7 +56,7 @@ CUT = """def _cut(load: Load) -> list[Load]:
     return [replace(load, batch=b) for b in (rest, last) if b.entries]
 
 
-def _sent("""
+class Aside:"""
 
 ALL = "hold,resend,key+run,key,verify"
 PEOPLED = ",".join(f"{mode}@people" for mode in ALL.split(","))
@@ -65,7 +65,7 @@ WHOSE = "await self._settle({**answer.contacts, **dict.fromkeys(answer.refused, 
 EXISTING = "        return trouble\n    if reply.status >= 300:\n        return _existing("
 
 MUTATIONS = (
-    _m("the intent is written after the call left", "hold,key", "pipeline/pipeline.py",
+    _m("the intent is written after the call left", "hold,key", "pipeline/creating.py",
        (INTEND, "early = asyncio.ensure_future(self._send(request, load))\n"
                 "                await asyncio.sleep(0)\n                " + INTEND),
        ("sent, judged = await self._send(request, load)",
@@ -88,13 +88,13 @@ MUTATIONS = (
        ("return Doubtful(reply.trouble) if reply.left else", "return")),
     _m("a doubt does not shut the gate", "hold,resend", "calls/hold.py",
        (DOWN, "        return False\n        self.falls += 1")),
-    _m("what waits behind the gate is sent all the same", "hold,resend", "pipeline/pipeline.py",
+    _m("what waits behind the gate is sent all the same", "hold,resend", "pipeline/creating.py",
        ("if self._gate.withdrawn(falls) if trial else self._gate.closed:",
         "if self._gate.is_shut:")),
     _m("a trial leaves though the gate fell again", "key,key+run", "calls/hold.py",
        ("return self._shut or not self.tries(falls) or self._until > self._clock()",
         "return self._shut")),
-    _m("a trial of before reopens the gate", "hold,key", "pipeline/pipeline.py",
+    _m("a trial of before reopens the gate", "hold,key", "pipeline/creating.py",
        ("trial = trial and self._gate.tries(falls)", "pass")),
     _m("a refusal that can't be read blames a record", "key,key+run", "hubspot/wire.py",
        ("if not answer and key_property:", "if False:")),
@@ -111,7 +111,7 @@ MUTATIONS = (
         "max(sent_at, arrived_by))")),
     _m("slots of an earlier life are forgotten", "hold,resend", "runs/binding.py",
        ("limiter.take_recent(await", "limiter.take_recent(0 * await")),
-    _m("an intent is not withdrawn", "hold", "pipeline/pipeline.py",
+    _m("an intent is not withdrawn", "hold", "pipeline/creating.py",
        ("                if load.attempt is None:\n                    await journal.withdraw",
         "                if load.attempt == -1:\n                    await journal.withdraw")),
     _m("a resume does not look at what is open", ALL, "runs/life.py",
@@ -153,7 +153,7 @@ MUTATIONS = (
     _m("what is set aside is forgotten at the end", "verify", "pipeline/verification.py",
        ("if self._is_idle and not self._waiting:", "if self._is_idle:")),
     _m("two loads share an attempt", "verify", "pipeline/verification.py",
-       ("step.parted() if kept_back else step)", SHARED), ("def _sent(", CUT)),
+       ("step.parted() if kept_back else step)", SHARED), ("class Aside:", CUT)),
     _m("ids that fit no input are another's", "verify", "journal/attempts.py",
        ('made.split(",")[:loaded]', 'made.split(",")')),
     _m("what is undeliverable is asked for too early", "key,key+run", "pipeline/pipeline.py",

@@ -18,7 +18,7 @@ from bulkload.hubspot.lookup import Found, Marks
 from bulkload.hubspot.refusals import Refusal
 from bulkload.pipeline import settling
 from bulkload.pipeline.answering import ASKS, answered, sighted
-from bulkload.pipeline.settling import Load, Question, Rules, Step
+from bulkload.pipeline.loads import Load, Question, Rules, Step
 from bulkload.pipeline.verifying import Sighting
 from bulkload.records.letters import LetterWriter
 from tests.making import key_of, keyed

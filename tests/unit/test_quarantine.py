@@ -8,8 +8,8 @@ from random import Random
 import pytest
 
 from bulkload.pipeline import quarantine
+from bulkload.pipeline.loads import Load
 from bulkload.pipeline.quarantine import Quarantine
-from bulkload.pipeline.settling import Load
 from tests.clock import run_virtual
 from tests.making import batch
 

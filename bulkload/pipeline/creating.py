@@ -1,0 +1,111 @@
+"""One create: its intent, its call, the verdict on its answer.
+
+Laws kept here: written before said: the intent is durable before the request leaves; never over the
+limit: a slot comes back when the remote's window forgets the call, and at once where none left.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from bulkload import events
+from bulkload.hubspot import replies, wire
+
+if TYPE_CHECKING:
+    from bulkload.batch import Batch
+    from bulkload.calls.hold import Gate
+    from bulkload.hubspot.client import Sent
+    from bulkload.hubspot.lookup import Marks
+    from bulkload.pipeline.loads import Load
+    from bulkload.pipeline.parts import Parts, Tally
+
+
+class Made(NamedTuple):
+    """A create that was made, and its answer. `load` counts it among its tries; `attempt` is its
+    own in the journal. `falls`: those of the gate when it left; `trial`: it tried the remote, and
+    no other has to meanwhile.
+    """
+
+    load: Load
+    attempt: int
+    sent: Sent
+    judged: wire.Verdict
+    falls: int
+    trial: bool
+
+
+class Creating:
+    """For one run. `under_way`: the batches of attempts that are not settled; whoever settles one
+    takes it out.
+    """
+
+    def __init__(self, parts: Parts, gate: Gate, tally: Tally, marks: Marks | None) -> None:
+        self._parts = parts
+        self._gate = gate
+        self._tally = tally
+        self._key_property = marks.key if marks else ""
+        self.under_way: dict[int, Batch] = {}
+
+    async def create(self, load: Load, *, trial: bool) -> Made | None:
+        """For who has a slot and a pass, which are given back. None: the gate fell before anything
+        left.
+        """
+        request, falls = wire.body(load.batch), self._gate.falls
+        journal = self._parts.journal
+        attempt, since = load.attempt, load.since
+        try:
+            if attempt is None:
+                attempt, since = await self._intend(load.batch, request)
+            if self._gate.withdrawn(falls) if trial else self._gate.closed:
+                self._parts.traffic.give_back()
+                if trial and self._gate.tries(falls):
+                    self._gate.untried()
+                if load.attempt is None:
+                    await journal.withdraw(attempt)
+                return None
+            if not trial:
+                falls = self._gate.falls  # it may have fallen and opened since
+            self.under_way[attempt] = load.batch
+            sent, judged = await self._send(request, load)
+        except BaseException:
+            if trial and self._gate.tries(falls):
+                self._gate.untried()
+            raise
+        finally:
+            self._gate.leave()
+        # Where the gate fell meanwhile, another one tries: this one's answer opens nothing.
+        trial = trial and self._gate.tries(falls)
+        times = load.batch.attempt + (not isinstance(judged, replies.NotSent))
+        batch = replace(load.batch, attempt=times)
+        load = replace(load, batch=batch, tries=load.tries + 1, since=since)
+        return Made(load, attempt, sent, judged, falls, trial)
+
+    async def _intend(self, batch: Batch, request: bytes) -> tuple[int, float | None]:
+        """Write down what leaves next: (its attempt, the remote's clock). What can't be written
+        down doesn't leave: its slot is for those who wait, or they would not see that the run ends.
+        """
+        traffic = self._parts.traffic
+        since = traffic.remote.at_least()
+        try:
+            digest = wire.digest(batch, request)
+            return await self._parts.journal.intend(batch, digest, since), since
+        except BaseException:
+            traffic.give_back()
+            raise
+
+    async def _send(self, request: bytes, load: Load) -> tuple[Sent, wire.Verdict]:
+        traffic, tally = self._parts.traffic, self._tally
+        tally.first_request = tally.first_request or time.monotonic()
+        sent, used = await traffic.leave(partial(self._parts.sink.create, request))
+        judged = wire.judge(load.batch, sent.reply, self._key_property)
+        worked, completed = 0.0, ""
+        if isinstance(judged, wire.Outcomes):
+            worked, completed = judged.worked_s, judged.completed
+        traffic.ended(sent, used, worked_s=worked, completed=completed)
+        tally.requests += sent.sent_at > 0
+        tally.retries += load.tries > 0
+        self._parts.tell(events.Answered(sent.reply.status, sent.seconds, load.tries > 0))
+        return sent, judged
