@@ -197,7 +197,7 @@ def test_time_goes_to_the_innermost_module_and_what_it_calls() -> None:
         f"{loop};<module> (bulkload/cli/load.py);_load (<frozen importlib._bootstrap>) 5\n"
     )
     assert hotspots.read(raw) == Counter(
-        {"mapping": 4, "hubspot/client calling aiohttp": 2, "start: imports": 5}
+        {"records/mapping": 4, "hubspot/client calling aiohttp": 2, "start: imports": 5}
     )
 
 
