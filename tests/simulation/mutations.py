@@ -30,6 +30,14 @@ class Mutation(NamedTuple):
     file: str
     changes: tuple[tuple[str, str], ...]
 
+    def of(self, text: str) -> str:
+        """What it makes of the file. Raises LookupError where that has changed since."""
+        for old, new in self.changes:
+            if text.count(old) != 1:
+                raise LookupError(f"{text.count(old)} times in {self.file}: {old[:50]!r}")
+            text = text.replace(old, new)
+        return text
+
 
 def _m(name: str, modes: str, file: str, *changes: tuple[str, str]) -> Mutation:
     return Mutation(name, modes, file, changes)
@@ -114,8 +122,8 @@ MUTATIONS = (
     _m("an intent is not withdrawn", "hold", "pipeline/creating.py",
        ("                if load.attempt is None:\n                    await journal.withdraw",
         "                if load.attempt == -1:\n                    await journal.withdraw")),
-    _m("a resume does not look at what is open", ALL, "runs/life.py",
-       ("self._look_at_doubts(state.open,", "self._look_at_doubts(state.open[:0],")),
+    _m("a resume does not look at what is open", ALL, "runs/leftover.py",
+       ("self._open(state.open, means)", "self._open(state.open[:0], means)")),
     _m("a resume reads again what is open", "hold,key+run", "journal/attempts.py",
        ("WHERE outcome='loaded' OR outcome IS NULL", "WHERE outcome='loaded'")),
     _m("a resume reads again what is in doubt", "hold", "journal/attempts.py",
@@ -217,12 +225,10 @@ def hunt(mutation: Mutation, seeds: int) -> str:
         shutil.copytree(HERE / "tests" / "simulation", tree / "tests" / "simulation")
         shutil.copy(HERE / "tests" / "clock.py", tree / "tests")
         mutated = tree / "bulkload" / mutation.file
-        text = mutated.read_text()
-        for old, new in mutation.changes:
-            if text.count(old) != 1:
-                return f"STALE: {text.count(old)} times in {mutation.file}: {old[:50]!r}"
-            text = text.replace(old, new)
-        mutated.write_text(text)
+        try:
+            mutated.write_text(mutation.of(mutated.read_text()))
+        except LookupError as error:
+            return f"STALE: {error}"
         first = 0
         while first < seeds:
             broken = _first_broken(tree, mutation.modes, first, seeds - first)

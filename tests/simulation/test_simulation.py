@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.simulation.mutations import HERE, MUTATIONS, Mutation
 from tests.simulation.world import MODES, PEOPLED, World
 
 if TYPE_CHECKING:
@@ -61,3 +62,10 @@ def test_a_seed_replays_exactly(mode: str) -> None:
     once = told("1")
     assert once.count(b"life 1\n") == 10
     assert once == told("2")
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
+def test_each_mutation_has_its_place_in_the_product(mutation: Mutation) -> None:
+    path = HERE / "bulkload" / mutation.file
+    text = path.read_text(encoding="utf-8")
+    assert mutation.of(text) != text
