@@ -74,8 +74,9 @@ EXISTING = "        return trouble\n    if reply.status >= 300:\n        return 
 
 MUTATIONS = (
     _m("the intent is written after the call left", "hold,key", "pipeline/creating.py",
-       (INTEND, "early = asyncio.ensure_future(self._send(request, load))\n"
-                "                await asyncio.sleep(0)\n                " + INTEND),
+       (INTEND, "asyncio = __import__('asyncio')\n                "
+                "early = asyncio.ensure_future(self._send(request, load))\n                "
+                "await asyncio.sleep(0)\n                " + INTEND),
        ("sent, judged = await self._send(request, load)",
         "sent, judged = await (early if load.attempt is None else self._send(request, load))")),
     _m("told before it is durable", "hold,key+run", "pipeline/pipeline.py",
@@ -237,6 +238,8 @@ def hunt(mutation: Mutation, seeds: int) -> str:
             if broken[0] == "?":
                 return f"STALE: it does not run: {broken[2]}"
             mode, seed, law = broken
+            if "NameError" in law:  # it is no law that this breaks
+                return f"STALE: it does not run: {law}"
             if _first_broken(HERE, mode, seed, 1) is None:
                 return f"killed by --mode {mode} --seed {seed}: {law[:70]}"
             first = seed + 1
