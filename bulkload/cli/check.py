@@ -12,14 +12,13 @@ import orjson
 
 from bulkload.cli import saying
 from bulkload.cli.flags import (
-    OPTIONS,
-    READING,
     access,
     access_options,
     add_options,
     given,
     mapping_options,
 )
+from bulkload.cli.knobs import OPTIONS, READING
 from bulkload.cli.signals import listen
 
 if TYPE_CHECKING:

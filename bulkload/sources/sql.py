@@ -6,30 +6,25 @@ of its own: one that stays open for the days of a load would keep the database f
 The source ends with the greatest key at its start; rows that come later are none of it.
 
 Laws kept here: nothing lost: keys that are equal, or NULL, would hide rows between two pages, so
-both are refused; no password is in a name, an address or an error.
+both are refused.
 """
 
 from __future__ import annotations
 
 import difflib
-import os
 import re
-import sqlite3
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote
 
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.model import Position
-from bulkload.sources import rowkeys
-from bulkload.sources.addresses import PASSWORD, SECRET
+from bulkload.sources import database, rowkeys
 from bulkload.sources.asked import MAX_RECORD_BYTES
 from bulkload.sources.extras import needed
-from bulkload.sources.typed import cell, decoded, row
+from bulkload.sources.typed import cell, row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
+    from contextlib import AbstractContextManager
 
     from bulkload.model import Record
     from bulkload.protocols import Source
@@ -41,11 +36,6 @@ FIRST_PAGE = 100
 PAGE = 5000
 PAGE_BYTES = 8 << 20
 """A page is no more than these, by the average of the rows before."""
-
-_SETTINGS = {
-    "postgresql": ("SET default_transaction_read_only = on", "SET TIME ZONE 'UTC'"),
-    "mysql": ("SET SESSION TRANSACTION READ ONLY", "SET time_zone = '+00:00'"),
-}
 
 
 def opened(address: str, asked: Asked, say: Callable[[str], None]) -> list[Source]:
@@ -64,7 +54,7 @@ def opened(address: str, asked: Asked, say: Callable[[str], None]) -> list[Sourc
 
 def public(address: str) -> str:
     """The address as it may be kept: without a password. Raises RefusedToStart."""
-    return _urls(needed("sqlalchemy", "sql", "a database"), address)[1]
+    return database.urls(needed("sqlalchemy", "sql", "a database"), address)[1]
 
 
 class SqlSource:
@@ -90,7 +80,7 @@ class SqlSource:
         last: str | None = None,
     ) -> None:
         self._sa = needed("sqlalchemy", "sql", "a database")
-        self._url, self.address = _urls(self._sa, address)
+        self._url, self.address = database.urls(self._sa, address)
         self.name = name or f"{self.address} {table or 'query'}"
         if (table is None) == (query is None):
             raise RefusedToStart(
@@ -99,8 +89,8 @@ class SqlSource:
         self.max_record_bytes = max_record_bytes
         self.table, self.query = table, query
         self.exclude = tuple(name.strip() for several in exclude for name in several.split(","))
-        self._engine = self._made()
-        with self._asking(RefusedToStart):
+        self._engine = database.engine(self._sa, self._url, self.name)
+        with self._asked_by(RefusedToStart):
             self._from = self._table() if table is not None else self._select()
             known = [column.name for column in self._from.columns]
             self.order_by = order_by or self._primary_key()
@@ -145,7 +135,7 @@ class SqlSource:
         """The rows with greater keys; see `protocols.Growing`."""
         sa, end = self._sa, rowkeys.read(self.last)
         count = sa.select(sa.func.count()).select_from(self._from)
-        with self._asking(RefusedToStart), self._engine.connect() as connection:
+        with self._asked_by(RefusedToStart), self._engine.connect() as connection:
             if not connection.execute(count.where(self._key > end)).scalar_one():
                 return None
             before = connection.execute(count.where(self._key <= end)).scalar_one()
@@ -169,7 +159,7 @@ class SqlSource:
             number, after = self.after[1] + 1, key > rowkeys.read(self.after[0])
         size = FIRST_PAGE
         while True:
-            with self._asking(StoppedResumable), self._engine.connect() as connection:
+            with self._asked_by(StoppedResumable), self._engine.connect() as connection:
                 rows = connection.execute(page.where(after).limit(size)).all()
             taken = 0
             for found in rows:
@@ -192,34 +182,10 @@ class SqlSource:
             ) from None
         return row(position, self.columns, map(cell, found[1:]), self.max_record_bytes)
 
-    def _made(self) -> Any:
-        sa, url = self._sa, self._url
-        try:
-            # A connection a page: none is held while the remote is waited for.
-            more: dict[str, Any] = {"poolclass": sa.pool.NullPool}
-            if url.get_backend_name() == "sqlite":
-                more["creator"] = _sqlite(self.name, url.database)
-            engine = sa.create_engine(url, **more)
-        except sa.exc.NoSuchModuleError:
-            raise RefusedToStart(
-                f"{self.name}: no database is known by this scheme. Known are postgresql://, "
-                "sqlite:// and those that SQLAlchemy has a dialect for."
-            ) from None
-        except ModuleNotFoundError as error:
-            raise RefusedToStart(
-                f"{self.name}: its driver is not installed: pip install {error.name}"
-            ) from None
-        settings = _SETTINGS.get(url.get_backend_name(), ())
-
-        def settle(connection: Any, _: object) -> None:
-            for setting in settings:
-                with connection.cursor() as cursor:
-                    cursor.execute(setting)
-            connection.commit()
-
-        if settings:
-            sa.event.listen(engine, "connect", settle)
-        return engine
+    def _asked_by(
+        self, kind: type[RefusedToStart | StoppedResumable]
+    ) -> AbstractContextManager[None]:
+        return database.asking(self._sa, self._url, self.name, kind)
 
     def _table(self) -> Any:
         sa = self._sa
@@ -287,58 +253,6 @@ class SqlSource:
                 f"{self.name}: rows can't be sought by {self.order_by!r}, which is of the kind "
                 f"{error}. Name another column with --order-by."
             ) from None
-
-    @contextmanager
-    def _asking(self, kind: type[RefusedToStart | StoppedResumable]) -> Iterator[None]:
-        try:
-            yield
-        except self._sa.exc.SQLAlchemyError as error:
-            cause = getattr(error, "orig", None) or error
-            why = str(cause).strip().partition("\n")[0].rstrip(".")
-            if self._url.password:
-                why = why.replace(self._url.password, "***")
-            step = (
-                "Check the address, the user's rights and the names; a password that is not in "
-                f"the address is taken from {PASSWORD}"
-                if kind is RefusedToStart
-                else "Resume when the database answers again"
-            )
-            raise kind(f"{self.name}: {why}. {step}.") from None
-
-
-def _urls(sa: Any, address: str) -> tuple[Any, str]:
-    """With the password, and without it, nor any other secret."""
-    try:
-        url = sa.engine.make_url(address)
-    except (sa.exc.ArgumentError, ValueError):
-        raise RefusedToStart(
-            "the database's address can't be read: postgresql://user@host/database, or "
-            "sqlite:///file.db, where a @ or / in a name is written %40 or %2F."
-        ) from None
-    if url.drivername in ("postgres", "postgresql"):
-        url = url.set(drivername="postgresql+psycopg")
-    if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
-        url = url.set(database=str(Path(url.database).absolute()))
-    public = url.difference_update_query([name for name in url.query if SECRET.search(name)])
-    public = public._replace(password=None)
-    if url.password is None and url.get_backend_name() != "sqlite":
-        url = url.set(password=os.environ.get(PASSWORD))
-    shown = public.render_as_string(hide_password=False)
-    return url, shown.replace("postgresql+psycopg://", "postgresql://", 1)
-
-
-def _sqlite(name: str, database: str | None) -> Callable[[], sqlite3.Connection]:
-    """Read-only: opened as usual, a name that is mistyped makes an empty database."""
-    if database is None or not Path(database).is_file():
-        raise RefusedToStart(f"{name}: there is no such file. Check the path.")
-    where = f"file:{quote(database)}?mode=ro"
-
-    def connected() -> sqlite3.Connection:
-        connection = sqlite3.connect(where, uri=True, check_same_thread=False)
-        connection.text_factory = decoded  # the driver's own fails for a whole page
-        return connection
-
-    return connected
 
 
 def _near(wanted: str, known: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.loader import default_run
-from bulkload.sources import Asked, describe, open_sources, reopen, rowkeys
+from bulkload.sources import Asked, database, describe, open_sources, reopen, rowkeys
 from bulkload.sources import sql as module
 from bulkload.sources.addresses import PASSWORD
 from bulkload.sources.sql import SqlSource
@@ -218,11 +218,11 @@ def test_no_password_is_shown_or_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "s3cret" not in str(default_run([address]))
     import sqlalchemy
 
-    url, public = module._urls(sqlalchemy, address)
+    url, public = database.urls(sqlalchemy, address)
     assert url.password == "s3cret"
     assert public == "postgresql://ada@127.0.0.1:1/crm?connect_timeout=2"
     monkeypatch.setenv(PASSWORD, "of the environment")
-    assert module._urls(sqlalchemy, public)[0].password == "of the environment"
+    assert database.urls(sqlalchemy, public)[0].password == "of the environment"
 
 
 def test_a_database_that_goes_away_stops_resumable(path: Path) -> None:
