@@ -18,6 +18,7 @@ import click
 from bulkload.cli import saying
 from bulkload.errors import BulkloadError, RefusedToStart
 from bulkload.version import __version__
+from bulkload.wording import near
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -79,9 +80,7 @@ def likely(given: str, known: Iterable[str], prefix: str = "") -> str:
     """What may have been meant, as a question; empty where nothing is near. `prefix` stands before
     all of them.
     """
-    from difflib import get_close_matches
-
-    found = get_close_matches(given, list(known), 1)
+    found = near(given, known)
     return f"Did you mean {prefix}{found[0]}?" if found else ""
 
 

@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bulkload.columns.wording import nearest
 from bulkload.errors import RefusedToStart, UnmappableRecord
 from bulkload.hubspot.inspecting import ASSOCIATIONS
+from bulkload.wording import meant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -103,7 +103,7 @@ def _association(type_id: int, found: str) -> dict[str, Any]:
 def _known(kind: str, where: str) -> str:
     if kind not in ASSOCIATIONS:
         raise RefusedToStart(
-            f"{where}: there is no kind {kind!r}{nearest(kind, ASSOCIATIONS)}; "
+            f"{where}: there is no kind {kind!r}{meant(kind, ASSOCIATIONS)}; "
             f"it is one of {', '.join(ASSOCIATIONS)}"
         )
     return kind

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from bulkload.columns.associate import Associate
 from bulkload.columns.people import distinct, mailboxes
-from bulkload.columns.wording import nearest
 from bulkload.errors import RefusedToStart, UnmappableRecord
 from bulkload.model import Input, Mapped
+from bulkload.wording import meant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -115,7 +115,7 @@ class Columns:
                 if name not in columns:
                     raise RefusedToStart(
                         f"{source}: has no column {name!r}, which the mapping takes for {place}"
-                        f"{nearest(name, columns)}; it has {', '.join(map(repr, columns))}"
+                        f"{meant(name, columns)}; it has {', '.join(map(repr, columns))}"
                     )
 
     def _places(self) -> Iterable[tuple[str, tuple[str, ...]]]:

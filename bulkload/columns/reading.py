@@ -13,8 +13,8 @@ from bulkload.columns.associate import Associate
 from bulkload.columns.columns import Columns
 from bulkload.columns.rules import Choice, Column, Constant, Headers, Moment, Rule, Template
 from bulkload.columns.times import COUNTED, flaw, known_zone
-from bulkload.columns.wording import nearest
 from bulkload.errors import RefusedToStart
+from bulkload.wording import meant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +39,7 @@ class _Place(NamedTuple):
         for name in found:
             if name not in names:
                 raise self.refused(
-                    f"there is no {name!r} here{nearest(name, names)}; "
+                    f"there is no {name!r} here{meant(name, names)}; "
                     f"expected {', '.join(names[:-1])} or {names[-1]}"
                     if len(names) > 1
                     else f"there is no {name!r} here; expected {names[0]}"

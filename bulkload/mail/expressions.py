@@ -8,12 +8,12 @@ Law kept here: a slip is refused and never taken for another filter.
 
 from __future__ import annotations
 
-import difflib
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from bulkload.errors import RefusedToStart
 from bulkload.mail.patterns import Patterns
+from bulkload.wording import meant
 
 FIELDS = ("after", "before", "from", "to", "label", "folder")
 
@@ -29,7 +29,7 @@ def read(expression: str) -> tuple[str, bool, list[str]]:
         raise RefusedToStart(f"--filter {expression!r}: write field=value or field!=value")
     field, sign, written = found[1].lower(), found[2], found[3]
     if field not in FIELDS:
-        raise RefusedToStart(f"--filter {expression!r}: {nearest(field, FIELDS, 'field')}")
+        raise RefusedToStart(f"--filter {expression!r}: {unknown(field, FIELDS, 'field')}")
     values = [value.strip() for value in written.split(",") if value.strip()]
     if not values:
         raise RefusedToStart(f"--filter {expression!r}: there is no value behind {sign}")
@@ -64,8 +64,6 @@ def told(at: int) -> str:
     return (_EPOCH + at * _MS).isoformat()
 
 
-def nearest(name: str, known: tuple[str, ...], noun: str) -> str:
+def unknown(name: str, known: tuple[str, ...], noun: str) -> str:
     """That there is no such name, which one is nearest and which there are."""
-    near = difflib.get_close_matches(name, known, 1)
-    meant = f" (did you mean {near[0]}?)" if near else ""
-    return f"no such {noun}{meant}; there are {', '.join(known)}"
+    return f"no such {noun}{meant(name, known)}; there are {', '.join(known)}"

@@ -23,7 +23,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkload.errors import RefusedToStart
-from bulkload.mail.expressions import moment, nearest, read, told
+from bulkload.mail.expressions import moment, read, told, unknown
 from bulkload.mail.folders import folder_kind, folder_name
 from bulkload.mail.mine import participants, recipients
 from bulkload.mail.patterns import Patterns
@@ -224,6 +224,6 @@ def _leave_out(given: Iterable[str]) -> frozenset[str]:
         if name == "none":
             raise RefusedToStart("--leave-out none: it stands alone, or is left away")
         if name not in LEAVE_OUT:
-            known = nearest(name, (*LEAVE_OUT, "none"), "kind of mail")
+            known = unknown(name, (*LEAVE_OUT, "none"), "kind of mail")
             raise RefusedToStart(f"--leave-out {name!r}: {known}")
     return frozenset(LEAVE_OUT[name] for name in names)

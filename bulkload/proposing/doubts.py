@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from bulkload.columns.rules import Choice, Constant
-from bulkload.columns.wording import nearest
+from bulkload.wording import meant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,8 +43,8 @@ def doubts(columns: Columns) -> Iterator[str]:
     for name, rule in columns.rules:
         if name.startswith(_READ_ONLY):
             yield f"{name}: HubSpot fills it from hs_email_headers, it can't be written"
-        elif name not in KNOWN and _OWN.match(name) and (near := nearest(name, KNOWN)):
-            yield f"{name}: is not known here{near}"
+        elif name not in KNOWN and _OWN.match(name) and (likely := meant(name, KNOWN)):
+            yield f"{name}: is not known here{likely}"
         options = OPTIONS.get(name, ())
         said = set()
         if isinstance(rule, Constant):

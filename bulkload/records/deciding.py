@@ -19,10 +19,10 @@ from bulkload.errors import RecordError, RefusedToStart
 from bulkload.mail.filters import LEAVE_OUT, Filters, read_never_log
 from bulkload.mail.mine import Mine, guess
 from bulkload.mail.owners import read_owners
-from bulkload.nouns import counted
 from bulkload.options import AUTO
 from bulkload.proposing.headless import headless
 from bulkload.records.rules import Rules
+from bulkload.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bulkload.nouns import counted
+from bulkload.wording import counted
 from bulkload.zone import span
 
 if TYPE_CHECKING:

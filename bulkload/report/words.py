@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from bulkload.nouns import counted
 from bulkload.runs.summary import Summary
+from bulkload.wording import counted
 from bulkload.zone import span
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ source, or no resume: each time a folder is opened its numbering is compared.
 
 from __future__ import annotations
 
-import difflib
 from array import array
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,7 @@ from bulkload.sources.asked import MAX_RECORD_BYTES
 from bulkload.sources.imapnames import GROUP_MESSAGES, Sized, grouped, headers, letters, shown
 from bulkload.sources.imapserver import MOST, Account, Connections, examined
 from bulkload.sources.lines import too_large
+from bulkload.wording import there_is
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -84,10 +84,8 @@ def _listed(
             shown(name, delimiter, ""): (name, delimiter, use) for name, delimiter, use in folders
         }
         if account.folder not in known:
-            near = difflib.get_close_matches(account.folder, known, 3) or list(known)[:8]
-            raise RefusedToStart(
-                f"{account.address}: has no folder {account.folder!r}; there is {', '.join(near)}."
-            )
+            others = there_is(account.folder, known)
+            raise RefusedToStart(f"{account.address}: has no folder {account.folder!r}{others}.")
         folders = [known[account.folder]]
     elif gmail and any(use == "\\all" for _, _, use in folders):
         say(f"{account.address}: read from the folder of all mail; spam and trash are not in it")

@@ -11,7 +11,6 @@ both are refused.
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,6 +20,7 @@ from bulkload.sources import database, rowkeys
 from bulkload.sources.asked import MAX_RECORD_BYTES
 from bulkload.sources.extras import needed
 from bulkload.sources.typed import cell, row
+from bulkload.wording import there_is
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -97,7 +97,7 @@ class SqlSource:
             for wanted in (self.order_by, *self.exclude):
                 if wanted not in known:
                     raise RefusedToStart(
-                        f"{self.name}: has no column {wanted!r}{_near(wanted, known)}."
+                        f"{self.name}: has no column {wanted!r}{there_is(wanted, known)}."
                     )
             self.columns = [each for each in known if each not in self.exclude]
             self._key = self._from.columns[self.order_by]
@@ -193,7 +193,7 @@ class SqlSource:
         found = sa.inspect(self._engine)
         known = [*found.get_table_names(schema or None), *found.get_view_names(schema or None)]
         if table not in known:
-            raise RefusedToStart(f"{self.name}: there is no such table{_near(table, known)}.")
+            raise RefusedToStart(f"{self.name}: there is no such table{there_is(table, known)}.")
         columns = [sa.column(each["name"]) for each in found.get_columns(table, schema or None)]
         return sa.table(table, *columns, schema=schema or None)
 
@@ -253,8 +253,3 @@ class SqlSource:
                 f"{self.name}: rows can't be sought by {self.order_by!r}, which is of the kind "
                 f"{error}. Name another column with --order-by."
             ) from None
-
-
-def _near(wanted: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(wanted, known, 3) or list(known)[:8]
-    return f"; there is {', '.join(near)}" if near else ""

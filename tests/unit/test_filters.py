@@ -169,7 +169,7 @@ def test_who_is_never_logged_comes_before_all_else() -> None:
     [
         (
             ["form=x.com"],
-            r"--filter 'form=x.com': no such field \(did you mean from\?\); there are",
+            r"--filter 'form=x.com': no such field \(did you mean 'from'\?\); there are",
         ),
         (["subject=x"], r"--filter 'subject=x': no such field; there are after, before, from, to"),
         (["after"], r"--filter 'after': write field=value or field!=value"),
@@ -189,7 +189,7 @@ def test_what_no_filter_is_is_quoted(filters: list[str], says: str) -> None:
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        (["list"], r"--leave-out 'list': no such kind of mail \(did you mean lists\?\); there are"),
+        (["list"], r"--leave-out 'list': no such kind of mail \(did you mean 'lists'\?\); there are"),
         (["spam,none"], "--leave-out none: it stands alone"),
     ],
 )
