@@ -281,6 +281,8 @@ class Remote:
             times = {"startedAt": self.iso(arrived), "completedAt": self.iso(carried)}
             body = {**body, **times}
         raw = orjson.dumps(body)
+        if status == 400 and random.random() < 0.1:
+            raw = b"<html>"  # of somebody between us
         if fault == "cut":
             if random.random() < 0.5:
                 return Reply(status, headers, b"", whole=False, trouble="cut off")
@@ -320,7 +322,7 @@ class Remote:
         if errors and style != "207":
             one, category, message, quoted = errors[0]
             named = {"context": {"objectWriteTraceId": [one["objectWriteTraceId"]]}}
-            status = 409 if category == "CONFLICT" else 400
+            status = random.choice((409, 400)) if category == "CONFLICT" else 400
             text = quoted if style == "quoting" else message
             said = {"status": "error", "category": category, "message": text}
             return status, {**said, **(named if style == "named" else {})}

@@ -372,6 +372,9 @@ class World:
             return False
         else:
             self.say(f"ended: {stopped or 'complete'}")
+            if "records were read, and" in str(stopped):
+                # It would mend itself by another life, and hide what lost them.
+                self.fail(f"nothing lost: {stopped}")
             if not self.broken:
                 self.laws.life_ended(life, complete=stopped is None)
             return stopped is None
