@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bulkload.errors import BulkloadError, RefusedToStart, StoppedForGood, StoppedResumable
     from bulkload.loader import load, resume
     from bulkload.options import Options
-    from bulkload.runs.inquiry import status
+    from bulkload.runs.inquiry import doubts, letters, skipped, status
     from bulkload.runs.summary import Summary
     from bulkload.sources.own import OwnSource
 
@@ -41,11 +41,14 @@ __all__ = [
     "Undone",
     "__version__",
     "check",
+    "doubts",
     "extend",
+    "letters",
     "load",
     "replay",
     "resolve",
     "resume",
+    "skipped",
     "status",
     "undo",
 ]
@@ -58,6 +61,9 @@ _HOMES = {
     "load": "loader",
     "resolve": "afterwards.resolving",
     "resume": "loader",
+    "doubts": "runs.inquiry",
+    "letters": "runs.inquiry",
+    "skipped": "runs.inquiry",
     "status": "runs.inquiry",
     "replay": "afterwards.replaying",
     "undo": "afterwards.undoing",

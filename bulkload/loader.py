@@ -29,7 +29,7 @@ from bulkload.runs.inquiry import existing
 from bulkload.runs.life import carry_on
 from bulkload.runs.sourcing import keep, reopened
 from bulkload.runs.summary import Summary, standing
-from bulkload.sources.detect import kept, opened_all
+from bulkload.sources.detect import kept, named, opened_all
 from bulkload.sources.own import OwnSource
 from bulkload.version import __version__
 
@@ -42,14 +42,14 @@ if TYPE_CHECKING:
 
 
 async def load(
-    *sources: str | OwnSource,
+    *sources: str | os.PathLike[str] | OwnSource,
     run: str | Path | None = None,
     options: Options | None = None,
     again: bool = False,
     token: str | None = None,
-    token_file: Path | None = None,
-    oauth_file: Path | None = None,
-    ca_file: Path | None = None,
+    token_file: str | Path | None = None,
+    oauth_file: str | Path | None = None,
+    ca_file: str | Path | None = None,
     observers: Sequence[Observer] = (),
     interrupt: asyncio.Event | None = None,
 ) -> Summary:
@@ -62,26 +62,26 @@ async def load(
     Returns a Summary, also for a run that stopped early (`stopped`, `exit_code` 3 or 4).
     Raises RefusedToStart where nothing was sent: bad options, sources or token.
     """
-    options = options or Options()
+    options, given = options or Options(), named(sources)
     access = Access.of(token, token_file, oauth_file, ca_file)
     call = Call(access, tuple(observers), interrupt)
     access.check()
-    directory = RunDir(default_run(sources) if run is None else own_place(run, sources))
+    directory = RunDir(default_run(given) if run is None else own_place(run, given))
     if again:
         directory = _free(directory)
     elif readers.is_committed(directory):
         raise _exists(directory)
     # What can be refused is refused before anything is left on the disk; stdin has to be
     # kept there first.
-    ready = None if "-" in sources else await asyncio.to_thread(_prepare, sources, options)
+    ready = None if "-" in given else await asyncio.to_thread(_prepare, given, options)
     directory.create()
     with directory.locked():
         if readers.is_committed(directory):
             raise _exists(directory)
         sweep(directory)
         if ready is None:
-            ready = await asyncio.to_thread(_prepare, sources, options, directory.path)
-        rules, specs = ready.rules.as_json(), kept(sources)
+            ready = await asyncio.to_thread(_prepare, given, options, directory.path)
+        rules, specs = ready.rules.as_json(), kept(given)
         await start(directory, ready.sources, options, rules=rules, specs=specs)
         with uncommitted(directory):
             return await carry_on(directory, ready.sources, options, call, ready.said)
@@ -117,17 +117,17 @@ async def resume(
     *own: OwnSource,
     changes: dict[str, Any] | None = None,
     token: str | None = None,
-    token_file: Path | None = None,
-    oauth_file: Path | None = None,
-    ca_file: Path | None = None,
+    token_file: str | Path | None = None,
+    oauth_file: str | Path | None = None,
+    ca_file: str | Path | None = None,
     observers: Sequence[Observer] = (),
     interrupt: asyncio.Event | None = None,
 ) -> Summary:
     """Go on with a run. `own`: its sources of a program's own, again. `changes`: options given
     again; those that may not change refuse.
 
-    Raises RefusedToStart, or StoppedForGood where the source, the account or the journal is
-    not the one that the run is bound to.
+    Raises RefusedToStart, or StoppedForGood where a source or the journal is not the one that the
+    run is bound to. Where the account is not, it returns (`exit_code` 4).
     """
     directory = existing(run)
     access = Access.of(token, token_file, oauth_file, ca_file)
@@ -135,7 +135,7 @@ async def resume(
     with directory.locked():
         facts = readers.facts(directory)
         options = Options.from_json(facts["options"]).changed(changes or {})
-        stands = standing(directory, facts)
+        stands = standing(directory, facts, locked=True)
         refuse_undone(directory, facts)
         settles = facts.get("marks") or options.in_doubt != "hold"
         if facts.get("complete") and not (stands.in_doubt and settles):

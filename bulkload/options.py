@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bulkload.calls.room import RateLimit
@@ -17,6 +17,10 @@ from bulkload.errors import RefusedToStart
 from bulkload.hubspot.route import address
 from bulkload.sources.asked import MAX_RECORD_BYTES, Asked
 from bulkload.verdict import InDoubt
+from bulkload.wording import meant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 OnQuota = Literal["wait", "stop"]
 TooLong = Literal["cut", "reject"]
@@ -70,6 +74,9 @@ DECIDE = frozenset(
     }
 )
 """Those that the rules of a run are made of."""
+
+_SEVERAL = ("exclude", "mine", "leave_out", "filter", "never_log", "associate", "map")
+"""Those that hold several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +140,9 @@ class Options:
     mapping: str | None = None
 
     def __post_init__(self) -> None:
+        for name in _SEVERAL:
+            if isinstance(given := getattr(self, name), str):  # else its letters would be taken
+                object.__setattr__(self, name, (given,))
         address(self.base_url)
         try:
             self.most_calls()
@@ -221,7 +231,10 @@ class Options:
         return cls(**found)
 
     def changed(self, given: dict[str, Any]) -> Options:
-        """These options with what was given again. Raises RefusedToStart where one may not."""
+        """These options with what was given again. Raises RefusedToStart where one may not, or is
+        none.
+        """
+        refuse_unknown(given)
         for name, value in given.items():
             if name not in MAY_CHANGE and value != getattr(self, name):
                 raise RefusedToStart(
@@ -230,6 +243,14 @@ class Options:
                     "Leave it out to resume, or start another run"
                 )
         return replace(self, **given)
+
+
+def refuse_unknown(names: Iterable[str]) -> None:
+    """Raises RefusedToStart where one is no option's."""
+    known = [field.name for field in fields(Options)]
+    for name in names:
+        if name not in known:
+            raise RefusedToStart(f"{name!r} is no option of a run{meant(name, known)}")
 
 
 def _shown(value: object) -> object:

@@ -31,7 +31,7 @@ from bulkload.runs.life import carry_on
 from bulkload.runs.sourcing import keep, reopened
 from bulkload.runs.summary import Summary, standing
 from bulkload.sources.catalogue import Settled, describe
-from bulkload.sources.detect import kept, opened_all
+from bulkload.sources.detect import kept, named, opened_all
 from bulkload.sources.own import OwnSource
 
 if TYPE_CHECKING:
@@ -47,12 +47,12 @@ MOST_NAMED = 3
 
 async def extend(
     run: str | Path,
-    *sources: str | OwnSource,
+    *sources: str | os.PathLike[str] | OwnSource,
     changes: dict[str, Any] | None = None,
     token: str | None = None,
-    token_file: Path | None = None,
-    oauth_file: Path | None = None,
-    ca_file: Path | None = None,
+    token_file: str | Path | None = None,
+    oauth_file: str | Path | None = None,
+    ca_file: str | Path | None = None,
     observers: Sequence[Observer] = (),
     interrupt: asyncio.Event | None = None,
 ) -> Summary:
@@ -65,7 +65,7 @@ async def extend(
     Raises RefusedToStart where the run can't be extended, StoppedForGood where a source did not
     only grow, or as `resume` does.
     """
-    directory = existing(run)
+    directory, given = existing(run), named(sources)
     access = Access.of(token, token_file, oauth_file, ca_file)
     call = Call(access, tuple(observers), interrupt)
     access.check()
@@ -73,18 +73,18 @@ async def extend(
         facts = readers.facts(directory)
         options = Options.from_json(facts["options"]).changed(changes or {})
         refuse_undone(directory, facts)
-        _refuse(directory, facts, sources)
-        own = [each for each in sources if isinstance(each, OwnSource)]
+        _refuse(directory, facts, given)
+        own = [each for each in given if isinstance(each, OwnSource)]
         had = await asyncio.to_thread(reopened, directory, facts, own)
         said = list(await asyncio.to_thread(outdated, options, facts["rules"]))
-        new = await asyncio.to_thread(_came, directory, facts, had, sources, options, said)
+        new = await asyncio.to_thread(_came, directory, facts, had, given, options, said)
         if new:
-            await _widen(directory, facts, new, sources)
+            await _widen(directory, facts, new, given)
         elif facts.get("complete"):
             tell = Announcer(tuple(observers))
             for text in said:
                 tell(Said(text))
-            return standing(directory, facts)
+            return standing(directory, facts, locked=True)
         return await carry_on(directory, [*had, *new], options, call, tuple(said))
 
 

@@ -21,7 +21,7 @@ from bulkload.errors import BulkloadError, RefusedToStart, StoppedResumable
 from bulkload.journal import journal as journals
 from bulkload.journal import readers
 from bulkload.loader import own_place, refuse_undone, start, sweep, unbegun, uncommitted
-from bulkload.options import DECIDE, Options
+from bulkload.options import DECIDE, Options, refuse_unknown
 from bulkload.records.deciding import decide, outdated
 from bulkload.rundir import RUNS, RunDir, private
 from bulkload.runs import lineage
@@ -70,9 +70,9 @@ async def replay(
     run: str | Path | None = None,
     changes: dict[str, Any] | None = None,
     token: str | None = None,
-    token_file: Path | None = None,
-    oauth_file: Path | None = None,
-    ca_file: Path | None = None,
+    token_file: str | Path | None = None,
+    oauth_file: str | Path | None = None,
+    ca_file: str | Path | None = None,
     observers: Sequence[Observer] = (),
     interrupt: asyncio.Event | None = None,
 ) -> Summary:
@@ -85,6 +85,7 @@ async def replay(
     access = Access.of(token, token_file, oauth_file, ca_file)
     call = Call(access, tuple(observers), interrupt)
     access.check()
+    refuse_unknown(changes or {})
     parent, file = _parent(Path(source))
     options = Options()
     with ExitStack() as stack:

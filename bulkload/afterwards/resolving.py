@@ -23,7 +23,7 @@ from bulkload.runs.sourcing import reopened
 from bulkload.runs.summary import Summary, standing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
     from pathlib import Path
 
     from bulkload.events import Observer
@@ -33,21 +33,21 @@ async def resolve(
     run: str | Path,
     *,
     there: bool | None = None,
-    chosen: Covered | None = None,
+    chosen: Container[int] | None = None,
     changes: dict[str, Any] | None = None,
     token: str | None = None,
-    token_file: Path | None = None,
-    oauth_file: Path | None = None,
-    ca_file: Path | None = None,
+    token_file: str | Path | None = None,
+    oauth_file: str | Path | None = None,
+    ca_file: str | Path | None = None,
     observers: Sequence[Observer] = (),
     interrupt: asyncio.Event | None = None,
 ) -> Summary:
     """Settle what a run holds in doubt: by its key property, else by search.
 
     What is not at the remote is sent again. `there`: by the user's word instead: the records
-    `chosen` (ordinals) are at the remote, or are not and are sent again. Nothing new is read; that
-    they are there needs no source, and is believed too of what was under way when the run was cut,
-    where all of that is named.
+    `chosen` (ordinals; default: all of them) are at the remote, or are not and are sent again.
+    Nothing new is read; that they are there needs no source, and is believed too of what was under
+    way when the run was cut, where all of that is named.
     Raises RefusedToStart where there is nothing to settle, and as `resume` does.
     """
     directory = existing(run)
@@ -60,23 +60,24 @@ async def resolve(
         if options.in_doubt == "hold" and there is None:
             options = options.changed({"in_doubt": "verify"})
         held = {doubt["ordinal"] for doubt in readers.doubts(directory)}
-        if there and chosen is not None:
+        if there:
             cut = readers.ordinals_under_way(directory)
-            held |= cut if all(ordinal in chosen for ordinal in cut) else set()
+            held |= cut if chosen is None or all(each in chosen for each in cut) else set()
+        word = None
         if there is not None:
-            named = {ordinal for ordinal in held if chosen is not None and ordinal in chosen}
+            named = {ordinal for ordinal in held if chosen is None or ordinal in chosen}
             if not named:
                 raise RefusedToStart(
                     f"{directory.path}: none of these records is in doubt; list those that are: "
                     f"bulkload doubts {shlex.quote(str(directory.path))}"
                 )
-            chosen = Covered((ordinal, ordinal) for ordinal in named)
+            sure = Covered((ordinal, ordinal) for ordinal in named)
+            word = Word(there, sure)
             if there:
-                await believe(directory, chosen)
-                return standing(directory, readers.facts(directory))
+                await believe(directory, sure)
+                return standing(directory, readers.facts(directory), locked=True)
         elif not held and not readers.under_way(directory):
-            return standing(directory, facts)
+            return standing(directory, facts, locked=True)
         access.check()
-        word = None if there is None or chosen is None else Word(there, chosen)
         opened = await asyncio.to_thread(reopened, directory, facts)
         return await carry_on(directory, opened, options, call, resolving=True, word=word)

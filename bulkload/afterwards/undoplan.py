@@ -69,7 +69,7 @@ class Undone:
 
     def as_json(self) -> dict[str, Any]:
         parts = {"contacts": self.contacts._asdict(), "files": self.files._asdict()}
-        return {k: v for k, v in asdict(self).items() if k not in ("stopped", "resume")} | parts
+        return asdict(self) | parts
 
 
 class Keep(NamedTuple):
@@ -136,13 +136,13 @@ class Plan:
             0 if keep else made.left
             for made, keep in zip((self.contacts, self.files), self.keep, strict=True)
         )
+        also = f" and {contacts:,} contacts" if contacts else ""
         return (
-            f"{self.left:,} records that run {self.facts['run_id']} ({self.directory.path}) "
+            f"{self.left:,} records{also} that run {self.facts['run_id']} ({self.directory.path}) "
             f"created are to be archived in portal {portal or self.portal or 'unknown'}{whence} "
             f"at {self.options.base_url}"
-            + (f"; {before:,} are settled already" if before else "")
-            + (f"; so are {contacts:,} contacts that it made" if contacts else "")
             + (f"; {files:,} files that it uploaded are to be deleted" if files else "")
+            + (f"; {before:,} records are settled already" if before else "")
         )
 
     def warnings(self) -> Iterator[str]:

@@ -6,6 +6,7 @@ Law kept here: nothing is sent but reads, and those only where there is a token.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from contextlib import AsyncExitStack, suppress
@@ -41,14 +42,14 @@ INTERRUPTED = "interrupted; what is said is of what was read until then"
 
 
 async def check(
-    *sources: str,
+    *sources: str | os.PathLike[str],
     options: Options | None = None,
     wanted: Wanted = Wanted(),  # noqa: B008  # a value
     offline: bool = False,
     token: str | None = None,
-    token_file: Path | None = None,
-    oauth_file: Path | None = None,
-    ca_file: Path | None = None,
+    token_file: str | Path | None = None,
+    oauth_file: str | Path | None = None,
+    ca_file: str | Path | None = None,
     tell: Callable[[Now], None] = lambda _: None,
     interrupt: asyncio.Event | None = None,
 ) -> Checked:
@@ -61,7 +62,8 @@ async def check(
     """
     options, began = options or Options(), time.monotonic()
     interrupt = interrupt or asyncio.Event()
-    if "-" in sources:
+    named = [os.fspath(each) for each in sources]
+    if "-" in named:
         raise RefusedToStart("-: stdin can be read only once; write it to a file, and check that")
     if wanted.jobs is not None and wanted.jobs < 1:
         raise RefusedToStart("--jobs must be at least 1")
@@ -69,7 +71,7 @@ async def check(
     said: list[str] = []
     opened = await asyncio.to_thread(
         open_sources,
-        sources,
+        named,
         options.asked(),
         say=said.append,
     )

@@ -55,7 +55,7 @@ def command(ctx: click.Context, /, run: Path, records: tuple[str, ...], **_: Any
         lambda interrupt, progress: resolve(
             run,
             there=None if word is None else word == "loaded",
-            chosen=None if word is None else _chosen(records),
+            chosen=_chosen(records) if records else None,
             changes=changes,
             **access(params),
             observers=(progress,),
@@ -69,8 +69,6 @@ def _chosen(records: tuple[str, ...]) -> Any:
     from bulkload.errors import RefusedToStart
     from bulkload.ordinals import Covered, unpack_spans
 
-    if not records:
-        return Covered([(0, 1 << 62)])
     try:
         return Covered(unpack_spans(",".join(records)))
     except ValueError:

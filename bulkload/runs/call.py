@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulkload import events
@@ -13,7 +14,6 @@ from bulkload.hubspot.credentials import read_credentials
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping
-    from pathlib import Path
 
     from bulkload.events import Observer
     from bulkload.hubspot.auth import Credentials, Token
@@ -39,12 +39,13 @@ class Access:
     def of(
         cls,
         token: str | None = None,
-        token_file: Path | None = None,
-        oauth_file: Path | None = None,
-        ca_file: Path | None = None,
+        token_file: str | Path | None = None,
+        oauth_file: str | Path | None = None,
+        ca_file: str | Path | None = None,
     ) -> Access:
         """As it is given. Raises RefusedToStart where the token is none."""
-        return cls(token_of(token, "the token") if token else None, token_file, oauth_file, ca_file)
+        files = (None if each is None else Path(each) for each in (token_file, oauth_file, ca_file))
+        return cls(token_of(token, "the token") if token else None, *files)
 
     def flags(self) -> list[str]:
         """The files of it as a command line names them; a pipe can't be read again."""

@@ -6,7 +6,6 @@ Law kept here: read is the sum of the five outcomes, also for a run that stopped
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -83,11 +82,12 @@ def resume_command(directory: RunDir, flags: Sequence[str] = ()) -> str:
     return shlex.join(["bulkload", "resume", str(directory.path), *flags])
 
 
-def standing(directory: RunDir, facts: dict[str, Any]) -> Summary:
-    """From the journal alone, its `facts` at hand."""
+def standing(directory: RunDir, facts: dict[str, Any], *, locked: bool = False) -> Summary:
+    """From the journal alone, its `facts` at hand. `locked`: the caller holds the run's lock, so
+    nobody else works on it.
+    """
     counts = readers.counts(directory)
-    holder, undone = directory.holder(), facts.get("undo")
-    holder = None if holder == os.getpid() else holder
+    holder, undone = None if locked else directory.holder(), facts.get("undo")
     besides = standing_besides(directory, facts, counts.dead_lettered)
     ended = undone == "done" or (facts.get("complete") and not undone)
     code = finished(counts.in_doubt, besides) if ended else 3

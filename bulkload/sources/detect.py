@@ -18,6 +18,7 @@ from bulkload.sources.formats import FORMATS
 from bulkload.sources.holders import in_folder
 from bulkload.sources.mbox import begins_as_mbox
 from bulkload.sources.opening import ARCHIVES, head_of, in_place, open_place
+from bulkload.sources.own import OwnSource
 from bulkload.sources.places import Local, Place
 from bulkload.sources.sniffing import (
     by_extension,
@@ -25,11 +26,10 @@ from bulkload.sources.sniffing import (
 from bulkload.sources.spool import spool_stdin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
     from bulkload.protocols import Source
     from bulkload.sources.asked import Asked
-    from bulkload.sources.own import OwnSource
 
 
 _STREAMED = ("ndjson", "json", "csv", "mbox", "letters", "mapped")
@@ -101,6 +101,19 @@ def opened_all(
         raise RefusedToStart(f"two sources are named {max(names, key=names.count)!r}: name each.")
     found = open_sources(specs, asked, spool_dir=spool_dir, say=say) if specs or not own else []
     return [*found, *own]
+
+
+def named(given: Iterable[str | os.PathLike[str] | OwnSource]) -> tuple[str | OwnSource, ...]:
+    """Sources as a program gives them, paths as text. Raises RefusedToStart for what is none."""
+    found: list[str | OwnSource] = []
+    for each in given:
+        if not isinstance(each, str | os.PathLike | OwnSource):
+            raise RefusedToStart(
+                f"a source is a path, an address or an OwnSource, not a {type(each).__name__}: "
+                "give several one by one"
+            )
+        found.append(each if isinstance(each, OwnSource) else os.fspath(each))
+    return tuple(found)
 
 
 def kept(given: Sequence[str | OwnSource]) -> list[str]:

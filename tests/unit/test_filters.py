@@ -189,7 +189,10 @@ def test_what_no_filter_is_is_quoted(filters: list[str], says: str) -> None:
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        (["list"], r"--leave-out 'list': no such kind of mail \(did you mean 'lists'\?\); there are"),
+        (
+            ["list"],
+            r"--leave-out 'list': no such kind of mail \(did you mean 'lists'\?\); there are",
+        ),
         (["spam,none"], "--leave-out none: it stands alone"),
     ],
 )
