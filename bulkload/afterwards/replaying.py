@@ -30,6 +30,7 @@ from bulkload.runs.inquiry import existing
 from bulkload.runs.life import carry_on
 from bulkload.runs.summary import resume_command
 from bulkload.sources.letters import LettersSource, is_letter
+from bulkload.sources.ndjson import BOM
 from bulkload.sources.sniffing import SNIFFED_BYTES
 
 if TYPE_CHECKING:
@@ -253,8 +254,9 @@ def _spool(file: Path, to: Path, parent: str | None, settled: set[int]) -> _Spoo
 def _lines(file: Path) -> Iterator[bytes]:
     try:
         with file.open("rb") as letters:
-            for line in letters:
-                if stripped := line.strip():
+            for number, line in enumerate(letters):
+                # An editor may have written a mark: the letter behind it is the run's all the same.
+                if stripped := (line if number else line.removeprefix(BOM)).strip():
                     yield stripped
     except OSError as error:
         raise RefusedToStart(f"{file}: can't be read ({error.strerror})") from None

@@ -45,6 +45,9 @@ LINES = frozenset({"ndjson", "json"})
 FIRST_LINES = 100
 """Of those, records that a mapping's columns are looked for in."""
 
+PROTECTIVE = ("never_log", "filter")
+"""Options that keep mail from being sent: who gives them where they do nothing relies on them."""
+
 _IN_FILES = {"mapping": "columns", "owners": "owners", "never-log": "filters"}
 """Options that may name a file, and the part of the rules that is made of it."""
 
@@ -82,6 +85,12 @@ def decide(options: Options, sources: Sequence[Source]) -> Decided:
     if options.contacts and columns and columns.addresses and not mine:
         said.append(
             "without --mine everybody whom a row names is tied as a contact, your own people too"
+        )
+    if sources and not mail and (given := [name for name in PROTECTIVE if getattr(options, name)]):
+        flags = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise RefusedToStart(
+            f"{flags}: looks at mail alone, and no source is mail, so all of it would be loaded. "
+            "Leave such rows out of the source, or leave the option away"
         )
     filters = Filters.parse(
         options.filter, options.leave_out, never_log(options.never_log), ZoneInfo(options.timezone)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from bulkload.sources.streams import Reading
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
     from bulkload.sources.places import Place
     from bulkload.sources.streams import Stream
@@ -41,6 +42,9 @@ _SEP = re.compile(rb"[Ss][Ee][Pp]=([\x20-\x7e\t])")
 # The standard library refuses cells past 128 KiB, which a message body easily is; the
 # bound here is the row's, `max_record_bytes`.
 csv.field_size_limit(2**31 - 1)
+
+MOST_HEADER = 1 << 20
+"""Bytes of a header: more is a file whose line ends were lost, or another format's."""
 
 
 class CsvSource(GrowingFile):
@@ -77,7 +81,9 @@ class CsvSource(GrowingFile):
         header, self._first, stated = self._read_header()
         given = None if delimiter is None else _sign(delimiter, "delimiter")
         self.delimiter = given or stated or _sniffed(header)
-        self.columns = self._columns(header)
+        named = self._columns(header)
+        self.columns = numbered(named)
+        self._renamed = [own for name, own in zip(named, self.columns, strict=True) if own != name]
 
     def options(self) -> dict[str, Any]:
         return {
@@ -87,24 +93,30 @@ class CsvSource(GrowingFile):
             "quote": self.quote or "none",
         }
 
-    def told(self) -> str | None:
+    def told(self) -> Iterator[str]:
         """What was found in the file and is not what most are, for a person."""
+        if self._renamed:
+            yield (
+                f"{self.name}: the header has columns without a name, or with another one's; they "
+                f"are called {', '.join(map(repr, self._renamed))}"
+            )
         name = self._named
         marks = {"\t": "tabs", " ": "blanks"}
         split = f"separated by {marks.get(self.delimiter, self.delimiter)}"
         with closing(self._records(None)) as rows:
             empty = next(rows, None) is None
         if empty:
-            return (
+            yield (
                 f"{self.name}: holds a header and no row, read as {name}, {split}. Where it has "
                 "rows, name the encoding with --encoding"
             )
-        if not self._sure:
-            return (
+        elif not self._sure:
+            yield (
                 f"{self.name}: read as {name}, {split}. That is a guess: where letters come out "
                 "wrong, name the encoding with --encoding"
             )
-        return f"{self.name}: {name}, {split}" if name != "UTF-8" else None
+        elif name != "UTF-8":
+            yield f"{self.name}: {name}, {split}"
 
     @property
     def _named(self) -> str:
@@ -160,7 +172,8 @@ class CsvSource(GrowingFile):
         try:
             cells = self._cells(self._text(raw))
         except UnicodeDecodeError as error:
-            where = f"byte {int(position.at) + error.start} of the file"
+            what = "the file" if self._bytewise else "its text in UTF-8"
+            where = f"byte {int(position.at) + error.start} of {what}"
             flaw = f"the row is not {self._named} at {where}: name what it is with --encoding"
             return Record(position, "row", raw, None, flaw)
         except csv.Error as error:
@@ -186,6 +199,11 @@ class CsvSource(GrowingFile):
                 if raw is None or flaw is not None:
                     raise RefusedToStart(f"{self.name}: the header can't be read: {flaw}")
                 header = (raw.removeprefix(BOM) if at == 0 else raw).removesuffix(b"\r")
+                if len(header) > MOST_HEADER:
+                    raise RefusedToStart(
+                        f"{self.name}: its first line has {len(header):,} bytes: that is no header "
+                        "of a table. Say what it is with --format."
+                    )
                 if at == 0 and (sep := _SEP.fullmatch(header)):
                     stated = sep[1].decode("ascii")
                 elif header.strip():
@@ -201,25 +219,38 @@ class CsvSource(GrowingFile):
                 "it is, as in --encoding windows-1252."
             ) from None
         except csv.Error as error:
-            raise RefusedToStart(f"{self.name}: the header is no valid row: {error}.") from None
+            raise RefusedToStart(
+                f"{self.name}: the header is no valid row: {error}. It was read with the delimiter "
+                f"{self.delimiter!r}; name another with --delimiter."
+            ) from None
         if any("\0" in name for name in names):
             raise RefusedToStart(
                 f"{self.name}: the header holds NUL, as no name does. Name what the file is in, "
                 "as in --encoding utf-16-le."
             )
-        empty = [str(index) for index, name in enumerate(names, 1) if not name]
-        if empty:
+        if sum(map(bool, names)) * 2 <= len(names):
             raise RefusedToStart(
-                f"{self.name}: column {', '.join(empty)} has no name in the header: name it "
-                "after its property, or remove it."
-            )
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise RefusedToStart(
-                f"{self.name}: the header names {', '.join(map(repr, twice))} more than once: "
-                "each column is a property of its own."
+                f"{self.name}: the first row names {sum(map(bool, names))} of its {len(names)} "
+                "columns: where the header is another row, remove what stands above it."
             )
         return names
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """Each column with a name of its own: one without is named by its place, one whose name an
+    earlier one has by a number behind it.
+    """
+    found: list[str] = []
+    seen: set[str] = set()
+    taken, counts = {*names}, Counter[str]()
+    for place, name in enumerate(names, 1):
+        base = own = name or f"column {place}"
+        while own in seen or (own != name and own in taken):
+            counts[base] += 1
+            own = f"{base} ({counts[base] + 1})"
+        seen.add(own)
+        found.append(own)
+    return found
 
 
 def _sign(given: str, flag: str, none: str = "") -> str:
@@ -239,7 +270,8 @@ def _sniffed(header: bytes) -> str:
 def _outside_quotes(header: bytes, mark: bytes) -> int:
     quotes = Quotes(mark)
     count = 0
-    for at in range(len(header)):
-        quotes.feed(header[at : at + 1])
-        count += header[at : at + 1] == mark and not quotes.open
+    for piece in header.split(mark)[:-1]:
+        quotes.feed(piece)
+        quotes.feed(mark)
+        count += not quotes.open
     return count

@@ -21,6 +21,7 @@ from bulkload.sources.opening import ARCHIVES, head_of, in_place, open_place
 from bulkload.sources.own import OwnSource
 from bulkload.sources.places import Local, Place
 from bulkload.sources.sniffing import (
+    by_content,
     by_extension,
 )
 from bulkload.sources.spool import spool_stdin
@@ -163,7 +164,7 @@ def _stdin(spool_dir: Path | None, asked: Asked, say: Callable[[str], None]) -> 
     place = Local(path)
     head = head_of(place, "stdin")
     if form is None:
-        form = "mbox" if begins_as_mbox(head) else "ndjson"
+        form = "mbox" if begins_as_mbox(head) else by_content(head, "-")
     return open_place(place, "stdin", head, form, asked, say)
 
 

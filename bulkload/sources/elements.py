@@ -106,6 +106,9 @@ def read_elements(stream: Stream, number: int, limit: int) -> Iterator[Line]:
             f"the array does not end: the file was cut in, or behind, the record at byte {start}"
         )
     elif size > limit or b"".join(held).strip(BLANKS):
-        flaw = flaw or f"there is more behind the array's end, at byte {start}"
+        flaw = flaw or (
+            f"there is more behind the array's end, at byte {start}: make of all of it one object "
+            "a line, as in jq -c '.[]'"
+        )
     if flaw is not None:
         yield element(flaw)

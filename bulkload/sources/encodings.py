@@ -8,6 +8,7 @@ encoding is `NO_TEXT`, by which the row that it stands in is known.
 from __future__ import annotations
 
 import codecs
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload.errors import RefusedToStart
@@ -79,6 +80,7 @@ def known(name: str) -> str:
     try:
         found = codecs.lookup(name)
         "a".encode(found.name)
+        is_bytewise(found.name)
     except (LookupError, UnicodeError, ValueError):
         raise RefusedToStart(
             f"--encoding {name}: unknown; one as in utf-8, utf-16, windows-1252 or shift_jis."
@@ -96,6 +98,10 @@ def is_bytewise(name: str) -> bool:
     return len(text) == 256 and text[:128].encode("utf-8") == bytes(range(128))
 
 
+_HALF = re.compile("[\ud800-\udfff]")
+"""Half of a pair, which UTF-7 can say and no text can hold."""
+
+
 class Recoded(Layer):
     """`inner`, which is text in `encoding`, as UTF-8; offsets are those of the UTF-8."""
 
@@ -108,11 +114,17 @@ class Recoded(Layer):
         while not self._ended:
             block = self._inner.read()
             self._ended = not block
-            text = self._decoder.decode(block, final=self._ended)
+            try:
+                text = self._decoder.decode(block, final=self._ended)
+            except UnicodeError:  # not of a byte: those are marked
+                raise RefusedToStart(
+                    f"{self.name}: has no byte order mark, so the order of its bytes is not told: "
+                    "say --encoding utf-16-le, or utf-16-be (utf-32-le, utf-32-be)."
+                ) from None
             if self._ended:
                 self.flaw = self._inner.flaw
             if text:
-                return text.encode()
+                return _HALF.sub(NO_TEXT, text).encode()
         return b""
 
 

@@ -14,7 +14,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from bulkload.errors import RefusedToStart, StoppedResumable
+from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,6 +126,12 @@ class FileStream:
                 f"{self.name}: can't be read at byte {self.offset}: "
                 f"{error.strerror or error}. Resume when the disk answers again."
             ) from error
+        if not block and size and left > 0 and self._extent is not None:
+            # What was read of its last record is half of one.
+            raise StoppedForGood(
+                f"{self.name}: it ends at byte {self.offset:,}, and had {self._extent:,}: it "
+                "changed while it was read. Put the old one back to resume"
+            )
         self.offset += len(block)
         self.consumed = self.offset
         return block

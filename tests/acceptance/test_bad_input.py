@@ -46,7 +46,8 @@ def make(tmp_path: Path, name: str, content: bytes) -> str:
         ("binary.ndjson", b"\x00\x01\x02\xff" * 100, "binary.ndjson"),
         ("utf16.ndjson", '{"a":"b"}\n'.encode("utf-16"), "UTF-16"),
         ("object.json", b'{\n  "results": [{"hs_timestamp":"1"}]\n}', "jq"),
-        ("twice.csv", b"hs_timestamp,a,a\n1,2,3\n", "a"),
+        ("headless.csv", b"hs_timestamp,,,a\n1,2,3,4\n", "names 2 of its 4 columns"),
+        ("one-line.csv", b"1,2,3," * 200_000, "no header of a table"),
         ("no-message.mbox", b"this is no mbox\n" * 3, "no-message.mbox"),
     ],
 )
@@ -612,3 +613,10 @@ def test_a_message_that_went_away_is_named(
     cli(*load, code=3)
     (tmp_path / "mail" / "b.eml").unlink()
     assert "1 of its messages are gone, as b.eml" in cli("resume", "run", code=4).err
+
+
+def test_a_table_on_stdin_is_not_taken_for_lines_of_json(cli: Cli, tmp_path: Path) -> None:
+    make(tmp_path, "in.csv", b"hs_timestamp,a\n1,2\n")
+    with (tmp_path / "in.csv").open("rb") as stdin:
+        ended = cli("load", "-", "--run", "run", "--base-url", NOWHERE, stdin=stdin, code=2)
+    assert "Say which with --format" in ended.err

@@ -79,3 +79,11 @@ def test_what_keeps_it_from_beginning_refuses_it_and_leaves_nothing(
     left = {path.name for path in child.iterdir()} if child.exists() else set()
     assert left <= {"run.lock"}
     assert lineage.settled(run, replaying._refuse) == set()
+
+
+def test_a_mark_of_an_editor_is_no_part_of_a_letter(run: RunDir, tmp_path: Path) -> None:
+    """A letter that is not known again would be sent by each replay."""
+    run.letters.write_bytes(b"\xef\xbb\xbf" + LETTER)
+    spooled = replaying._spool(run.letters, tmp_path / "spool", "r", set())
+    assert (spooled.sent, spooled.lineage) == (1, [(0, 3)])
+    assert (tmp_path / "spool").read_bytes() == LETTER

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkload.errors import RefusedToStart
-from bulkload.sources import Asked, describe, open_sources, reopen, streams
-from bulkload.sources.csvs import LOOKED_INTO, CsvSource
+from bulkload.sources import Asked, csvs, describe, open_sources, reopen, streams
+from bulkload.sources.csvs import LOOKED_INTO, CsvSource, numbered
+from bulkload.sources.rows import Quotes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,7 +105,7 @@ def test_damaged_places_do_not_change_the_letters_of_other_rows(
     source = CsvSource(path, "shown")
     bad, *read, last = source.records()
     assert source.encoding == "utf-8"
-    assert told is None or told in (source.told() or "")
+    assert told is None or told in "".join(source.told())
     assert [record.fields for record in read] == [
         {"a": str(n), "b": "Grüße aus Köln"} for n in range(good)
     ]
@@ -155,9 +156,9 @@ def test_tables_in_other_encodings_are_read_as_their_text(
         assert list(again.records(record.position)) == found[at:]
     assert source.consumed() == source.size()
     if told:
-        assert told in (source.told() or "")
+        assert told in "".join(source.told())
         guessed = encoding in ("cp1252", "utf-16-le", "utf-16-be") and not named
-        assert guessed == ("That is a guess" in (source.told() or ""))
+        assert guessed == ("That is a guess" in "".join(source.told()))
 
 
 @pytest.mark.parametrize("at", [8, 9, 30])
@@ -174,7 +175,7 @@ def test_a_few_nuls_are_no_encoding(path: Path, at: int) -> None:
 @pytest.mark.parametrize("content", [b"a,b\n", b"a,b\n\r\n \n"])
 def test_a_table_without_a_row_is_told(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    assert "holds a header and no row" in (CsvSource(path, "shown").told() or "")
+    assert "holds a header and no row" in "".join(CsvSource(path, "shown").told())
 
 
 def test_what_is_no_text_in_an_encoding_is_a_flaw_of_its_row(path: Path) -> None:
@@ -242,8 +243,7 @@ def test_one_column_is_a_table_too(path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"a,b,a,c,b\n", "names 'a', 'b' more than once"),
-        (b"a,,c,\n", "column 2, 4 has no name"),
+        (b"a,,c,\n", "names 2 of its 4 columns"),
         (b"\n\r\n", "has no header row"),
         ("a,b\n".encode("utf-32-le"), "the header holds NUL"),
         (b'"a,b\n1,2\n', "the header can't be read"),
@@ -253,3 +253,51 @@ def test_one_column_is_a_table_too(path: Path) -> None:
 def test_a_wrong_header_refuses(path: Path, content: bytes, words: str) -> None:
     with pytest.raises(RefusedToStart, match=words):
         records(path, content)
+
+
+def test_columns_without_a_name_of_their_own_get_one(path: Path) -> None:
+    content = b"a,b,a,,c,a (2),\n1,2,3,4,5,6,\n"
+    (row,) = records(path, content)
+    assert row.fields == {
+        "a": "1", "b": "2", "a (3)": "3", "column 4": "4", "c": "5", "a (2)": "6",
+    }  # fmt: skip
+    (told,) = CsvSource(path, "shown").told()
+    assert told.endswith("they are called 'a (3)', 'column 4', 'column 7'")
+
+
+@given(st.lists(st.sampled_from(["", "a", "a (2)", "column 1", "b"]), max_size=8))
+def test_each_column_has_a_name_of_its_own(names: list[str]) -> None:
+    found = numbered(names)
+    assert len({*found}) == len(found) == len(names)
+    assert all(
+        own == name
+        for name, own in zip(names, found, strict=True)
+        if names.count(name) == 1 and name
+    )
+
+
+@given(st.binary(max_size=40).map(lambda raw: bytes(b'",;ab \t'[byte % 7] for byte in raw)))
+def test_delimiters_outside_quotes_are_counted_as_a_byte_at_a_time_tells(header: bytes) -> None:
+    for mark in (b",", b";", b"\t"):
+        quotes, count = Quotes(mark), 0
+        for at in range(len(header)):
+            quotes.feed(header[at : at + 1])
+            count += header[at : at + 1] == mark and not quotes.open
+        assert csvs._outside_quotes(header, mark) == count
+
+
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [("utf-16", "no byte order mark"), ("idna", "unknown"), ("punycode", "unknown")],
+)
+def test_an_encoding_that_does_not_tell_is_refused(path: Path, encoding: str, words: str) -> None:
+    path.write_bytes("a,b\n1,2\n".encode("utf-16-le"))
+    with pytest.raises(RefusedToStart, match=words):
+        CsvSource(path, encoding=encoding)
+
+
+def test_half_a_pair_is_no_text(path: Path) -> None:
+    path.write_bytes(b"a,b\n1,+2AA-\n")
+    (row,) = CsvSource(path, encoding="utf-7").records()
+    assert row.flaw is not None
+    assert "is not UTF-7" in row.flaw

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bulkload.errors import RefusedToStart
 from bulkload.options import Options
 from bulkload.records.deciding import decide
 from bulkload.sources.detect import open_sources
@@ -42,3 +43,16 @@ def test_columns_that_no_line_has_are_said(tmp_path: Path) -> None:
     assert "none of the first 2 records has nocol, which the mapping takes" in told
     assert "none of" not in said(tmp_path / "a.ndjson", lines, map=("x=a.b",))
     assert "none of the first" not in said(tmp_path / "a.ndjson", lines)
+
+
+@pytest.mark.parametrize(
+    "given", [{"never_log": ("x.example",)}, {"filter": ("after=2024-01-01",)}]
+)
+def test_an_option_that_protects_is_not_ignored(tmp_path: Path, given: dict[str, object]) -> None:
+    with pytest.raises(RefusedToStart, match="looks at mail alone, and no source is mail"):
+        said(tmp_path / "a.csv", "hs_timestamp\n1\n", **given)
+
+
+def test_a_column_is_not_left_in_where_it_was_to_be_left_out(tmp_path: Path) -> None:
+    with pytest.raises(RefusedToStart, match="--exclude leaves out columns of a database"):
+        said(tmp_path / "a.csv", "hs_timestamp,secret\n1,2\n", exclude=("secret",))

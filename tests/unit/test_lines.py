@@ -5,13 +5,14 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bulkload.errors import RefusedToStart, StoppedResumable
+from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.sources import lines as cutting
 from bulkload.sources import streams
 from bulkload.sources.lines import Line, read_lines
@@ -158,3 +159,12 @@ def test_a_grown_file_has_its_old_fingerprint_over_its_old_extent(tmp_path: Path
     assert Local(path).fingerprint("f", earlier["size"]) != earlier
     path.write_bytes(b"x")
     assert Local(path).fingerprint("f", earlier["size"]) != earlier
+
+
+def test_a_file_that_was_cut_gives_no_half_of_a_record(tmp_path: Path) -> None:
+    path = tmp_path / "cut.ndjson"
+    path.write_bytes(b"1\n2\n3")
+    with closing(FileStream(path, "cut", extent=9)) as stream:
+        assert stream.read() == b"1\n2\n3"
+        with pytest.raises(StoppedForGood, match="ends at byte 5, and had 9: it changed"):
+            stream.read()
