@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 HTML = "text/html"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Body = dict[str, Any]
 
 
@@ -48,9 +49,19 @@ class Refused(Exception):  # noqa: N818  # an answer, not a mistake of the progr
         self.answer = answer
 
 
+def milliseconds_of(wall: float) -> int:
+    """What is shown of a time: whole milliseconds since the epoch."""
+    return round(wall * 1e6) // 1000
+
+
 def iso(wall: float) -> str:
-    stamp = datetime.fromtimestamp(wall, UTC)
-    return stamp.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso_of(milliseconds_of(wall))
+
+
+def iso_of(stamp: int) -> str:
+    """Milliseconds since the epoch, as HubSpot writes a date."""
+    shown = _EPOCH + timedelta(milliseconds=stamp)
+    return shown.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def reply(status: int, body: Any) -> Answer:

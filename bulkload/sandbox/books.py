@@ -7,51 +7,23 @@ between, so two calls can't both have it.
 from __future__ import annotations
 
 import hashlib
+import math
+from array import array
+from bisect import bisect_left
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from bulkload.sandbox.answers import milliseconds_of
+from bulkload.sandbox.record import Record
+from bulkload.sandbox.schema import milliseconds
+from bulkload.sandbox.stamps import Stamps
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-Links = tuple[tuple[int, str], ...]  # association type, id of the other record
-
-
-class Record:
-    __slots__ = (
-        "archived_at",
-        "changed",
-        "created",
-        "digest",
-        "id",
-        "links",
-        "number",
-        "readable_at",
-        "searchable_at",
-        "uniques",
-        "values",
-    )
-
-    def __init__(
-        self,
-        identity: str,
-        number: int,
-        values: Mapping[str, str],
-        uniques: Mapping[str, str],
-        links: Links,
-    ) -> None:
-        self.id = identity
-        self.number = number
-        self.values = values
-        self.uniques = uniques
-        self.links = links
-        self.digest = ""
-        self.created = 0.0
-        self.changed = 0.0
-        self.archived_at: float | None = None
-        self.readable_at = 0.0
-        self.searchable_at = 0.0
+    from bulkload.sandbox.record import Links
 
 
 def digest(values: Mapping[str, str]) -> str:
@@ -67,10 +39,14 @@ class Books:
     def __init__(self, kind: str, first_id: int, unique: Iterable[str], *, forget: bool) -> None:
         self.kind = kind
         self.records: dict[str, Record] = {}
+        self.stamps = Stamps()
         self.archived = 0
         self.duplicates: dict[str, int] = {}
         self._first = self._next = first_id
         self._forget = forget
+        self._order: list[Record] = []
+        # By number: when the latest of the records so far was made. The clock may be set back.
+        self._latest = array("q")
         self._index: dict[str, dict[str, Record]] = {name: {} for name in unique}
 
     def watch(self, name: str) -> None:
@@ -127,6 +103,11 @@ class Books:
         if self._forget:
             record.digest = digest(values)
         self.records[record.id] = record
+        self._order.append(record)
+        made = milliseconds_of(wall)
+        self._latest.append(max(made, self._latest[-1]) if self._latest else made)
+        record.stamp = milliseconds(values.get("hs_timestamp", ""))
+        self.stamps.add(record)
         for name, value in uniques.items():
             self._index[name][value] = record
         return record
@@ -147,6 +128,10 @@ class Books:
         full = {name: value for name, value in {**record.values, **values}.items() if value}
         record.values = record.uniques if self._forget else full
         record.changed = wall
+        if "hs_timestamp" in values:
+            self.stamps.remove(record)
+            record.stamp = milliseconds(values["hs_timestamp"])
+            self.stamps.add(record)
 
     def archive(self, identity: str, wall: float, *, keep_keys: bool) -> bool:
         record = self.records.get(identity)
@@ -163,7 +148,19 @@ class Books:
 
     def beyond(self, identity: int) -> Iterator[Record]:
         """Records with a larger id: ids are given in order and none is ever dropped."""
-        return islice(self.records.values(), max(0, identity - self._first + 1), None)
+        return self.since(self.number_from(identity + 1))
+
+    def since(self, number: int) -> Iterator[Record]:
+        """Records from this one on, in the order of their ids."""
+        return islice(self._order, min(number, len(self._order)), None)
+
+    def number_from(self, identity: float) -> int:
+        """The number of the first record with this id or a larger one."""
+        return math.ceil(min(max(0, identity - self._first), len(self._order)))
+
+    def made_since(self, stamp: float) -> int:
+        """The number of the first record that may have been made at this time or later."""
+        return bisect_left(self._latest, stamp)
 
     @property
     def live(self) -> int:

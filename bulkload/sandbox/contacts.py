@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bulkload.sandbox.books import Books, Record
+from bulkload.sandbox.books import Books
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from bulkload.sandbox.books import Links
+    from bulkload.sandbox.record import Links, Record
 
 ADDITIONAL = "hs_additional_emails"
 

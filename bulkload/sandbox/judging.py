@@ -18,8 +18,9 @@ from bulkload.sandbox.schema import Schema, complaint, invalid, invalid_email
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bulkload.sandbox.books import Books, Links
+    from bulkload.sandbox.books import Books
     from bulkload.sandbox.portal import Portal
+    from bulkload.sandbox.record import Links
 
 LINK_KINDS = {198: "contacts", 186: "companies", 210: "deals", 224: "tickets"}
 NAMES = {"contacts": "CONTACT", "companies": "COMPANY", "deals": "DEAL", "tickets": "TICKET"}

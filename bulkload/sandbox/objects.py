@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from bulkload.sandbox.answers import Answer, Body, Call, Refused, iso, parse, reply, validation
+from bulkload.sandbox.answers import (
+    Answer,
+    Body,
+    Call,
+    Refused,
+    iso,
+    iso_of,
+    parse,
+    reply,
+    validation,
+)
 from bulkload.sandbox.answers import standard_error as one_error
 from bulkload.sandbox.properties import derived
 from bulkload.sandbox.schema import milliseconds
@@ -18,8 +28,9 @@ from bulkload.sandbox.schema import milliseconds
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from bulkload.sandbox.books import Books, Record
+    from bulkload.sandbox.books import Books
     from bulkload.sandbox.portal import Portal
+    from bulkload.sandbox.record import Record
 
 MOST_INPUTS = 100
 
@@ -161,7 +172,7 @@ def normalised(values: Mapping[str, str]) -> dict[str, str]:
     out = {name: value.rstrip() for name, value in values.items()}
     stamp = milliseconds(out.get("hs_timestamp", ""))
     if stamp is not None:
-        out["hs_timestamp"] = iso(stamp / 1000)
+        out["hs_timestamp"] = iso_of(stamp)
     return out
 
 

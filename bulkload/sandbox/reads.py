@@ -16,8 +16,9 @@ from bulkload.sandbox.judging import LINK_KINDS, of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bulkload.sandbox.books import Books, Record
+    from bulkload.sandbox.books import Books
     from bulkload.sandbox.portal import Portal
+    from bulkload.sandbox.record import Record
 
 _DEFAULT = {
     "EMAIL": ("hs_email_subject", "hs_timestamp"),

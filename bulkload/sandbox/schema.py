@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 LONGEST = 65_536
-_MILLISECONDS = re.compile(r"-?\d{1,15}\Z")
-_ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?\Z")
+_MILLISECONDS = re.compile(r"-?\d{1,15}\Z", re.ASCII)
+_ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?\Z", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 
 _TEXTS = ("json", "email", "emails")
 _LOCAL = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(\.[\w!#$%&'*+/=?^`{|}~-]+)*\Z")
@@ -71,24 +74,27 @@ class Property:
 
 
 def milliseconds(value: str) -> int | None:
-    """A date as HubSpot reads it: ms since the epoch, or ISO 8601."""
+    """A date as HubSpot reads it: ms since the epoch, or ISO 8601.
+
+    One that could not be shown, before the year 1 or after 9999 in UTC, is none. Which dates
+    HubSpot takes beyond those of people's lives is not established.
+    """
     if _MILLISECONDS.match(value):
-        return int(value)
-    if not _ISO.match(value):
+        stamp = int(value)
+    elif _ISO.match(value):
+        try:
+            at = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+        at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+        stamp = (at - _EPOCH) // timedelta(milliseconds=1)
+    else:
         return None
-    try:
-        stamp = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    if stamp.tzinfo is None:
-        stamp = datetime.fromisoformat(
-            f"{value}+00:00" if len(value) > 10 else f"{value}T00:00+00:00"
-        )
-    return int(stamp.timestamp() * 1000)
+    return stamp if _FIRST <= stamp <= _LAST else None
 
 
 def _date(value: str) -> Problem | None:
-    if _MILLISECONDS.match(value) or milliseconds(value) is not None:
+    if milliseconds(value) is not None:
         return None
     return "INVALID_DATE", f"{value} was not a valid date"
 

@@ -25,8 +25,9 @@ from bulkload.sandbox.judging import Problem, conflict, judge, links_of, of, val
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bulkload.sandbox.books import Books, Links, Record
+    from bulkload.sandbox.books import Books
     from bulkload.sandbox.portal import Portal
+    from bulkload.sandbox.record import Links, Record
     from bulkload.sandbox.schema import Schema
 
 

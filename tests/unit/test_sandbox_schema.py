@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bulkload.sandbox.config import SandboxConfig
+from bulkload.sandbox.objects import normalised
 from bulkload.sandbox.properties import derived, email_schema
 from bulkload.sandbox.schema import milliseconds
 
@@ -17,6 +18,11 @@ from bulkload.sandbox.schema import milliseconds
         ("hs_email_status", "LOST", "INVALID_OPTION"),
         ("hs_timestamp", "yesterday", "INVALID_DATE"),
         ("hs_timestamp", "2026-13-01T00:00:00Z", "INVALID_DATE"),
+        ("hs_timestamp", "999999999999999", "INVALID_DATE"),
+        ("hs_timestamp", "-99999999999999", "INVALID_DATE"),
+        ("hs_timestamp", "0001-01-01T00:00:00+14:00", "INVALID_DATE"),
+        ("hs_timestamp", "9999-12-31T23:59:59-14:00", "INVALID_DATE"),
+        ("hs_timestamp", "\u0661\u0667", "INVALID_DATE"),
         ("hs_email_headers", "{from", "INVALID_JSON"),
         ("hubspot_owner_id", "ada", "INVALID_INTEGER"),
         ("hs_email_text", "x" * 65_537, "PROPERTY_VALUE_TOO_LONG"),
@@ -57,6 +63,21 @@ def test_dates_are_read_as_hubspot_reads_them() -> None:
     assert milliseconds("1970-01-01T00:00:01Z") == 1000
     assert milliseconds("1970-01-01") == 0
     assert milliseconds("24.11.2026") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("-62135596800000", "0001-01-01T00:00:00.000Z"),
+        ("253402300799999", "9999-12-31T23:59:59.999Z"),
+        ("0001-01-01T14:00:00+14:00", "0001-01-01T00:00:00.000Z"),
+        ("2026-11-24T16:00:00.123Z", "2026-11-24T16:00:00.123Z"),
+        ("-1", "1969-12-31T23:59:59.999Z"),
+    ],
+)
+def test_every_date_that_is_taken_can_be_shown(value: str, shown: str) -> None:
+    assert not email_schema(SandboxConfig()).find_faults({"hs_timestamp": value})
+    assert normalised({"hs_timestamp": value}) == {"hs_timestamp": shown}
 
 
 def test_what_is_derived_comes_from_the_headers() -> None:
