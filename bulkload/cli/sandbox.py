@@ -75,7 +75,9 @@ def _daily(ctx: click.Context, param: click.Parameter, value: str) -> int | None
 @click.option(
     "--client-secret", metavar="TEXT", help="The only client secret for a refresh. Default: any."
 )
-@click.option("--missing-scope", is_flag=True, help="Every write is refused with MISSING_SCOPES.")
+@click.option(
+    "--missing-scope", is_flag=True, help="The token has no scope to write: MISSING_SCOPES."
+)
 @click.option(
     "--without-scope",
     "without_scopes",
@@ -244,7 +246,7 @@ def _daily(ctx: click.Context, param: click.Parameter, value: str) -> int | None
     "--poison",
     metavar="REGEX",
     callback=_pattern,
-    help="A batch of emails with a matching value always fails.",
+    help="A call with an email that has a matching value always fails.",
 )
 @click.option(
     "--poison-as",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 EPILOG = """\b
-Fault kinds (--fault KIND=RATE, repeatable; RATE is 0.02 or 2%, of the calls that create emails,
-create or upsert contacts, or upload files; emails:KIND=RATE, contacts:... and files:... are of
-those alone):
+Fault kinds (--fault KIND=RATE, repeatable; RATE is 0.02 or 2%, of the calls that create or
+upsert emails or contacts, one or many, or upload files; emails:KIND=RATE, contacts:... and
+files:... are of those alone):
   nothing is created:
     429           refused as over the rate limit
     423           LOCKED
@@ -23,7 +23,7 @@ those alone):
     silent-207    a 207 that leaves out some or all inputs, with no errors (batches only)
     slow          answered as it should be, seconds later
   either:
-    stall         never answered; every other one is created
+    stall         never answered; half of them are created, by chance
 
 \b
 Outages (--outage START+LENGTH:KIND, repeatable; seconds from the first call):
@@ -48,7 +48,8 @@ What it saw, for scripts (no token, no limits, no faults):
                               "daily_limit":200,"daily_reset":30} what is named changes
     POST /_sandbox/contacts   {"emails":["a@b.com;second@b.com"]} gives their ids
     POST /_sandbox/expire     ends every token
-    POST /_sandbox/reset      an empty portal again
+    POST /_sandbox/reset      an empty portal again: no records, no counts, the first tokens;
+                              faults, outages and limits stay as they were last set
 
 \b
 Examples:

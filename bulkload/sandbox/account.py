@@ -12,19 +12,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bulkload.sandbox.answers import Answer, Call, error, iso, parse, reply, validation
 from bulkload.sandbox.judging import LINK_KINDS
+from bulkload.sandbox.scopes import granted
 
 if TYPE_CHECKING:
     from bulkload.sandbox.portal import Portal
 
-_SCOPES = (
-    "crm.objects.contacts.read",
-    "crm.objects.contacts.write",
-    "crm.objects.owners.read",
-    "crm.schemas.contacts.read",
-    "crm.schemas.contacts.write",
-    "files",
-    "sales-email-read",
-)
 _USER = 1234567
 _APP = 314159
 
@@ -94,17 +86,6 @@ def refresh(portal: Portal, call: Call) -> Answer:
     return portal.tokens.refresh(form, call.now)
 
 
-def _scopes(portal: Portal) -> list[str]:
-    """Without those that the portal refuses."""
-    config = portal.config
-    return [
-        scope
-        for scope in _SCOPES
-        if scope not in config.without_scopes
-        and not (config.missing_scope and scope.endswith((".write", "-email-read")))
-    ]
-
-
 def private_app_token(portal: Portal, call: Call) -> Answer:
     """Whose token is this? It stands in the body; the call needs no other."""
     token = parse(call.raw).get("tokenKey")
@@ -120,7 +101,7 @@ def private_app_token(portal: Portal, call: Call) -> Answer:
             "userId": _USER,
             "hubId": portal.config.portal_id,
             "appId": _APP,
-            "scopes": _scopes(portal),
+            "scopes": granted(portal.config),
         },
     )
 
@@ -131,7 +112,7 @@ def access_token(portal: Portal, call: Call) -> Answer:
     left = portal.tokens.left(token, call.now)
     if not portal.tokens.oauth or left is None:
         return error(404, "OBJECT_NOT_FOUND", "this access token is unknown or has expired")
-    scopes = _scopes(portal)
+    scopes = granted(portal.config)
     return reply(
         200,
         {

@@ -6,7 +6,7 @@ Law: what is created here holds from the next call on, its uniqueness included.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bulkload.sandbox.answers import Answer, Call, error, parse, reply, validation
 from bulkload.sandbox.judging import of
@@ -57,6 +57,11 @@ def create(portal: Portal, call: Call, kind: str) -> Answer:
             "Invalid input JSON on line 1, column 1: Some required fields were not set: "
             f"[{', '.join(missing)}]"
         )
+    options = body.get("options") or []
+    if not isinstance(options, list) or not all(map(_is_option, options)):
+        return validation(
+            "Invalid input JSON on line 1, column 1: options is no list of {label, value}"
+        )
     name = str(body["name"])
     if not _NAME.match(name):
         return validation(
@@ -78,12 +83,12 @@ def create(portal: Portal, call: Call, kind: str) -> Answer:
         name,
         "datetime" if body["type"] == "date" else str(body["type"]),
         str(body["label"]),
-        tuple(str(option["value"]) for option in body.get("options", ())),
+        tuple(option["value"] for option in options),
         unique=unique,
         field_type=str(body["fieldType"]),
         group=str(body["groupName"]),
         ours=False,
-        description=str(body.get("description", "")),
+        description=str(body.get("description") or ""),
     )
     schema.add(prop)
     if unique:
@@ -100,6 +105,10 @@ def archive(portal: Portal, call: Call, kind: str) -> Answer:
         schema.drop(name)
         books.unwatch(name)
     return Answer(204)
+
+
+def _is_option(one: Any) -> bool:
+    return isinstance(one, dict) and isinstance(one.get("value"), str)
 
 
 def _absent(name: str) -> Answer:

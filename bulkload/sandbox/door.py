@@ -2,8 +2,8 @@
 
 Law: a call is counted against the limits when it arrives, before its body is read, and one
 that is refused there changes nothing. It has ended when its answer is written out or its
-connection is cut, not before. Endpoints are plain functions: nothing can await between their
-checks and their writes.
+connection is cut, not before, and one of the two becomes of every call. Endpoints are plain
+functions: nothing can await between their checks and their writes.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from bulkload.sandbox.answers import Answer, Call, Refused, edge, error, throttled
-from bulkload.sandbox.sending import Silence, send
+from bulkload.sandbox.answers import Answer, Call, Refused, edge, error, throttled, validation
+from bulkload.sandbox.mishaps import told
+from bulkload.sandbox.scopes import granted
+from bulkload.sandbox.sending import Silence, abort, gone, send, unread
 from bulkload.sandbox.strikes import Strikes
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ class Door:
         self.portal = portal
         self.on_outages: Callable[[], None] = lambda: None  # called when they have changed
         self._strikes = Strikes(portal)
+        self._scopes = frozenset(granted(portal.config))
 
     async def close(self) -> None:
         await self._strikes.close()
@@ -56,16 +59,19 @@ class Door:
             now, wall = portal.clock(), portal.wall()
             if portal.plan.begin(now):
                 self.on_outages()
-            arrival = portal.arrivals.open(route.path, now, request.method)
+            arrivals = portal.arrivals  # a reset begins others
+            arrival = arrivals.open(route.path, now, request.method)
             status = 0
             try:
-                response = await self._pass(request, route, now, wall)
-                if not isinstance(response, Silence):
+                response = await self._answer(request, route, now, wall)
+                if isinstance(response, Silence):
+                    abort(request)  # else an empty 200 would be written
+                else:
                     status = response.status
                     await self._write_out(request, response)
                 return response
             finally:
-                portal.arrivals.close(arrival, status, portal.clock())
+                arrivals.close(arrival, status, portal.clock())
 
         return enter
 
@@ -77,10 +83,21 @@ class Door:
             await response.prepare(request)
             await response.write_eof()
 
+    async def _answer(
+        self, request: web.Request, route: Route, now: float, wall: float
+    ) -> web.StreamResponse:
+        try:
+            return await self._pass(request, route, now, wall)
+        except web.HTTPException:
+            raise
+        except Exception as mistake:  # noqa: BLE001  # whatever it is, the caller is answered
+            return send(told(f"{request.method} {route.path}", mistake), {})
+
     async def _pass(
         self, request: web.Request, route: Route, now: float, wall: float
     ) -> web.StreamResponse:
         portal, strikes = self.portal, self._strikes
+        life = portal.life
         if (outage := portal.plan.outage(now)) is not None:
             return await strikes.outage(request, outage.kind, outage.end - now)
         refusal = self._admit(request, route, now, wall)
@@ -94,13 +111,17 @@ class Door:
         except web.HTTPRequestEntityTooLarge:
             return send(edge(413, "Request Entity Too Large"), headers)
         except (ConnectionError, web.RequestPayloadError):
-            return Silence()  # the caller went away before it had said all
+            if gone(request):
+                return Silence()  # the caller went away before it had said all
+            return unread(send(refusal or validation("The request body can't be read"), headers))
         if refusal is not None:
             return send(refusal, headers)
         content_type = request.headers.get("Content-Type", "")
         call = Call(raw, request.match_info, request.query, now, wall, content_type)
 
         def carry_out() -> Answer:
+            if portal.life != life:
+                return error(503, "SERVICE_UNAVAILABLE", "The portal was reset meanwhile")
             # What is seen and what is written go by this instant, not by the arrival.
             return self._carry_out(route, replace(call, now=portal.clock()))
 
@@ -135,9 +156,7 @@ class Door:
         policy = portal.limits.refuse(now, wall, search=route.search)
         if policy is not None:
             return throttled(policy)
-        if portal.config.missing_scope and route.method != "GET":
-            return _missing("crm.objects.contacts.write")
-        if route.scope is not None and route.scope in portal.config.without_scopes:
+        if route.scope is not None and route.scope not in self._scopes:
             return _missing(route.scope)
         return None
 
@@ -146,6 +165,8 @@ class Door:
             answer = route.act(self.portal, call)
         except Refused as refused:
             return refused.answer
+        except Exception as mistake:  # noqa: BLE001  # a late call has nobody who would hear of it
+            return told(f"{route.method} {route.path}", mistake)
         if self.portal.config.status_200 and answer.status == 201:
             return replace(answer, status=200)
         return answer

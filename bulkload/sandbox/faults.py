@@ -32,7 +32,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "504-after": "all is created, then answered with 504",
         "reset-after": "all is created, then the connection is reset",
         "late": "answered with 504 at once, created some seconds later",
-        "stall": "never answered; every other one is created",
+        "stall": "never answered; half of them are created, by chance",
         "truncate": "all is created, the answer breaks off half way",
         "silent-207": "all is created, the 207 leaves out some or all, with no errors",
         "slow": "created and answered as it should be, seconds later",

@@ -38,6 +38,9 @@ class RollingWindow:
         self.calls = calls
         self.seconds = seconds
 
+    def clear(self) -> None:
+        self._admitted.clear()
+
     def _forget(self, now: float) -> None:
         admitted = self._admitted
         while admitted and now - admitted[0] >= self.seconds:
@@ -103,6 +106,14 @@ class Limits:
         self.search = search
         self.daily = daily
         self.others = others or Others(0.0, 0.0)
+
+    def begin_anew(self) -> None:
+        """Nothing has been used of any limit, by anybody."""
+        for window in filter(None, (self.rolling, self.search)):
+            window.clear()
+        if self.daily is not None:
+            self.daily.used = 0
+        self.others.admitted = self.others.refused = 0
 
     def catch_up(self, now: float, wall: float) -> None:
         """Count the calls of others that have come by now; those over a limit take no room."""

@@ -47,4 +47,7 @@ def _named(piece: bytes) -> tuple[str, Part]:
     name = said.get_param("name", header="content-disposition")
     if not isinstance(name, str):
         raise ValueError("a part of the form has no name")  # noqa: TRY004  # of what was sent
-    return name, Part(content, said.get_filename())
+    filename = said.get_filename()
+    if filename is not None:  # RFC 2231 names any codec of Python's, halves of pairs too
+        filename = filename.encode("utf-8", "replace").decode()
+    return name, Part(content, filename)

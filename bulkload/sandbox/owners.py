@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bulkload.sandbox.answers import Answer, Body, Call, error, iso, reply, validation
+from bulkload.sandbox.schema import natural
 
 if TYPE_CHECKING:
     from bulkload.sandbox.config import SandboxConfig
@@ -27,7 +28,7 @@ def is_owner(config: SandboxConfig, identity: str) -> bool:
     """Active or archived."""
     if identity in (_FIRST[0][0], _FIRST[1][0]):
         return True
-    number = int(identity) if identity.isdecimal() else 0
+    number = natural(identity) or 0
     return 0 < number - _ACTIVE <= config.owners or 0 < number - _ARCHIVED <= config.archived_owners
 
 

@@ -20,6 +20,7 @@ from bulkload.sandbox.filebooks import FileBooks
 from bulkload.sandbox.limits import DailyQuota, Limits, RollingWindow
 from bulkload.sandbox.others import Others
 from bulkload.sandbox.properties import contact_schema, email_schema
+from bulkload.sandbox.schema import natural
 from bulkload.sandbox.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -60,19 +61,8 @@ class Portal:
         )
         self.refused_files = re.compile(config.refuse_files) if config.refuse_files else None
         self.plan = FaultPlan(config.seed, config.faults, config.outages)
-        self.tokens = Tokens(
-            config.token,
-            config.token_life,
-            config.refresh_token,
-            clock(),
-            client=(config.client_id, config.client_secret),
-            rotate=config.rotate_refresh_tokens,
-        )
-        self.arrivals = Arrivals()
-        self.struck: Counter[str] = Counter()
-        self.writes_seen: Counter[str] = Counter()
         daily = None
-        if config.daily_limit is not None and not self.tokens.oauth:
+        if config.daily_limit is not None and config.token_life is None:
             daily = DailyQuota(
                 config.daily_limit, config.daily_reset, config.time_zone, self.wall()
             )
@@ -82,11 +72,29 @@ class Portal:
             daily,
             Others(config.others, clock()),
         )
+        self.life = 0  # how often it was emptied: a call of an earlier life changes nothing
         self.empty()
 
     def empty(self) -> None:
-        """A new portal: no emails, no files, the first contacts, the first properties."""
+        """A new portal: no emails, no files, no counts, the first contacts, properties, tokens.
+
+        Faults, outages and limits stay as they were last set; what is used up of these is new.
+        """
         config = self.config
+        self.life += 1
+        self.arrivals = Arrivals()
+        self.struck: Counter[str] = Counter()
+        self.writes_seen: Counter[str] = Counter()
+        self.limits.catch_up(self.clock(), self.wall())
+        self.limits.begin_anew()
+        self.tokens = Tokens(
+            config.token,
+            config.token_life,
+            config.refresh_token,
+            self.clock(),
+            client=(config.client_id, config.client_secret),
+            rotate=config.rotate_refresh_tokens,
+        )
         self.email_schema = email_schema(config)
         self.contact_schema = contact_schema()
         self.emails = Books(
@@ -117,4 +125,4 @@ class Portal:
             "deals": self.config.deals,
             "tickets": self.config.tickets,
         }[kind]
-        return most is None or (identity.isdecimal() and 1 <= int(identity) <= most)
+        return most is None or 1 <= (natural(identity) or 0) <= most

@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING
 from bulkload.sandbox import account, definitions, owners, reads, search, uploads, writes
 from bulkload.sandbox.answers import Answer, Call, error
 from bulkload.sandbox.door import Route
+from bulkload.sandbox.scopes import FILES, OWNERS, READ, SCHEMAS_READ, SCHEMAS_WRITE, WRITE
 
 if TYPE_CHECKING:
     from bulkload.sandbox.portal import Portal
-
-READ, WRITE = "crm.objects.contacts.read", "crm.objects.contacts.write"
-OWNERS, FILES = "crm.objects.owners.read", "files"
 
 
 def unknown(portal: Portal, call: Call) -> Answer:
@@ -52,7 +50,6 @@ def _objects() -> list[Route]:
             path, one = f"{base}/{kind}", f"{base}/{kind}/{{id}}"
             read = partial(Route, scope=READ)
             write = partial(Route, scope=WRITE)
-            upserts = kind if kind == "contacts" else None
             out += [
                 write(
                     "POST",
@@ -66,11 +63,11 @@ def _objects() -> list[Route]:
                     "POST",
                     f"{path}/batch/upsert",
                     partial(writes.upsert_batch, kind=kind),
-                    writes=upserts,
+                    writes=kind,
                 ),
                 write("POST", f"{path}/batch/archive", partial(writes.archive_batch, kind=kind)),
                 read("POST", f"{path}/search", partial(search.search, kind=kind), search=True),
-                write("POST", path, partial(writes.create_one, kind=kind)),
+                write("POST", path, partial(writes.create_one, kind=kind), writes=kind),
                 read("GET", path, partial(reads.read_page, kind=kind)),
                 read("GET", one, partial(reads.read_one, kind=kind)),
                 write("PATCH", one, partial(writes.update_one, kind=kind)),
@@ -85,12 +82,14 @@ def _properties() -> list[Route]:
         for kind in ("emails", "contacts"):
             path = f"{base}/{kind}"
             one = f"{path}/{{name}}"
+            read = partial(Route, scope=SCHEMAS_READ)
+            write = partial(Route, scope=SCHEMAS_WRITE)
             out += [
-                Route("GET", path, partial(definitions.list_all, kind=kind)),
-                Route("POST", path, partial(definitions.create, kind=kind)),
-                Route("GET", f"{path}/groups", partial(definitions.groups, kind=kind)),
-                Route("GET", one, partial(definitions.read, kind=kind)),
-                Route("DELETE", one, partial(definitions.archive, kind=kind)),
+                read("GET", path, partial(definitions.list_all, kind=kind)),
+                write("POST", path, partial(definitions.create, kind=kind)),
+                read("GET", f"{path}/groups", partial(definitions.groups, kind=kind)),
+                read("GET", one, partial(definitions.read, kind=kind)),
+                write("DELETE", one, partial(definitions.archive, kind=kind)),
             ]
     return out
 

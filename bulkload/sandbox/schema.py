@@ -73,6 +73,11 @@ class Property:
         }
 
 
+def natural(text: str) -> int | None:
+    """A number as an id is written; None for anything else, or for more digits than any id has."""
+    return int(text) if len(text) <= 20 and text.isascii() and text.isdecimal() else None
+
+
 def milliseconds(value: str) -> int | None:
     """A date as HubSpot reads it: ms since the epoch, or ISO 8601.
 

@@ -32,6 +32,22 @@ def send(answer: Answer, headers: Mapping[str, str]) -> web.Response:
     return response
 
 
+def gone(request: web.Request) -> bool:
+    """The caller has hung up."""
+    return request.transport is None or request.transport.is_closing()
+
+
+def abort(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def unread(response: web.Response) -> web.Response:
+    """The answer to a body that can't be read: where the next call would begin is not known."""
+    response.force_close()
+    return response
+
+
 def reset(request: web.Request) -> Silence:
     """Hang up with an RST: the caller can't tell what became of its call."""
     transport = request.transport

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from bulkload.sandbox.answers import Answer, edge, error, throttled
 from bulkload.sandbox.config import POISON_KINDS
-from bulkload.sandbox.sending import Silence, reset, send, truncate
+from bulkload.sandbox.sending import Silence, gone, reset, send, truncate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -76,7 +76,8 @@ class Strikes:
             with contextlib.suppress(web.HTTPRequestEntityTooLarge):
                 await request.read()
         except (ConnectionError, web.RequestPayloadError):
-            return Silence()
+            if gone(request):
+                return Silence()
         if kind == "reset":
             return reset(request)
         if kind == "stall":
@@ -93,13 +94,14 @@ class Strikes:
         if pattern is None:
             return False
         try:
+            body = orjson.loads(raw)
             return any(
                 isinstance(value, str) and pattern.search(value)
-                for one in orjson.loads(raw)["inputs"]
+                for one in body.get("inputs") or (body,)  # many, or one alone
                 for value in one["properties"].values()
             )
         except (ValueError, LookupError, TypeError, AttributeError):
-            return False  # no batch: the endpoint says so
+            return False  # no input: the endpoint says so
 
     async def poison(
         self, request: web.Request, number: int, headers: Mapping[str, str]
@@ -163,7 +165,7 @@ class Strikes:
         """No answer until the caller gives up, `longest` seconds are over or the server closes."""
         end = time.monotonic() + longest
         while not self._closing.is_set() and (left := end - time.monotonic()) > 0:
-            if request.transport is None or request.transport.is_closing():
+            if gone(request):
                 return Silence()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), min(_GLANCE_S, left))
