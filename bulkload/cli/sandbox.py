@@ -232,7 +232,11 @@ def _daily(ctx: click.Context, param: click.Parameter, value: str) -> int | None
 @click.option("--no-trace-ids", is_flag=True, help="Label neither results nor errors.")
 @click.option("--no-processing-times", is_flag=True, help="Leave out startedAt, completedAt.")
 @click.option("--status-200", is_flag=True, help="Say 200 where HubSpot says 201.")
-@click.option("--forget-bodies", is_flag=True, help="Keep a hash of each record: millions fit.")
+@click.option(
+    "--forget-bodies",
+    is_flag=True,
+    help="Of each record keep a hash and what it is looked for by: millions fit.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same faults.")
 @click.option(
     "--fault",

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from bulkload.sandbox.record import Links
 
 
+_SMALL = ("hs_timestamp", "hs_email_subject", "bulkload_run")
+
+
 def digest(values: Mapping[str, str]) -> str:
     """Names what a record held when its bodies are forgotten."""
     return hashlib.blake2b(
@@ -33,10 +36,24 @@ def digest(values: Mapping[str, str]) -> str:
     ).hexdigest()
 
 
+def _small(values: Mapping[str, str], uniques: Mapping[str, str]) -> dict[str, str]:
+    """What is kept of a record when its bodies are forgotten: what it is looked for by."""
+    return {**{name: values[name] for name in _SMALL if values.get(name)}, **uniques}
+
+
 class Books:
     """Records of one object type."""
 
-    def __init__(self, kind: str, first_id: int, unique: Iterable[str], *, forget: bool) -> None:
+    def __init__(
+        self,
+        kind: str,
+        first_id: int,
+        unique: Iterable[str],
+        *,
+        forget: bool = False,
+        keep_keys: bool = False,
+    ) -> None:
+        """`forget`: keep small values and a digest; `keep_keys`: of archived records too."""
         self.kind = kind
         self.records: dict[str, Record] = {}
         self.stamps = Stamps()
@@ -44,14 +61,26 @@ class Books:
         self.duplicates: dict[str, int] = {}
         self._first = self._next = first_id
         self._forget = forget
+        self._keep_keys = keep_keys
         self._order: list[Record] = []
         # By number: when the latest of the records so far was made. The clock may be set back.
         self._latest = array("q")
         self._index: dict[str, dict[str, Record]] = {name: {} for name in unique}
 
     def watch(self, name: str) -> None:
-        """From now on the values of this property are unique."""
-        self._index[name] = {}
+        """From now on the values of this property are unique.
+
+        Those that are there already count: of several that are the same, the first.
+        """
+        index = self._index[name] = {}
+        for record in self._order:
+            held = record.archived_at is None or self._keep_keys
+            if (
+                held
+                and (value := record.values.get(name))
+                and index.setdefault(value, record) is record
+            ):
+                record.uniques = {**record.uniques, name: value}
 
     def unwatch(self, name: str) -> None:
         self._index.pop(name, None)
@@ -93,9 +122,8 @@ class Books:
         self, values: dict[str, str], links: Links, wall: float, readable: float, searchable: float
     ) -> Record:
         uniques = {name: values[name] for name in self._index if values.get(name)}
-        record = Record(
-            str(self._next), len(self.records), uniques if self._forget else values, uniques, links
-        )
+        held = _small(values, uniques) if self._forget else values
+        record = Record(str(self._next), len(self.records), held, uniques, links)
         self._next += 1
         record.created = record.changed = wall
         record.readable_at = readable
@@ -126,24 +154,26 @@ class Books:
             if value and name in self._index
         }
         full = {name: value for name, value in {**record.values, **values}.items() if value}
-        record.values = record.uniques if self._forget else full
+        record.values = _small(full, record.uniques) if self._forget else full
+        record.digest = ""  # of a body that is forgotten there is no other to be made
         record.changed = wall
         if "hs_timestamp" in values:
             self.stamps.remove(record)
             record.stamp = milliseconds(values["hs_timestamp"])
             self.stamps.add(record)
 
-    def archive(self, identity: str, wall: float, *, keep_keys: bool) -> bool:
+    def archive(self, identity: str, wall: float) -> bool:
         record = self.records.get(identity)
         if record is None or record.archived_at is not None:
             return False
         record.archived_at = wall
         record.changed = wall
         self.archived += 1
-        if not keep_keys:
+        if not self._keep_keys:
             for name, value in record.uniques.items():
-                if self._index[name].get(value) is record:
-                    del self._index[name][value]
+                index = self._index.get(name, {})  # the property may be gone
+                if index.get(value) is record:
+                    del index[value]
         return True
 
     def beyond(self, identity: int) -> Iterator[Record]:
@@ -173,7 +203,7 @@ class Books:
                 "id": record.id,
                 "number": record.number,
                 "properties": record.values,
-                "digest": record.digest or digest(record.values),
+                "digest": record.digest if self._forget else digest(record.values),
                 "associations": [{"type": kind, "id": other} for kind, other in record.links],
                 "createdAt": record.created,
                 "archived": record.archived_at is not None,

@@ -29,7 +29,7 @@ def addresses(text: str) -> list[str]:
 
 class Contacts(Books):
     def __init__(self, first_id: int, unique: Iterable[str], *, secondary_found: bool) -> None:
-        super().__init__("CONTACT", first_id, unique, forget=False)
+        super().__init__("CONTACT", first_id, unique)
         self._secondary_found = secondary_found
         self._secondary: dict[str, Record] = {}
         self._gone: dict[str, Record] = {}  # the last archived contact that had the address
@@ -92,9 +92,8 @@ class Contacts(Books):
         super().change(record, values, wall)
         self._note(record)
 
-    def archive(self, identity: str, wall: float, *, keep_keys: bool) -> bool:
-        del keep_keys  # of contacts none is kept
-        if not super().archive(identity, wall, keep_keys=False):
+    def archive(self, identity: str, wall: float) -> bool:
+        if not super().archive(identity, wall):
             return False
         record = self.records[identity]
         self._forget_secondary(record)

@@ -57,6 +57,28 @@ def inputs_of(call: Call) -> tuple[Body, list[Body]]:
     return body, inputs
 
 
+def keyed_inputs_of(call: Call) -> tuple[Body, list[Body]]:
+    """Inputs that each name a record; ids that are numbers are read as their digits."""
+    body, inputs = inputs_of(call)
+    for one in inputs:
+        key = one.get("id")
+        if isinstance(key, list | dict | bool | float):
+            raise Refused(
+                validation(
+                    "Invalid input JSON on line 1, column 1: Cannot deserialize value of type "
+                    f"`java.lang.String` from {_java(key)} value"
+                )
+            )
+        if key is None or not str(key).strip():
+            raise Refused(
+                validation(
+                    "Invalid input JSON on line 1, column 1: "
+                    "Some required fields were not set: [id]"
+                )
+            )
+    return body, inputs
+
+
 def values_of(raw: bytes, one: Mapping[str, Any]) -> dict[str, str]:
     """The properties of one input: every value is a string, or the whole body is refused."""
     values = one.get("properties")

@@ -98,7 +98,11 @@ class Portal:
         self.email_schema = email_schema(config)
         self.contact_schema = contact_schema()
         self.emails = Books(
-            "EMAIL", FIRST_EMAIL, self.email_schema.unique(), forget=config.forget_bodies
+            "EMAIL",
+            FIRST_EMAIL,
+            self.email_schema.unique(),
+            forget=config.forget_bodies,
+            keep_keys=config.archived_keep_keys,
         )
         self.contacts = Contacts(
             FIRST_CONTACT, self.contact_schema.unique(), secondary_found=not config.primary_only

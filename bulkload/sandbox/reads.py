@@ -39,7 +39,7 @@ def wants_archived(call: Call) -> bool:
 
 
 def read_batch(portal: Portal, call: Call, kind: str) -> Answer:
-    body, inputs = objects.inputs_of(call)
+    body, inputs = objects.keyed_inputs_of(call)
     books, _ = of(portal, kind)
     id_property = body.get("idProperty")
     objects.check_id_property(books, id_property)

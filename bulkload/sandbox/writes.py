@@ -96,7 +96,7 @@ def _write(
             "updatedAt": stamp,
             "archived": False,
         }
-        if config.trace_ids and "objectWriteTraceId" in one:
+        if config.trace_ids and isinstance(one.get("objectWriteTraceId"), str):
             out["objectWriteTraceId"] = one["objectWriteTraceId"]
         results.append(out)
     return results
@@ -164,7 +164,7 @@ def upsert_batch(portal: Portal, call: Call, kind: str) -> Answer:
 
 def _by_key(portal: Portal, call: Call, kind: str, *, insert: bool) -> Answer:
     """Update what is found by id or unique value; with `insert` create the rest."""
-    _, inputs = objects.inputs_of(call)
+    _, inputs = objects.keyed_inputs_of(call)
     books, schema = of(portal, kind)
     every = [values_of(books, call, one) for one in inputs]
     for one in inputs:
@@ -177,6 +177,8 @@ def _by_key(portal: Portal, call: Call, kind: str, *, insert: bool) -> Answer:
     for one, values in zip(inputs, every, strict=True):
         name, key = one.get("idProperty"), objects.key_of(books, one)
         record = objects.find(books, key, name)
+        if record is not None and record.archived_at is not None:
+            record = None  # nothing can be written to it; its key may still be taken
         full = dict(values)
         if record is None and name in schema.properties:
             full[name] = key
@@ -204,7 +206,7 @@ def _by_key(portal: Portal, call: Call, kind: str, *, insert: bool) -> Answer:
         else:
             books.change(target, full, portal.wall())
             out = objects.result(target, objects.shown(portal, books, target, None))
-            if portal.config.trace_ids and "objectWriteTraceId" in one:
+            if portal.config.trace_ids and isinstance(one.get("objectWriteTraceId"), str):
                 out["objectWriteTraceId"] = one["objectWriteTraceId"]
         results.append({**out, "new": target is None} if insert else out)
     return objects.batch(portal, call, 200, results, _labelled(portal, bad))
@@ -232,17 +234,13 @@ def _check_distinct(books: Books, inputs: list[Body]) -> None:
 
 def archive_batch(portal: Portal, call: Call, kind: str) -> Answer:
     """204 also for ids that are unknown or already archived."""
-    _, inputs = objects.inputs_of(call)
+    _, inputs = objects.keyed_inputs_of(call)
     books, _ = of(portal, kind)
     for one in inputs:
-        _archive(portal, books, str(one.get("id", "")))
+        books.archive(str(one["id"]), portal.wall())
     return Answer(204)
 
 
 def archive_one(portal: Portal, call: Call, kind: str) -> Answer:
-    _archive(portal, of(portal, kind)[0], call.match["id"])
+    of(portal, kind)[0].archive(call.match["id"], portal.wall())
     return Answer(204)
-
-
-def _archive(portal: Portal, books: Books, identity: str) -> None:
-    books.archive(identity, portal.wall(), keep_keys=portal.config.archived_keep_keys)

@@ -483,14 +483,18 @@ def test_portals_differ_in_what_they_say() -> None:
     run(test, trace_ids=False, processing_times=False, status_200=True)
 
 
-def test_forgotten_bodies_leave_their_digest_and_keys() -> None:
+def test_forgotten_bodies_leave_their_digest_and_what_they_are_looked_for_by() -> None:
     async def test(client: Client) -> None:
         await client.post(CREATE, {"inputs": [email(1), email(2)]})
         _, raw, _ = await client.call("GET", "/_sandbox/emails")
         kept = [orjson.loads(line) for line in raw.splitlines()]
         assert [one["properties"] for one in kept] == [
-            {"bulkload_key": "k1"},
-            {"bulkload_key": "k2"},
+            {
+                "hs_timestamp": "1700000000000",
+                "hs_email_subject": f"subject {number}",
+                "bulkload_key": f"k{number}",
+            }
+            for number in (1, 2)
         ]
         assert len({one["digest"] for one in kept}) == 2
         assert (await client.post(CREATE, {"inputs": [email(1)]}))[0] == 207
