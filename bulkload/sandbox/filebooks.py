@@ -52,6 +52,7 @@ class FileBooks:
         self.files: dict[str, File] = {}
         self.folders: dict[str, str] = {}  # path → id
         self._places: dict[tuple[str, str], File] = {}  # folder and name; live ones only
+        self._numbers: dict[tuple[str, str, str], int] = {}  # folder, stem, extension → last given
         self._hashes: dict[str, dict[str, File]] = {}  # sha256 → id → file; live ones only
 
     @property
@@ -80,10 +81,7 @@ class FileBooks:
         standing = self._places.get((folder, _joined(stem, extension)))
         if standing is not None and overwrite:
             self.delete(standing, wall)
-        number, free = 0, stem
-        while (folder, _joined(free, extension)) in self._places:
-            number += 1
-            free = f"{stem}-{number}"
+        free = self._free(folder, stem, extension)
         self.folder(folder)
         file = File(
             str(FIRST_FILE + len(self.files)),
@@ -99,6 +97,16 @@ class FileBooks:
         self.files[file.id] = self._places[folder, file.name] = file
         self._hashes.setdefault(file.sha256, {})[file.id] = file
         return file
+
+    def _free(self, folder: str, stem: str, extension: str) -> str:
+        """The stem as it is or, where that is taken, with the next number."""
+        free, number = stem, self._numbers.get((folder, stem, extension), 0)
+        while (folder, _joined(free, extension)) in self._places:
+            number += 1
+            free = f"{stem}-{number}"
+        if free != stem:
+            self._numbers[folder, stem, extension] = number
+        return free
 
     def find(self, identity: str) -> File | None:
         """None: it never was, or is deleted."""
