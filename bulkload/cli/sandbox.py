@@ -2,51 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import click
 
+from bulkload.cli.sandboxflags import (
+    MORE_THAN_NONE,
+    MOST,
+    SOME,
+    Number,
+    daily,
+    fault_rates,
+    parsed,
+    pattern,
+    scopes,
+)
 from bulkload.cli.sandboxhelp import EPILOG
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-T = TypeVar("T")
-
-
-def _parsed(parser: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    """A click callback that reads text with the sandbox's own parser, imported late."""
-
-    def read(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
-        from bulkload.sandbox import config  # --help stays fast
-
-        parse = getattr(config, parser)
-        try:
-            if isinstance(value, tuple):
-                return tuple(parse(one) for one in value)
-            return None if value is None else parse(value)
-        except ValueError as wrong:
-            raise click.BadParameter(str(wrong), ctx=ctx, param=param) from None
-
-    return read
-
-
-def _pattern(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    import re  # --help stays fast
-
-    try:
-        re.compile(value or "")
-    except re.error as wrong:
-        raise click.BadParameter(str(wrong), ctx=ctx, param=param) from None
-    return value
-
-
-def _daily(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
-    if value.lower() == "none":
-        return None
-    if not value.isdecimal():
-        raise click.BadParameter(f"{value!r} is neither a number nor none", ctx=ctx, param=param)
-    return int(value)
 
 
 @click.command("sandbox", epilog=EPILOG)
@@ -57,7 +28,7 @@ def _daily(ctx: click.Context, param: click.Parameter, value: str) -> int | None
 @click.option("--token", help="The only bearer token that is accepted. Default: any.")
 @click.option(
     "--token-life",
-    type=click.FloatRange(min=0, min_open=True),
+    type=MORE_THAN_NONE,
     help="Seconds until a token expires; makes it an OAuth app (refresh at /oauth/v1/token).",
 )
 @click.option(
@@ -83,15 +54,26 @@ def _daily(ctx: click.Context, param: click.Parameter, value: str) -> int | None
     "without_scopes",
     multiple=True,
     metavar="SCOPE",
+    callback=scopes,
     help="Calls that need it, such as files, are refused with MISSING_SCOPES. Repeatable.",
 )
-@click.option("--portal-id", type=int, default=62515, show_default=True, help="The account's id.")
 @click.option(
-    "--time-zone", default="Europe/Berlin", show_default=True, help="Where its midnight is."
+    "--portal-id",
+    type=click.IntRange(min=1),
+    default=62515,
+    show_default=True,
+    help="The account's id.",
+)
+@click.option(
+    "--time-zone",
+    default="Europe/Berlin",
+    show_default=True,
+    callback=parsed("parse_time_zone"),
+    help="Where its midnight is.",
 )
 @click.option(
     "--clock-skew",
-    type=float,
+    type=Number(min=-MOST, max=MOST),
     default=0.0,
     metavar="SECONDS",
     help="How far the portal's own clock is ahead; less than 0: behind.",
@@ -112,7 +94,7 @@ def _daily(ctx: click.Context, param: click.Parameter, value: str) -> int | None
     "--contacts",
     default="0",
     metavar="N|FILE",
-    callback=_parsed("parse_contacts"),
+    callback=parsed("parse_contacts"),
     help="Start with contact1@example.com ... contactN@example.com, or with those of a file: "
     "a line ADDRESS[;SECONDARY...] each, or such a first column of a CSV.",
 )
@@ -120,7 +102,7 @@ def _daily(ctx: click.Context, param: click.Parameter, value: str) -> int | None
 @click.option(
     "--refuse-addresses",
     metavar="REGEX",
-    callback=_pattern,
+    callback=pattern,
     help="No contact may have a matching address: INVALID_EMAIL.",
 )
 @click.option(
@@ -158,7 +140,7 @@ def _daily(ctx: click.Context, param: click.Parameter, value: str) -> int | None
     metavar="REGEX",
     default=r"(?i)\.(bat|cmd|com|exe|msi|scr)$",
     show_default=True,
-    callback=_pattern,
+    callback=pattern,
     help="No upload may have a matching name.",
 )
 @click.option(
@@ -170,30 +152,30 @@ def _daily(ctx: click.Context, param: click.Parameter, value: str) -> int | None
     "--rate-limit",
     default="190/10s",
     show_default=True,
-    callback=_parsed("parse_rate"),
+    callback=parsed("parse_rate"),
     help="Calls in a rolling window, or none.",
 )
 @click.option(
     "--search-limit",
     default="5/1s",
     show_default=True,
-    callback=_parsed("parse_rate"),
+    callback=parsed("parse_rate"),
     help="The same for search, or none.",
 )
 @click.option(
     "--others",
-    type=click.FloatRange(min=0, max=200),
+    type=Number(min=0, max=200),
     default=0.0,
     show_default=True,
     metavar="CALLS/S",
     help="Somebody else makes so many calls a second under the same limits.",
 )
 @click.option(
-    "--daily-limit", default="650000", show_default=True, callback=_daily, help="Calls, or none."
+    "--daily-limit", default="650000", show_default=True, callback=daily, help="Calls, or none."
 )
 @click.option(
     "--daily-reset",
-    type=click.FloatRange(min=0, min_open=True),
+    type=MORE_THAN_NONE,
     help="Seconds until the day's quota is new, and again and again. Default: at midnight.",
 )
 @click.option(
@@ -205,27 +187,27 @@ def _daily(ctx: click.Context, param: click.Parameter, value: str) -> int | None
 )
 @click.option(
     "--latency",
-    type=click.FloatRange(min=0),
+    type=SOME,
     default=0.0,
     metavar="MS",
     help="Median of the answer time (lognormal).",
 )
 @click.option(
     "--jitter",
-    type=click.FloatRange(min=0),
+    type=SOME,
     default=0.0,
     metavar="MS",
     help="At most so long is a call on its way, by chance, before it arrives.",
 )
 @click.option(
     "--search-lag",
-    type=click.FloatRange(min=0),
+    type=SOME,
     default=0.0,
     help="Seconds until search sees a new record.",
 )
 @click.option(
     "--read-lag",
-    type=click.FloatRange(min=0),
+    type=SOME,
     default=0.0,
     help="Seconds until reads see a new record.",
 )
@@ -243,13 +225,13 @@ def _daily(ctx: click.Context, param: click.Parameter, value: str) -> int | None
     "faults",
     multiple=True,
     metavar="KIND=RATE",
-    callback=_parsed("parse_fault"),
+    callback=parsed("parse_fault"),
     help="Something goes wrong with this share of writing calls. Repeatable; kinds below.",
 )
 @click.option(
     "--poison",
     metavar="REGEX",
-    callback=_pattern,
+    callback=pattern,
     help="A call with an email that has a matching value always fails.",
 )
 @click.option(
@@ -262,19 +244,19 @@ def _daily(ctx: click.Context, param: click.Parameter, value: str) -> int | None
     "outages",
     multiple=True,
     metavar="START+LENGTH:KIND",
-    callback=_parsed("parse_outage"),
+    callback=parsed("parse_outage"),
     help="All calls fail for a while. Repeatable; kinds below.",
 )
 @click.option(
     "--late-after",
-    type=click.FloatRange(min=0),
+    type=SOME,
     default=3.0,
     show_default=True,
     help="Seconds until a late create takes place.",
 )
 @click.option(
     "--slow-by",
-    type=click.FloatRange(min=0),
+    type=SOME,
     default=2.0,
     show_default=True,
     help="Seconds a slow answer takes.",
@@ -293,17 +275,14 @@ def command(
     everything in memory. It prints one line with its address, and stops on Ctrl-C.
     """
     from bulkload.sandbox.config import SandboxConfig  # --help stays fast
-    from bulkload.sandbox.faults import FaultPlan
     from bulkload.sandbox.server import serve
 
-    try:
-        FaultPlan(0, dict(faults), ())
-    except ValueError as wrong:
-        raise click.BadParameter(str(wrong), param_hint="--fault") from None
+    if options["poison_as"] and options["poison"] is None:
+        raise click.UsageError("--poison-as says how what --poison names fails: give --poison too")
     config = SandboxConfig(
         latency=latency / 1000,
         jitter=jitter / 1000,
-        faults=dict(faults),
+        faults=fault_rates(faults),
         unique_allowed=not options.pop("no_unique"),
         archived_keep_keys=not options.pop("archived_free_keys"),
         trace_ids=not options.pop("no_trace_ids"),

@@ -25,7 +25,7 @@ def details(portal: Portal, call: Call) -> Answer:
     zone = portal.config.time_zone
     try:
         offset = datetime.fromtimestamp(call.wall, ZoneInfo(zone)).utcoffset()
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         offset = None
     seconds = int(offset.total_seconds()) if offset is not None else 0
     sign = "-" if seconds < 0 else "+"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +21,8 @@ OUTAGE_KINDS = (
     "502", "504", "521", "522", "523", "524",
 )  # fmt: skip
 POISON_KINDS = ("500", "503", "reset", "stall")
+SHORTEST, LONGEST = 0.001, 1e9
+"""Seconds that a window or an outage may last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +102,17 @@ def parse_rate(text: str) -> tuple[int, float] | None:
     """`190/10s` → (190, 10.0); `none` → no limit."""
     if text.strip().lower() == "none":
         return None
-    match = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+(?:\.\d+)?)?\s*s?\s*", text)
+    match = re.fullmatch(r"\s*([0-9]{1,9})\s*/\s*([0-9]+(?:\.[0-9]+)?)?\s*s?\s*", text)
     if not match or int(match[1]) < 1:
         raise ValueError(f"{text!r} is no rate: write CALLS/SECONDSs, as 190/10s, or none")
-    seconds = float(match[2] or 1)
-    if seconds <= 0:
-        raise ValueError(f"{text!r} is no rate: the window must be longer than 0 s")
-    return int(match[1]), seconds
+    return int(match[1]), _seconds(text, float(match[2] or 1))
+
+
+def _seconds(text: str, seconds: float) -> float:
+    if not SHORTEST <= seconds <= LONGEST:
+        bounds = f"{SHORTEST:g} to {LONGEST:g}"
+        raise ValueError(f"{text!r} lasts too short or too long: write {bounds} seconds")
+    return seconds
 
 
 def written_rate(rate: tuple[int, float] | None) -> str:
@@ -118,8 +125,10 @@ def parse_contacts(text: str) -> int | tuple[str, ...]:
 
     Blank lines and a head without an address are passed over.
     """
-    if text.strip().isdecimal():
-        return int(text)
+    if (bare := text.strip()).isdecimal():
+        if len(bare) > 7:
+            raise ValueError(f"{bare[:20]} contacts are too many: write at most 9999999")
+        return int(bare)
     try:
         lines = Path(text).read_text("utf-8-sig").splitlines()
     except OSError as wrong:
@@ -132,6 +141,16 @@ def parse_contacts(text: str) -> int | tuple[str, ...]:
         if one and "@" not in one and number > 1:
             raise ValueError(f"{text}, line {number}: no address; write ADDRESS[;SECONDARY...]")
     return tuple(one for one in first if "@" in one)
+
+
+def parse_time_zone(text: str) -> str:
+    """A name that this machine's time zone database has; any where it has none at all."""
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of it is an OSError
+        if available_timezones():
+            raise ValueError(f"{text!r} is no time zone: write one as Europe/Berlin") from None
+    return text
 
 
 def parse_share(text: str) -> float:
@@ -156,10 +175,13 @@ def parse_fault(text: str) -> tuple[str, float]:
 
 def parse_outage(text: str) -> Outage:
     """`30+60:503` → an outage of 60 s, 30 s after the first request, answering 503."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\+(\d+(?:\.\d+)?):(\S+)", text.strip())
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\+([0-9]+(?:\.[0-9]+)?):(\S+)", text.strip())
     if not match:
         raise ValueError(f"{text!r} is no outage: write START+LENGTH:KIND, as 30+60:503")
-    return Outage(float(match[1]), float(match[2]), outage_kind(match[3]))
+    start = float(match[1])
+    if start > LONGEST:
+        raise ValueError(f"{text!r} begins too late: write at most {LONGEST:g} seconds")
+    return Outage(start, _seconds(text, float(match[2])), outage_kind(match[3]))
 
 
 def outage_kind(text: str) -> str:

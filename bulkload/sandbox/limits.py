@@ -56,7 +56,7 @@ class DailyQuota:
         self._reset = reset
         try:
             self._zone: ZoneInfo | None = ZoneInfo(time_zone)
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):
             self._zone = None  # no time zone database on this machine: UTC must do
         self.resets_at = self._after(wall)
 

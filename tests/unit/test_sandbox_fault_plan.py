@@ -84,6 +84,12 @@ def test_options_are_read_from_text() -> None:
     [
         lambda: parse_rate("fast"),
         lambda: parse_rate("0/10s"),
+        lambda: parse_rate("5/0.0000000001s"),
+        lambda: parse_rate(f"1/{'9' * 400}s"),
+        lambda: parse_rate(f"{'9' * 5000}/10s"),
+        lambda: parse_outage(f"0+{'9' * 400}:503"),
+        lambda: parse_outage(f"{'9' * 400}+1:503"),
+        lambda: parse_outage("0+0.0001:503"),
         lambda: parse_share("120%"),
         lambda: parse_fault("503"),
         lambda: parse_outage("30:503"),

@@ -62,9 +62,35 @@ def test_people_and_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
         ("--refuse-files=(", "--refuse-files"),
         ("--poison=(", "--poison"),
         ("--fault=letters:503=1", "no such fault: letters:503"),
+        ("--fault=503=1% --fault=503=2%", "--fault: 503 is given twice"),
+        ("--poison-as=500", "--poison-as"),
+        ("--time-zone=Mars/Base", "--time-zone"),
+        ("--time-zone=Europe", "--time-zone"),
+        ("--without-scope=crm.everything", "--without-scope"),
+        ("--portal-id=-1", "--portal-id"),
+        ("--rate-limit=1/99999999999s", "--rate-limit"),
+        ("--outage=0+99999999999:503", "--outage"),
+        ("--contacts=99999999999", "--contacts"),
+        *(
+            (f"--{flag}={value}", f"--{flag}")
+            for flag in (
+                "clock-skew",
+                "daily-reset",
+                "jitter",
+                "late-after",
+                "latency",
+                "others",
+                "read-lag",
+                "search-lag",
+                "slow-by",
+                "token-life",
+            )
+            for value in ("nan", "inf", "1e20")
+        ),
+        (f"--daily-limit={'9' * 5000}", "--daily-limit"),
     ],
 )
 def test_a_mistake_is_named(flag: str, said: str) -> None:
-    answer = CliRunner().invoke(command, [flag])
+    answer = CliRunner().invoke(command, flag.split())
     assert answer.exit_code == 2
     assert said in answer.output
