@@ -10,6 +10,7 @@ import contextlib
 import signal
 import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -19,6 +20,9 @@ from bulkload.sandbox.door import Door
 from bulkload.sandbox.listening import Listening, tls
 from bulkload.sandbox.portal import Portal
 from bulkload.sandbox.routes import routes
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 
 @dataclass(slots=True)
@@ -66,16 +70,24 @@ async def start(
 async def _until_signal(config: SandboxConfig, host: str, port: int) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, stop.set)
-    sandbox = await start(config, host, port)
+
+    def heard(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        loop.call_soon_threadsafe(stop.set)
+
+    # Not by the loop, which gives its handlers up at its end: a second signal would kill then.
+    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        sys.stdout.write(f"bulkload sandbox listening on {sandbox.url}\n")
-        sys.stdout.flush()
-        await stop.wait()
+        sandbox = await start(config, host, port)
+        try:
+            sys.stdout.write(f"bulkload sandbox listening on {sandbox.url}\n")
+            sys.stdout.flush()
+            await stop.wait()
+        finally:
+            await sandbox.close()
     finally:
-        await sandbox.close()
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_IGN if stop.is_set() else handler)
 
 
 def serve(config: SandboxConfig, host: str = "127.0.0.1", port: int = 0) -> None:
