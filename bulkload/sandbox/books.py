@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -57,12 +57,12 @@ class Books:
         self.kind = kind
         self.records: dict[str, Record] = {}
         self.stamps = Stamps()
-        self.archived = 0
         self.duplicates: dict[str, int] = {}
         self._first = self._next = first_id
         self._forget = forget
         self._keep_keys = keep_keys
         self._order: list[Record] = []
+        self._gone_numbers: list[int] = []  # of archived records, in order
         # By number: when the latest of the records so far was made. The clock may be set back.
         self._latest = array("q")
         self._index: dict[str, dict[str, Record]] = {name: {} for name in unique}
@@ -168,7 +168,7 @@ class Books:
             return False
         record.archived_at = wall
         record.changed = wall
-        self.archived += 1
+        insort(self._gone_numbers, record.number)
         if not self._keep_keys:
             for name, value in record.uniques.items():
                 index = self._index.get(name, {})  # the property may be gone
@@ -179,6 +179,11 @@ class Books:
     def beyond(self, identity: int) -> Iterator[Record]:
         """Records with a larger id: ids are given in order and none is ever dropped."""
         return self.since(self.number_from(identity + 1))
+
+    def archived_beyond(self, identity: int) -> Iterator[Record]:
+        """Those of them that are archived."""
+        first = bisect_left(self._gone_numbers, self.number_from(identity + 1))
+        return (self._order[number] for number in islice(self._gone_numbers, first, None))
 
     def since(self, number: int) -> Iterator[Record]:
         """Records from this one on, in the order of their ids."""
@@ -191,6 +196,10 @@ class Books:
     def made_since(self, stamp: float) -> int:
         """The number of the first record that may have been made at this time or later."""
         return bisect_left(self._latest, stamp)
+
+    @property
+    def archived(self) -> int:
+        return len(self._gone_numbers)
 
     @property
     def live(self) -> int:

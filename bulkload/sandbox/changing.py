@@ -1,4 +1,4 @@
-"""What may be changed while it runs: limits, who else uses them, one outage more.
+"""What may be changed while it runs: faults, outages, limits and who else uses them, contacts.
 
 Law: a body that is wrong anywhere changes nothing.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bulkload.sandbox.config import Outage, outage_kind, parse_rate, written_rate
+from bulkload.sandbox.config import Outage, outage_kind, parse_outage, parse_rate, written_rate
 from bulkload.sandbox.limits import RollingWindow
 from bulkload.sandbox.others import MOST as MOST_OTHERS
 
@@ -29,6 +29,34 @@ def outage_of(body: Any) -> Outage:
         _number("seconds", given["seconds"]),
         outage_kind(str(given["kind"])),
     )
+
+
+def change_faults(portal: Portal, body: Any) -> bool:
+    """`{"faults"?: {KIND: RATE}, "outages"?: ["START+LENGTH:KIND"]}`; what is named is replaced.
+
+    Outages are counted from now. True: they have changed. Raises ValueError.
+    """
+    given = _object(body, "faults", "outages")
+    rates, texts = given.get("faults", {}), given.get("outages", [])
+    if not isinstance(rates, dict) or not isinstance(texts, list):
+        raise ValueError(  # noqa: TRY004  # as all here
+            'want {"faults"?: {KIND: RATE}, "outages"?: ["START+LENGTH:KIND"]}'
+        )
+    outages = [parse_outage(str(text)) for text in texts]
+    if "faults" in given:
+        portal.plan.change({kind: _number(kind, rate, 1.0) for kind, rate in rates.items()})
+    if "outages" in given:
+        portal.plan.replace(outages, portal.clock())
+    return "outages" in given
+
+
+def contacts_added(portal: Portal, body: Any) -> dict[str, str]:
+    """`{"emails": ["ADDRESS[;SECONDARY...]"]}` → the id of each; raises ValueError."""
+    texts = _object(body, "emails").get("emails")
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("emails must be a list of texts")
+    portal.contacts.check(texts)
+    return {text: portal.add_contact(text) for text in texts}
 
 
 def change_limits(portal: Portal, body: Any) -> None:

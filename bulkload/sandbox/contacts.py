@@ -27,6 +27,17 @@ def addresses(text: str) -> list[str]:
     return [one for part in text.split(";") if (one := part.strip().lower())]
 
 
+def _primary_first(text: str) -> list[str]:
+    found = addresses(text)
+    if not found or "@" not in found[0]:
+        raise ValueError(f"{text!r} is no contact: write ADDRESS[;SECONDARY...]")
+    return found
+
+
+def _addressed(primary: str, others: list[str]) -> dict[str, str]:
+    return {"email": primary, **({ADDITIONAL: ";".join(others)} if others else {})}
+
+
 class Contacts(Books):
     def __init__(self, first_id: int, unique: Iterable[str], *, secondary_found: bool) -> None:
         super().__init__("CONTACT", first_id, unique)
@@ -40,13 +51,10 @@ class Contacts(Books):
 
         Raises ValueError where another contact has one of the secondary addresses.
         """
-        primary, *others = addresses(text) or [""]
-        if "@" not in primary:
-            raise ValueError(f"{text!r} is no contact: write ADDRESS[;SECONDARY...]")
-        values = {"email": primary, **({ADDITIONAL: ";".join(others)} if others else {})}
+        primary, *others = _primary_first(text)
         known = self._index["email"].get(primary)
-        if (clash := self.conflict(values, but=known)) is not None:
-            raise ValueError(f"contact {clash[2].id} has the address {clash[1]} already")
+        self._check_free(primary, others, known)
+        values = _addressed(primary, others)
         if known is not None:
             if others:
                 self.change(known, values, wall)
@@ -54,6 +62,21 @@ class Contacts(Books):
         record = self.add(values, (), wall, 0.0, 0.0)
         self._planted.add(record.id)
         return record.id
+
+    def check(self, texts: Iterable[str]) -> None:
+        """Raises ValueError where one of these can't be planted beside the others."""
+        whose: dict[str, str] = {}
+        for text in texts:
+            primary, *others = _primary_first(text)
+            known = self._index["email"].get(primary)
+            self._check_free(primary, others, known)
+            for address in (primary, *others):
+                if whose.setdefault(address, primary) != primary:
+                    raise ValueError(f"{address} would be an address of two contacts")
+
+    def _check_free(self, primary: str, others: list[str], known: Record | None) -> None:
+        if (clash := self.conflict(_addressed(primary, others), but=known)) is not None:
+            raise ValueError(f"contact {clash[2].id} has the address {clash[1]} already")
 
     def holder(self, name: str, value: str) -> Record | None:
         found = super().holder(name, value)

@@ -11,7 +11,6 @@ import orjson
 from aiohttp import web
 
 from bulkload.sandbox import changing
-from bulkload.sandbox.config import parse_outage
 from bulkload.sandbox.judging import LINK_KINDS
 
 if TYPE_CHECKING:
@@ -98,15 +97,10 @@ class Control:
         """New rates, and new outages counted from now."""
         portal = self._portal
         try:
-            body = orjson.loads(await request.read())
-            rates = {str(kind): float(rate) for kind, rate in body.get("faults", {}).items()}
-            outages = [parse_outage(text) for text in body.get("outages", ())]
-            if "faults" in body:
-                portal.plan.change(rates)
-        except (ValueError, AttributeError, TypeError) as wrong:
+            changed = changing.change_faults(portal, orjson.loads(await request.read()))
+        except ValueError as wrong:
             return _json({"message": str(wrong)}, 400)
-        if "outages" in body:
-            portal.plan.replace(outages, portal.clock())
+        if changed:
             self._door.on_outages()
         return _json({"faults": portal.plan.rates, "outages": portal.plan.outages})
 
@@ -131,9 +125,8 @@ class Control:
 
     async def _contacts(self, request: web.Request) -> web.StreamResponse:
         try:
-            addresses = orjson.loads(await request.read())["emails"]
-            made = {str(one): self._portal.add_contact(str(one)) for one in addresses}
-        except (ValueError, LookupError, TypeError) as wrong:
+            made = changing.contacts_added(self._portal, orjson.loads(await request.read()))
+        except ValueError as wrong:
             return _json({"message": f'want {{"emails": [...]}}: {wrong}'}, 400)
         return _json(made)
 

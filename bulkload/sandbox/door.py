@@ -117,7 +117,7 @@ class Door:
         if refusal is not None:
             return send(refusal, headers)
         content_type = request.headers.get("Content-Type", "")
-        call = Call(raw, request.match_info, request.query, now, wall, content_type)
+        call = Call(raw, request.match_info, _query(request), now, wall, content_type)
 
         def carry_out() -> Answer:
             if portal.life != life:
@@ -174,6 +174,17 @@ class Door:
     def _latency(self) -> float:
         median = self.portal.config.latency
         return median * math.exp(self.portal.dice.gauss(0.0, 0.5)) if median else 0.0
+
+
+def _query(request: web.Request) -> dict[str, str]:
+    """Lists may be written with commas or by repeating their name; of the rest the first counts."""
+    out: dict[str, str] = {}
+    for name, value in request.query.items():
+        if name in ("properties", "associations") and name in out:
+            out[name] += f",{value}"
+        else:
+            out.setdefault(name, value)
+    return out
 
 
 def _missing(scope: str) -> Answer:

@@ -112,7 +112,8 @@ def read_page(portal: Portal, call: Call, kind: str) -> Answer:
     if not 1 <= limit <= 100:
         raise Refused(refuse("limit must be between 1 and 100"))
     archived = wants_archived(call)
-    fitting = (record for record in books.beyond(after) if seen(record, call, archived=archived))
+    records = books.archived_beyond(after) if archived else books.beyond(after)
+    fitting = (record for record in records if seen(record, call, archived=archived))
     page = list(islice(fitting, limit + 1))
     out: Body = {
         "results": [

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LONGEST = 65_536
 _MILLISECONDS = re.compile(r"-?\d{1,15}\Z", re.ASCII)
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?\Z", re.ASCII)
+_NUMBER = re.compile(r"-?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\Z", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
@@ -35,7 +36,7 @@ Problem = tuple[str, str]  # HubSpot's error code, its message
 @dataclass(frozen=True, slots=True)
 class Property:
     name: str
-    kind: str = "string"  # string, number, datetime, enumeration, json, email, emails
+    kind: str = "string"  # string, number, bool, datetime, enumeration, json, email, emails
     label: str = ""
     options: tuple[str, ...] = ()
     unique: bool = False
@@ -105,11 +106,16 @@ def _date(value: str) -> Problem | None:
 
 
 def _number(value: str) -> Problem | None:
-    try:
-        float(value)
-    except ValueError:
-        return ("INVALID_INTEGER", f"{value} was not a valid integer") if value else None
-    return None
+    if not value or _NUMBER.match(value):
+        return None
+    return "INVALID_INTEGER", f"{value} was not a valid integer"
+
+
+def _bool(value: str) -> Problem | None:
+    """[docs: properties] true or false. Its code is not established."""
+    if value in ("true", "false", ""):
+        return None
+    return "INVALID_BOOLEAN", f"{value} was not a valid boolean"
 
 
 def _json(value: str) -> Problem | None:
@@ -167,6 +173,7 @@ def judge(prop: Property) -> Callable[[str], Problem | None] | None:
     checks: Mapping[str, Callable[[str], Problem | None]] = {
         "datetime": _date,
         "number": _number,
+        "bool": _bool,
         "json": _json,
         "email": _email,
         "emails": _emails,

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+MOST = 100_000
+
+
 class Tokens:
     def __init__(
         self,
@@ -51,7 +54,7 @@ class Tokens:
         if self._only is not None and token != self._only:
             return _invalid()
         if self._only is None:  # any token will do: its life begins with its first use
-            self._ends[token] = now + (math.inf if self._life is None else self._life)
+            self._begin(token, now + (math.inf if self._life is None else self._life))
         return None
 
     def left(self, token: str, now: float) -> float | None:
@@ -69,6 +72,12 @@ class Tokens:
             self._ends.setdefault(self._only, now)
         self._ends = {token: min(end, now) for token, end in self._ends.items()}
 
+    def _begin(self, token: str, end: float) -> None:
+        """Of more than `MOST` tokens the first are forgotten, and begin anew if they come again."""
+        self._ends[token] = end
+        if len(self._ends) > MOST:
+            del self._ends[next(name for name in self._ends if name != self._only)]
+
     def refresh(self, form: Mapping[str, str], now: float) -> Answer:
         if form.get("grant_type") != "refresh_token":
             return _refused("BAD_GRANT_TYPE", "unknown grant type", "unsupported_grant_type")
@@ -84,7 +93,7 @@ class Tokens:
             self._refresh = f"sandbox-refresh-{secrets.token_hex(12)}"
         life = self._life or 1800.0
         token = f"sandbox-{secrets.token_hex(12)}"
-        self._ends[token] = now + life
+        self._begin(token, now + life)
         return reply(
             200,
             {

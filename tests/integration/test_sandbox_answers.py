@@ -188,3 +188,44 @@ def test_a_reset_leaves_nothing_of_before() -> None:
 
     run(test, faults={"slow": 1.0}, slow_by=0.03, rotate_refresh_tokens=True)
     run(test, faults={"late": 1.0}, late_after=0.03, rotate_refresh_tokens=True)
+
+
+def test_a_list_in_a_query_may_repeat_its_name() -> None:
+    async def test(client: Client) -> None:
+        await client("POST", CREATE, many(email(hs_email_subject="s")))
+        for query in (
+            "properties=hs_email_subject&properties=bulkload_key",
+            "properties=hs_email_subject,bulkload_key",
+        ):
+            _, page = await client("GET", f"{EMAILS}?limit=1&limit=2&{query}")
+            shown = page["results"][0]["properties"]
+            assert (shown["hs_email_subject"], shown["bulkload_key"]) == ("s", "k")
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("faults", {"fault": {"503": 1}}),
+        ("faults", {"faults": {"503": "nan"}}),
+        ("faults", {"faults": {"503": 1}, "outages": [None]}),
+        ("faults", {"outages": "0+1:503"}),
+        ("faults", [1]),
+        ("contacts", {"emails": ["new@b.com", "none"]}),
+        ("contacts", {"emails": ["new@b.com;x@b.com", "other@b.com;x@b.com"]}),
+        ("contacts", {"emails": ["new@b.com", "contact1@example.com;contact2@example.com"]}),
+        ("contacts", {"emails": "new@b.com"}),
+        ("contacts", {"emails": ["new@b.com"], "mails": []}),
+    ],
+)
+def test_what_is_wrong_anywhere_changes_nothing(path: str, body: Any) -> None:
+    async def test(client: Client) -> None:
+        status, said = await client("POST", f"/_sandbox/{path}", body)
+        assert status == 400
+        assert said["message"]
+        assert client.portal.contacts.live == 2
+        assert client.portal.plan.rates == {}
+        assert client.portal.plan.outages == 0
+
+    run(test, contacts=2)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from bulkload.sandbox import definitions, reads, writes
+from bulkload.sandbox import definitions, reads, tokens, writes
 from bulkload.sandbox.answers import Answer, Call, Refused
 from bulkload.sandbox.config import SandboxConfig
 from bulkload.sandbox.portal import Portal
@@ -123,3 +123,23 @@ def test_what_is_forgotten_is_known_by_no_digest_of_before() -> None:
     assert before["digest"]
     assert after["digest"] == ""
     assert after["properties"] == {**before["properties"], "hs_timestamp": "2"}
+
+
+def test_pages_of_archived_records() -> None:
+    remote = Remote()
+    ids = [remote.create() for _ in range(9)]
+    for place in (7, 2, 4):
+        remote("archive", {"id": ids[place]})
+    books = remote.portal.emails
+    assert [one.id for one in books.archived_beyond(0)] == [ids[2], ids[4], ids[7]]
+    assert [one.id for one in books.archived_beyond(int(ids[2]))] == [ids[4], ids[7]]
+    assert (books.live, books.archived) == (6, 3)
+
+
+def test_tokens_that_were_seen_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "MOST", 3)
+    known = tokens.Tokens(None, 60.0, "r", 0.0)
+    for number in range(5):
+        assert known.refuse(f"Bearer t{number}", float(number)) is None
+    assert known.refuse("Bearer t4", 65.0) is not None
+    assert known.refuse("Bearer t0", 65.0) is None  # long forgotten: it begins anew

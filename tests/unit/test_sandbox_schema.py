@@ -7,7 +7,7 @@ import pytest
 from bulkload.sandbox.config import SandboxConfig
 from bulkload.sandbox.objects import normalised
 from bulkload.sandbox.properties import derived, email_schema
-from bulkload.sandbox.schema import milliseconds
+from bulkload.sandbox.schema import Property, Schema, milliseconds
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,10 @@ from bulkload.sandbox.schema import milliseconds
         ("hs_timestamp", "9999-12-31T23:59:59-14:00", "INVALID_DATE"),
         ("hs_timestamp", "\u0661\u0667", "INVALID_DATE"),
         ("hs_email_headers", "{from", "INVALID_JSON"),
-        ("hubspot_owner_id", "ada", "INVALID_INTEGER"),
+        *(
+            ("hubspot_owner_id", value, "INVALID_INTEGER")
+            for value in ("ada", "nan", "inf", "1_000", " 12 ", "\u0663", "-", ".")
+        ),
         ("hs_email_text", "x" * 65_537, "PROPERTY_VALUE_TOO_LONG"),
         ("hs_email_from_email", "a@b.c", "READ_ONLY_VALUE"),
         ("hs_unique_creation_key", "1", "READ_ONLY_VALUE"),
@@ -91,3 +94,14 @@ def test_what_is_derived_comes_from_the_headers() -> None:
         "hs_email_to_email": "x@y.z;u@v.w",
     }
     assert derived({}) == {}
+
+
+def test_a_boolean_is_one_of_two_words() -> None:
+    schema = Schema([Property("done", "bool")])
+    assert [one["error"] for one in schema.find_faults({"done": "maybe"})] == ["INVALID_BOOLEAN"]
+    assert not any(schema.find_faults({"done": value}) for value in ("true", "false", ""))
+
+
+def test_numbers_are_numbers() -> None:
+    schema = Schema([Property("n", "number")])
+    assert not any(schema.find_faults({"n": one}) for one in ("1", "-1.5", ".5", "1e9", "5.", ""))
