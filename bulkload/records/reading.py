@@ -233,9 +233,11 @@ class Reader:
         try:
             yield runs
         except Exception as error:
-            if not self._stopped or isinstance(error, (BulkloadError, Drained)):
+            stopped = isinstance(error, Cancelled)
+            meant = isinstance(error, (BulkloadError, Drained)) and not stopped
+            if meant or not self._stopped:
                 raise
-            if not isinstance(error, Cancelled):
+            if not stopped:
                 self.unclosed.append(repr(error))
             raise Drained from None
         finally:

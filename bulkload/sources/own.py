@@ -3,23 +3,25 @@
 It is read in an event loop of its own, in the thread that reads: what it uses (a client, a
 connection) is made inside it. A resume needs it again, with the same name: a journal can't hold it.
 
-Law kept here: who stops waits for no record that may take minutes to come, only for the source's
-own `finally`.
+Laws kept here: who stops waits for no record that may take minutes to come, only for the source's
+own `finally`; what the source fails with ends its reading and cuts no call: the run drains.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
 
-from bulkload.errors import RefusedToStart, StoppedResumable
+from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.model import Position, Record
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Generator, Mapping
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 
 OWN = ("own", "own-mail")
 """Its format, and where it holds messages."""
@@ -34,9 +36,16 @@ class OwnSource:
     `read` yields from the position `start` on, that one included, or from the beginning where it
     is None: the same records at the same positions each time. `bound` is what binds a run to it
     (JSON): a resume with another is refused. `mail`: the records are messages.
+
+    What `read` raises stops the run, resumable, and is kept as `failure`: its message may quote a
+    record, so the run tells its type and its line only. A StoppedResumable or StoppedForGood that
+    it raises says in its own words what to do.
     """
 
     noun = "record"
+
+    failure: BaseException | None
+    """What the latest reading failed with; None where it did not."""
 
     def __init__(
         self,
@@ -51,6 +60,7 @@ class OwnSource:
         self._read = read
         self._bound = dict(bound or {})
         self._reading = _Reading()
+        self.failure = None
 
     @property
     def address(self) -> str:
@@ -73,7 +83,8 @@ class OwnSource:
 
     def records(self, start: Position | None = None) -> Generator[Record, None, None]:
         # Here, and not where the first record is asked for: what is stopped in between is this.
-        self._reading = reading = _Reading()
+        reading = _Reading()
+        self._reading, self.failure = reading, None
         return self._records(start, reading)
 
     def stop(self) -> None:
@@ -81,21 +92,53 @@ class OwnSource:
 
     def _records(self, start: Position | None, reading: _Reading) -> Generator[Record, None, None]:
         number = start.number if start else 1
-        given = self._read(start.at if start else None)
+        given: Any = None
         with asyncio.Runner() as runner:
             try:
+                with self._told(number, reading):
+                    given = self._read(start.at if start else None)
                 while True:
-                    try:
-                        at, content = runner.run(reading.next(given))
-                    except StopAsyncIteration:
-                        return
-                    except asyncio.CancelledError:  # it would end whoever waits, and tell nobody
-                        raise Cancelled(f"{self.name}: its reading was cancelled") from None
+                    with self._told(number, reading):
+                        try:
+                            found = runner.run(reading.next(given))
+                        except StopAsyncIteration:
+                            return
+                    at, content = self._pair(found, number)
                     yield self._record(Position(self._sound(at, number), number), content)
                     number += 1
             finally:
                 if hasattr(given, "aclose"):
-                    runner.run(given.aclose())
+                    with self._told(number, reading):
+                        runner.run(given.aclose())
+
+    @contextmanager
+    def _told(self, number: int, reading: _Reading) -> Iterator[None]:
+        """What the source fails with becomes what stops the run; it stays as it is where the
+        source was stopped.
+        """
+        try:
+            yield
+        except (StoppedResumable, StoppedForGood):  # in words of its own
+            raise
+        # A cancellation would end whoever waits, and tell nobody.
+        except (Exception, asyncio.CancelledError) as error:
+            if not reading.stopped:
+                self.failure = error
+                raise StoppedResumable(
+                    f"{self.name}: its reading failed at {self.noun} {number:,} "
+                    f"({type(error).__name__}{_line(error)}). Mend the source, then resume"
+                ) from error
+            if isinstance(error, asyncio.CancelledError):
+                raise Cancelled(f"{self.name}: its reading was stopped") from None
+            raise
+
+    def _pair(self, found: object, number: int) -> tuple[Any, Any]:
+        if isinstance(found, (tuple, list)) and len(found) == 2:
+            return found[0], found[1]
+        raise StoppedResumable(
+            f"{self.name}: {self.noun} {number:,} came as {type(found).__name__} and is to be a pair, "
+            "its position and the record. Mend the source, then resume"
+        )
 
     def _sound(self, at: object, number: int) -> int | str:
         """A position that the journal can keep."""
@@ -131,25 +174,34 @@ class _Reading:
     """One pass over the source. `stop` may come from any thread, at any time."""
 
     def __init__(self) -> None:
-        self._stopped = False
+        self.stopped = False
         self._waiting: asyncio.Task[Any] | None = None
 
     async def next(self, given: AsyncIterator[tuple[int | str, Given]]) -> tuple[int | str, Given]:
         # Told before looked, as `stop` has it: one of the two sees the other.
         self._waiting = asyncio.current_task()
-        if self._stopped:
+        if self.stopped:
             raise asyncio.CancelledError
         return await anext(given)
 
     def stop(self) -> None:
-        self._stopped = True
+        self.stopped = True
         if (waiting := self._waiting) is not None:
             with suppress(RuntimeError):  # its loop closed: nobody waits any more
                 waiting.get_loop().call_soon_threadsafe(waiting.cancel)
 
 
-class Cancelled(Exception):  # noqa: N818  # what became of it
-    """Nothing more comes of a reading, by `stop` or by the source's own doing."""
+def _line(error: BaseException) -> str:
+    """Where the source was when it failed: no value is in that."""
+    steps = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    ours = [number for number, (file, _) in enumerate(steps) if file == __file__]
+    for file, line in steps[ours[-1] + 1 :][:1]:
+        return f", {Path(file).name} line {line}"
+    return ""
+
+
+class Cancelled(StoppedResumable):
+    """Nothing more comes of a reading, by `stop`."""
 
 
 class NotHandedIn(RefusedToStart):

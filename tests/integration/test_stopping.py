@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -229,6 +230,46 @@ def test_who_stops_waits_for_no_source_that_does_not_answer(
         assert "interrupted" in (summary.stopped or "")
     else:
         assert summary is None
+
+
+@pytest.mark.parametrize("fails_at", [0, 350])
+def test_a_source_that_fails_drains_the_run(tmp_path: Path, fails_at: int) -> None:
+    """While the first records are looked at, and while calls are in flight: without a key a call
+    that is cut would leave its records in doubt.
+    """
+    answered = threading.Event()
+
+    async def read(start: int | str | None) -> AsyncIterator[tuple[int | str, dict[str, str]]]:
+        for number in range(int(start or 0), 1_000):
+            if number == fails_at:
+                if fails_at:
+                    await asyncio.to_thread(answered.wait, 60)
+                    await asyncio.sleep(0.1)  # the others are in flight now
+                raise KeyError("a value of record 350")
+            yield number, {"hs_timestamp": "1700000000000", "hs_email_subject": str(number)}
+
+    def observer(event: object) -> None:
+        if isinstance(event, Answered):
+            answered.set()
+
+    async def work() -> Summary:
+        sandbox = await start(SandboxConfig(rate_limit=None, bare=True, latency=0.3))
+        try:
+            return await load(
+                OwnSource("mine", read), run=tmp_path / "run", token="x", observers=[observer],
+                options=Options(base_url=sandbox.url, batch_size=50),
+            )  # fmt: skip
+        finally:
+            await sandbox.close()
+
+    summary = asyncio.run(work())
+    assert (summary.exit_code, summary.in_doubt) == (3, 0)
+    assert summary.read == summary.loaded
+    assert (summary.loaded > 0) == (fails_at > 0)
+    assert f"mine: its reading failed at record {fails_at + 1} (KeyError" in (summary.stopped or "")
+    kept = (tmp_path / "run" / "summary.json").read_text()
+    assert json.loads(kept)["stopped"] == summary.stopped
+    assert "a value" not in kept + (tmp_path / "run" / "run.log").read_text()
 
 
 def test_who_is_cancelled_twice_leaves_no_source_open(

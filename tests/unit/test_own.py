@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bulkload import OwnSource, load
-from bulkload.errors import RefusedToStart, StoppedResumable
+from bulkload.errors import (
+    BulkloadError,
+    RefusedToStart,
+    StoppedForGood,
+    StoppedResumable,
+    UnreadableRecord,
+)
 from bulkload.model import Position
 from bulkload.records.reading import missed
 from bulkload.sources import describe
@@ -65,16 +71,71 @@ def test_messages_are_bytes_and_what_is_none_is_a_flaw() -> None:
     assert row.raw == b'{"not":"bytes"}'
 
 
-def test_an_error_of_its_own_is_raised_as_it_is() -> None:
+@pytest.mark.parametrize(
+    "error", [ValueError("of its own"), UnreadableRecord("x"), RefusedToStart("x"), BulkloadError()]
+)
+def test_what_it_fails_with_stops_the_run_and_its_message_stays_with_the_program(
+    error: Exception,
+) -> None:
     async def failing(start: int | str | None) -> AsyncIterator[tuple[int, Any]]:
         del start
         yield 1, {}
-        raise ValueError("of its own")
+        raise error
 
-    records = OwnSource("mine", failing).records()
+    source = OwnSource("mine", failing)
+    records = source.records()
     next(records)
-    with pytest.raises(ValueError, match="of its own"):
+    with pytest.raises(StoppedResumable) as raised:
         next(records)
+    line = failing.__code__.co_firstlineno + 3
+    assert str(raised.value) == (
+        f"mine: its reading failed at record 2 ({type(error).__name__}, test_own.py line {line}). "
+        "Mend the source, then resume"
+    )
+    assert raised.value.__cause__ is source.failure is error
+    next(source.records())
+    assert source.failure is None
+
+
+@pytest.mark.parametrize("error", [StoppedResumable("until 7"), StoppedForGood("it was moved")])
+def test_what_it_says_itself_is_what_is_told(error: BulkloadError) -> None:
+    async def failing(start: int | str | None) -> AsyncIterator[tuple[int, Any]]:
+        del start
+        yield 1, {}
+        raise error
+
+    with pytest.raises(type(error), match=str(error)):
+        list(OwnSource("mine", failing).records())
+
+
+def test_one_that_fails_before_its_first_record_or_as_it_is_closed_has_failed_too() -> None:
+    def none(_start: object) -> Any:
+        raise KeyError("x")
+
+    class Odd:
+        def __aiter__(self) -> Odd:
+            return self
+
+        async def __anext__(self) -> tuple[int, dict[str, str]]:
+            raise StopAsyncIteration
+
+        async def aclose(self) -> None:
+            raise KeyError("x")
+
+    given: list[Any] = [none, lambda: none(None), lambda _: Odd()]
+    for each in given:
+        with pytest.raises(StoppedResumable, match="mine: its reading failed at record 1 "):
+            list(OwnSource("mine", each).records())
+
+
+@pytest.mark.parametrize("given", [{"hs_timestamp": "1"}, (1, {}, 3), None], ids=repr)
+def test_what_is_no_pair_names_the_source(given: Any) -> None:
+    async def odd(start: int | str | None) -> AsyncIterator[Any]:
+        del start
+        yield given
+
+    with pytest.raises(StoppedResumable, match=r"mine: record 1 came as .* a pair"):
+        list(OwnSource("mine", odd).records())
 
 
 def test_two_of_one_name_are_refused(tmp_path: Path) -> None:
@@ -155,7 +216,7 @@ def test_a_source_that_cancels_itself_has_failed() -> None:
 
     records = OwnSource("mine", cancelled).records()
     next(records)
-    with pytest.raises(Cancelled, match="mine: its reading was cancelled"):
+    with pytest.raises(StoppedResumable, match=r"mine: its reading failed .*CancelledError"):
         next(records)
 
 
