@@ -194,7 +194,7 @@ def _exists(directory: RunDir) -> RefusedToStart:
     stands, where = standing(directory, readers.facts(directory)), shlex.quote(str(directory.path))
     steps = []
     if stands.exit_code == 3:
-        steps.append(f"go on with it: bulkload resume {where}")
+        steps.append(f"go on with it: {stands.resume or f'bulkload resume {where}'}")
     if stands.dead_lettered:
         steps.append(f"send its dead letters again: bulkload replay {where}")
     steps.append("load the source once more, as another run: --again")

@@ -11,6 +11,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from bulkload.errors import RefusedToStart
+from bulkload.handed import OWN, refuse_without
 from bulkload.journal import readers
 from bulkload.loader import refuse_undone
 from bulkload.options import Options
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bulkload.events import Observer
+    from bulkload.sources.own import OwnSource
 
 
 async def resolve(
     run: str | Path,
-    *,
+    *own: OwnSource,
     there: bool | None = None,
     chosen: Container[int] | None = None,
     changes: dict[str, Any] | None = None,
@@ -44,10 +46,12 @@ async def resolve(
 ) -> Summary:
     """Settle what a run holds in doubt: by its key property, else by search.
 
-    What is not at the remote is sent again. `there`: by the user's word instead: the records
-    `chosen` (ordinals; default: all of them) are at the remote, or are not and are sent again.
-    Nothing new is read; that they are there needs no source, and is believed too of what was under
-    way when the run was cut, where all of that is named.
+    What is not at the remote is sent again. `own`: the run's sources of a program's own, again.
+    `there`: by the user's word instead: the records `chosen` (ordinals; default: all of them) are
+    at the remote, or are not and are sent again. Nothing new is read; that they are there needs no
+    source, and is believed too of what was under way when the run was cut, where all of that is
+    named.
+
     Raises RefusedToStart where there is nothing to settle, and as `resume` does.
     """
     directory = existing(run)
@@ -59,7 +63,8 @@ async def resolve(
         options = Options.from_json(facts["options"]).changed(changes or {})
         if options.in_doubt == "hold" and there is None:
             options = options.changed({"in_doubt": "verify"})
-        held = {doubt["ordinal"] for doubt in readers.doubts(directory)}
+        doubted = {doubt["ordinal"]: doubt["source"] for doubt in readers.doubts(directory)}
+        held = {*doubted}
         if there:
             cut = readers.ordinals_under_way(directory)
             held |= cut if chosen is None or all(each in chosen for each in cut) else set()
@@ -78,6 +83,16 @@ async def resolve(
                 return standing(directory, readers.facts(directory), locked=True)
         elif not held and not readers.under_way(directory):
             return standing(directory, facts, locked=True)
+        _refuse_without(facts, own, {*doubted.values()})
         access.check()
-        opened = await asyncio.to_thread(reopened, directory, facts)
+        opened = await asyncio.to_thread(reopened, directory, facts, own)
         return await carry_on(directory, opened, options, call, resolving=True, word=word)
+
+
+def _refuse_without(facts: dict[str, Any], own: Sequence[OwnSource], doubted: set[int]) -> None:
+    """Those of a program's own that are settled are opened late: too late for a refusal."""
+    given = {source.name for source in own}
+    for number in sorted(doubted):
+        described = facts["sources"][number]
+        if described["format"] in OWN and described["name"] not in given:
+            raise refuse_without(described["name"])

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bulkload import handed
 from bulkload.errors import BulkloadError, RefusedToStart, StoppedResumable
 from bulkload.hubspot import files
 from bulkload.journal import readers, removals, undo
@@ -240,9 +241,12 @@ def plan(directory: RunDir, changes: dict[str, Any] | None = None, keep: Keep = 
     facts = readers.facts(directory)
     if cut := readers.under_way(directory):
         where = shlex.quote(str(directory.path))
+        own = handed.names(facts)
+        looks = f"bulkload resolve {where}"
+        looks = handed.from_program("resolve", str(directory.path), own) if own else looks
         raise RefusedToStart(
-            f"{cut:,} records were under way when the run was cut: bulkload resolve {where} "
-            f"settles them first. Where its source is gone or changed, bulkload resolve {where} "
+            f"{cut:,} records were under way when the run was cut. What settles them first: "
+            f"{looks}. Where its source is gone or changed, bulkload resolve {where} "
             "--as loaded --all leaves what became of them to you"
         )
     return Plan(

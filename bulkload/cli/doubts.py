@@ -18,7 +18,8 @@ def command(run: Path, *, as_json: bool) -> int:
     Each with its place in the source and when its batch was sent. Exit code 1 if there are
     any, or were under way when the run was cut; 0 if there are none.
     """
-    from bulkload.runs.inquiry import doubts, under_way
+    from bulkload.handed import from_program
+    from bulkload.runs.inquiry import doubts, status, under_way
 
     count = 0
     for doubt in doubts(run):
@@ -40,6 +41,10 @@ def command(run: Path, *, as_json: bool) -> int:
             err=True,
         )
     if not as_json:
-        settle = f"; settle them: bulkload resolve {shlex.quote(str(run))}" if count else ""
+        settle = ""
+        if count:
+            own = status(run).own
+            looks = f"bulkload resolve {shlex.quote(str(run))}"
+            settle = f"; settle them: {from_program('resolve', str(run), own) if own else looks}"
         click.echo(f"{count:,} records in doubt{settle}", err=True)
     return 1 if count or cut else 0

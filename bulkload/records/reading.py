@@ -15,11 +15,12 @@ from bulkload import ordinals
 from bulkload.batch import Batch, Entry, Letter, Passed, Skip
 from bulkload.calls.hold import Drained
 from bulkload.errors import BulkloadError, RefusedToStart, StoppedForGood, StoppedResumable
+from bulkload.handed import NotHandedIn
 from bulkload.model import Record, Stretch
 from bulkload.processes.parallel import grouped
 from bulkload.protocols import Lined, Stoppable
 from bulkload.records.making import weight
-from bulkload.sources.own import Cancelled, NotHandedIn
+from bulkload.sources.own import Cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from bulkload.handed import from_program
 from bulkload.runs.summary import Summary
 from bulkload.wording import counted
 from bulkload.zone import span
@@ -175,7 +176,12 @@ def _next(ended: Summary, where: str) -> list[str]:
         steps.append(("Mend the dead letters, then send them again:", f"bulkload replay {where}"))
     if ended.in_doubt:
         steps.append(("List what is in doubt:", f"bulkload doubts {where}"))
-        steps.append(("Look for it in HubSpot, and settle it:", f"bulkload resolve {where}"))
+        looks = f"bulkload resolve {where}"
+        if ended.own:
+            word = f"{looks} --as loaded RECORD"
+            steps.append(("Settle what you know to be in HubSpot:", word))
+            looks = from_program("resolve", ended.run, ended.own)
+        steps.append(("Look for it in HubSpot, and settle it:", looks))
     return _listed(steps)
 
 

@@ -31,7 +31,7 @@ from bulkload.runs.leftover import Leftover, Word
 from bulkload.runs.preflight import Preflight
 from bulkload.runs.runlog import RunLog
 from bulkload.runs.sourcing import still_whole
-from bulkload.runs.summary import Summary, finished, keep, resume_command, standing_besides
+from bulkload.runs.summary import Summary, finished, going_on, keep, standing_besides
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -290,7 +290,7 @@ class _Life:
             elapsed_s=round(time.monotonic() - self._began, 3),
             records_per_s=round(tally.settled_now / busy, 1) if busy > 0 else 0.0,
             exit_code=code,
-            resume=resume_command(self._directory, access.flags()) if code == 3 else None,
+            resume=going_on(self._directory, facts, access.flags()) if code == 3 else None,
             stopped=str(stopped) if stopped is not None else None,
             **besides,
         )

@@ -11,17 +11,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from bulkload.errors import RefusedToStart, StoppedForGood
+from bulkload.handed import OWN, refuse_without
 from bulkload.records.reading import missed
 from bulkload.rundir import sync_directory, write_whole
 from bulkload.sources.catalogue import Settled, describe, reopen
 from bulkload.sources.messages import MessageFiles
-from bulkload.sources.own import OWN, OwnSource, refuse_without
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from bulkload.protocols import Source
     from bulkload.rundir import RunDir
+    from bulkload.sources.own import OwnSource
 
 
 @runtime_checkable

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bulkload import handed
 from bulkload.journal import readers, undo
 from bulkload.rundir import private
 from bulkload.runs import lineage
@@ -38,10 +39,12 @@ class Replay(NamedTuple):
 class Summary:
     """How a run stands when `load` returns. `read` is the sum of the five outcomes.
 
-    `resume` is the command that goes on with it, None where there is nothing left to do;
-    `stopped` says why it ended early. `skipped_by` counts what was left out by why; `contacts`
-    the addresses that have one (`found`), have none (`missing`), or got one (`made`);
-    `attachments` the files that were `uploaded`, and those that this process left out.
+    `resume` is the command that goes on with it, or the call where no command can; None where there
+    is nothing left to do. `own` are its sources of a program's own, which only that program can
+    hand to `resume` and `resolve`. `stopped` says why it ended early. `skipped_by` counts what was
+    left out by why; `contacts` the addresses that have one (`found`), have none (`missing`), or got
+    one (`made`); `attachments` the files that were `uploaded`, and those that this process left
+    out.
     `letters_left` are the dead letters that none of the `replays` settled; `undo` is "begun" or
     "done" where there was one, `undone` what became of the records. From `requests` on the numbers
     are one process's, None where they are not known. Exit codes:
@@ -72,6 +75,7 @@ class Summary:
     replays: tuple[Replay, ...] = ()
     undo: str | None = None
     undone: dict[str, int] = field(default_factory=dict)
+    own: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "replays": [each._asdict() for each in self.replays]}
@@ -80,6 +84,13 @@ class Summary:
 def resume_command(directory: RunDir, flags: Sequence[str] = ()) -> str:
     """`flags`: what the run does not keep itself, such as where its token is."""
     return shlex.join(["bulkload", "resume", str(directory.path), *flags])
+
+
+def going_on(directory: RunDir, facts: dict[str, Any], flags: Sequence[str] = ()) -> str:
+    """The command, or who has to where a command can't."""
+    if own := handed.unsettled(facts):
+        return handed.from_program("resume", str(directory.path), own)
+    return resume_command(directory, flags)
 
 
 def standing(directory: RunDir, facts: dict[str, Any], *, locked: bool = False) -> Summary:
@@ -106,7 +117,7 @@ def standing(directory: RunDir, facts: dict[str, Any], *, locked: bool = False) 
         elapsed_s=0.0,
         records_per_s=0.0,
         exit_code=code,
-        resume=resume_command(directory) if code == 3 and not (undone or holder) else None,
+        resume=going_on(directory, facts) if code == 3 and not (undone or holder) else None,
         stopped=_why(directory, facts, holder) if code == 3 else None,
         **besides,
     )
@@ -138,6 +149,7 @@ def standing_besides(
             "uploaded": readers.uploaded(directory),
             "left_out": files_left_out,
         },
+        "own": handed.names(facts),
     }
 
 

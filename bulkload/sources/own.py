@@ -17,14 +17,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
 
-from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
+from bulkload.errors import StoppedForGood, StoppedResumable
+from bulkload.handed import OWN
 from bulkload.model import Position, Record
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
-
-OWN = ("own", "own-mail")
-"""Its format, and where it holds messages."""
 
 Given: TypeAlias = "Mapping[str, Any] | bytes"
 """A record: a dict, as a line of NDJSON has it; of mail the bytes of a message."""
@@ -136,8 +134,8 @@ class OwnSource:
         if isinstance(found, (tuple, list)) and len(found) == 2:
             return found[0], found[1]
         raise StoppedResumable(
-            f"{self.name}: {self.noun} {number:,} came as {type(found).__name__} and is to be a pair, "
-            "its position and the record. Mend the source, then resume"
+            f"{self.name}: {self.noun} {number:,} came as {type(found).__name__} and is to be a "
+            "pair, its position and the record. Mend the source, then resume"
         )
 
     def _sound(self, at: object, number: int) -> int | str:
@@ -202,15 +200,3 @@ def _line(error: BaseException) -> str:
 
 class Cancelled(StoppedResumable):
     """Nothing more comes of a reading, by `stop`."""
-
-
-class NotHandedIn(RefusedToStart):
-    """A source of a program's own, which only that program can give."""
-
-
-def refuse_without(name: str) -> NotHandedIn:
-    """For a run whose own source is not handed in again."""
-    return NotHandedIn(
-        f"{name}: is a source of a program's own, which only that program can read: resume the run "
-        "from there, with the source handed in again"
-    )

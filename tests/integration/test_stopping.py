@@ -9,10 +9,16 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
-from bulkload import Options, OwnSource, load
+from bulkload import Options, OwnSource, load, resolve, resume, status
+from bulkload.cli import doubts
 from bulkload.events import Answered
+from bulkload.handed import NotHandedIn
+from bulkload.ordinals import Covered
 from bulkload.records.recent import Recent
+from bulkload.report import words
+from bulkload.runs.inquiry import under_way
 from bulkload.sandbox.config import SandboxConfig
 from bulkload.sandbox.server import start
 from bulkload.sources.streams import FileStream
@@ -270,6 +276,47 @@ def test_a_source_that_fails_drains_the_run(tmp_path: Path, fails_at: int) -> No
     kept = (tmp_path / "run" / "summary.json").read_text()
     assert json.loads(kept)["stopped"] == summary.stopped
     assert "a value" not in kept + (tmp_path / "run" / "run.log").read_text()
+
+
+def test_what_a_source_of_ones_own_left_in_doubt_is_settled_from_its_program(
+    tmp_path: Path,
+) -> None:
+    run = tmp_path / "run"
+
+    async def read(start: int | str | None) -> AsyncIterator[tuple[int | str, dict[str, str]]]:
+        for number in range(int(start or 0), 3):
+            yield number, {"hs_timestamp": "1700000000000", "hs_email_subject": str(number)}
+
+    async def work() -> tuple[Summary, Summary, Summary]:
+        sandbox = await start(SandboxConfig(rate_limit=None, bare=True, latency=0.5))
+        source = OwnSource("mine", read)
+        try:
+            options = Options(base_url=sandbox.url)
+            loading = asyncio.create_task(load(source, run=run, token="x", options=options))
+            while not ((run / "journal.db").exists() and under_way(run)):
+                await asyncio.sleep(0.01)
+            loading.cancel()
+            await asyncio.wait([loading])
+            left = status(run)
+            held = await resume(run, source, token="x")
+            listed = CliRunner().invoke(doubts.command, [str(run)]).output
+            assert f"bulkload.resolve({str(run)!r}, ...)" in listed
+            everything = Covered([(0, 10)])
+            with pytest.raises(NotHandedIn, match="with the source handed in again"):
+                await resolve(run, there=False, chosen=everything, token="x")
+            sent_again = await resolve(run, source, there=False, chosen=everything, token="x")
+            return left, held, sent_again
+        finally:
+            await sandbox.close()
+
+    left, held, sent_again = asyncio.run(work())
+    assert left.resume == f"from the program that has mine: bulkload.resume({str(run)!r}, ...)"
+    assert (held.in_doubt > 0, held.own, held.resume) == (True, ("mine",), None)
+    told = words.summary(held)
+    assert f"from the program that has mine: bulkload.resolve({str(run)!r}, ...)" in told
+    assert f"bulkload resolve {run} --as loaded RECORD" in told
+    assert (sent_again.in_doubt, sent_again.loaded, sent_again.exit_code) == (0, 3, 0)
+    assert "bulkload.re" not in words.summary(sent_again)
 
 
 def test_who_is_cancelled_twice_leaves_no_source_open(

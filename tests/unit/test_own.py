@@ -17,10 +17,11 @@ from bulkload.errors import (
     StoppedResumable,
     UnreadableRecord,
 )
+from bulkload.handed import refuse_without
 from bulkload.model import Position
 from bulkload.records.reading import missed
 from bulkload.sources import describe
-from bulkload.sources.own import Cancelled, refuse_without
+from bulkload.sources.own import Cancelled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
