@@ -16,6 +16,7 @@ from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bulkload import handed
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.events import Announcer, Said
 from bulkload.journal import readers
@@ -100,6 +101,13 @@ def _refuse(directory: RunDir, facts: dict[str, Any], named: Sequence[str | OwnS
             f"{directory.path}: is a pilot (--limit), so what its sources held then is not loaded "
             "either. Load them without --limit, with --again; that run can be extended"
         )
+    own = handed.names(facts)
+    if not named and not facts.get("specs") and len(own) == len(facts["sources"]):
+        raise RefusedToStart(
+            f"{directory.path}: was read from a program's own sources ({', '.join(own)}), which "
+            "can't be looked at again. Extend it from the program, by a source of another name "
+            "that reads on from where they ended"
+        )
     if not named and not facts.get("specs"):
         raise RefusedToStart(
             f"{directory.path}: was read from stdin, which can't be looked at again. Name what "
@@ -121,10 +129,14 @@ def _came(
         known.setdefault(_lineage(description), []).append(number)
     reached = readers.reached(directory)
     new: list[Source] = []
+    own_known: list[str] = []
     for found in _found(named or facts["specs"], facts.get("specs", []), options, said):
         numbers = known.get(_lineage(describe(found)))
         if numbers is None:
             new.append(found)
+            continue
+        if isinstance(found, OwnSource):
+            own_known.append(found.name)
             continue
         source = _opened(had[numbers[-1]])
         if not source.still(facts["fingerprints"][numbers[-1]]):
@@ -144,7 +156,13 @@ def _came(
             "what of it to leave out. Load it as a run of its own"
         )
     said += fit(Rules.from_json(facts["rules"]).columns, new)
-    said.append(_told(new))
+    if own_known and not new and facts.get("complete"):
+        raise RefusedToStart(f"{directory.path}: {_unlooked(own_known)}")
+    unlooked = own_known or ([] if named else handed.names(facts))
+    if unlooked:
+        said.append(_unlooked(unlooked))
+    if new or not own_known:
+        said.append(_told(new, "other " if unlooked else ""))
     return new
 
 
@@ -170,10 +188,18 @@ def _found(
                 yield found
 
 
-def _told(new: Sequence[Source]) -> str:
+def _unlooked(own: Sequence[str]) -> str:
+    return (
+        f"{', '.join(own)}: what came since to a program's own source can't be told from what the "
+        "run has of it, and was not looked for. Extend the run by a source of another name, which "
+        "reads on from where that one ended"
+    )
+
+
+def _told(new: Sequence[Source], which: str = "") -> str:
     names = [source.name for source in new]
     if not names:
-        return "nothing came since to the sources of this run"
+        return f"nothing came since to the {which}sources of this run"
     more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
     return f"came since: {', '.join(names[:MOST_NAMED])}{more}"
 
