@@ -10,8 +10,10 @@ own `finally`; what the source fails with ends its reading and cuts no call: the
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from decimal import Decimal
+from pathlib import Path, PurePath
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -22,10 +24,10 @@ from bulkload.handed import OWN
 from bulkload.model import Position, Record
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator
 
 Given: TypeAlias = "Mapping[str, Any] | bytes"
-"""A record: a dict, as a line of NDJSON has it; of mail the bytes of a message."""
+"""A record: a dict, as a line of NDJSON has it, or that line; of mail the bytes of a message."""
 
 
 class OwnSource:
@@ -162,7 +164,7 @@ class OwnSource:
                 return Record(position, "mail", content)
             return Record(position, "mail", None, None, "a message is to be bytes")
         try:
-            raw = content if isinstance(content, bytes) else orjson.dumps(content, default=str)
+            raw = content if isinstance(content, bytes) else orjson.dumps(content, default=_plain)
         except TypeError as error:
             return Record(position, "json", None, None, f"can't be written as JSON: {error}")
         return Record(position, "json", raw)
@@ -187,6 +189,17 @@ class _Reading:
         if (waiting := self._waiting) is not None:
             with suppress(RuntimeError):  # its loop closed: nobody waits any more
                 waiting.get_loop().call_soon_threadsafe(waiting.cancel)
+
+
+def _plain(value: object) -> object:
+    """What JSON has no form for, and a text or an object says whole. Of anything else the text may
+    be another in the next life (an address in memory, the order of a set), and the bytes with it.
+    """
+    if isinstance(value, (Decimal, PurePath)):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError
 
 
 def _line(error: BaseException) -> str:

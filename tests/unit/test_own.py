@@ -5,7 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 
@@ -25,7 +30,6 @@ from bulkload.sources.own import Cancelled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 closed: list[str] = []
 
@@ -137,6 +141,38 @@ def test_what_is_no_pair_names_the_source(given: Any) -> None:
 
     with pytest.raises(StoppedResumable, match=r"mine: record 1 came as .* a pair"):
         list(OwnSource("mine", odd).records())
+
+
+def test_values_that_json_lacks_are_sent_as_their_text_where_that_is_the_same_each_time() -> None:
+    noon = datetime(2024, 1, 2, 12, 0, 0, 600, tzinfo=UTC)
+
+    async def odd(start: int | str | None) -> AsyncIterator[tuple[int, Any]]:
+        del start
+        yield 1, {
+            "amount": Decimal("1.10"), "path": Path("/a/é"), "id": UUID(int=1),
+            "at": noon, "naive": noon.replace(tzinfo=None), "day": date(2024, 1, 2), "hour": time(3, 4),
+            "inner": MappingProxyType({"a": (1, None)}),
+        }  # fmt: skip
+
+    (record,) = OwnSource("mine", odd).records()
+    assert json.loads(record.raw or b"") == {
+        "amount": "1.10", "path": "/a/é", "id": str(UUID(int=1)),
+        "at": "2024-01-02T12:00:00.000600+00:00", "naive": "2024-01-02T12:00:00.000600",
+        "day": "2024-01-02", "hour": "03:04:00", "inner": {"a": [1, None]},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [b"body", {1, 2}, object(), 2**64, 1j, "\ud800"], ids=repr)
+def test_a_value_whose_text_may_be_another_the_next_time_is_a_flaw(value: Any) -> None:
+    async def odd(start: int | str | None) -> AsyncIterator[tuple[int, Any]]:
+        del start
+        yield 1, {"text": {"inside": value}}
+        yield 2, {}
+
+    flawed, sound = OwnSource("mine", odd).records()
+    assert (flawed.flaw or "").startswith("can't be written as JSON: ")
+    assert "body" not in (flawed.flaw or "")
+    assert sound.raw == b"{}"
 
 
 def test_two_of_one_name_are_refused(tmp_path: Path) -> None:
