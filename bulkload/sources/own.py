@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import contextmanager, suppress
 from decimal import Decimal
+from inspect import iscoroutinefunction, isgeneratorfunction
 from pathlib import Path, PurePath
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -35,7 +36,8 @@ class OwnSource:
 
     `read` yields from the position `start` on, that one included, or from the beginning where it
     is None: the same records at the same positions each time. `bound` is what binds a run to it
-    (JSON): a resume with another is refused. `mail`: the records are messages.
+    (JSON): a resume with another is refused. `mail`: the records are messages. Raises TypeError
+    for a `read` that is no async iterator's, and where `bound` can't be kept as JSON.
 
     What `read` raises stops the run, resumable, and is kept as `failure`: its message may quote a
     record, so the run tells its type and its line only. A StoppedResumable or StoppedForGood that
@@ -55,10 +57,12 @@ class OwnSource:
         mail: bool = False,
         bound: Mapping[str, Any] | None = None,
     ) -> None:
+        if isgeneratorfunction(read) or iscoroutinefunction(read):
+            raise TypeError(f"OwnSource {name!r}: read has to be `async def` and to yield")
         self.name = name
         self.format = OWN[mail]
         self._read = read
-        self._bound = dict(bound or {})
+        self._bound = _as_kept(name, bound or {})
         self._reading = _Reading()
         self.failure = None
 
@@ -96,7 +100,7 @@ class OwnSource:
         with asyncio.Runner() as runner:
             try:
                 with self._told(number, reading):
-                    given = self._read(start.at if start else None)
+                    given = self._iterator(start)
                 while True:
                     with self._told(number, reading):
                         try:
@@ -110,6 +114,19 @@ class OwnSource:
                 if hasattr(given, "aclose"):
                     with self._told(number, reading):
                         runner.run(given.aclose())
+
+    def _iterator(self, start: Position | None) -> Any:
+        given: Any = self._read(start.at if start else None)
+        if hasattr(given, "__anext__"):
+            return given
+        if hasattr(given, "__aiter__"):
+            return aiter(given)
+        if hasattr(given, "close"):  # a coroutine, which nobody would await
+            given.close()
+        raise StoppedResumable(
+            f"{self.name}: its read gave a {type(given).__name__}, and is to give an async "
+            "iterator. Mend the source, then resume"
+        )
 
     @contextmanager
     def _told(self, number: int, reading: _Reading) -> Iterator[None]:
@@ -200,6 +217,17 @@ def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError
+
+
+def _as_kept(name: str, bound: Mapping[str, Any]) -> dict[str, Any]:
+    """As a journal gives it back: a tuple comes back as a list, and would never be equal again."""
+    if "own" in bound:
+        raise TypeError(f"OwnSource {name!r}: bound can't have the name 'own', its name is kept so")
+    try:
+        kept: dict[str, Any] = orjson.loads(orjson.dumps(bound, default=_plain))
+    except TypeError as error:
+        raise TypeError(f"OwnSource {name!r}: bound can't be kept as JSON ({error})") from None
+    return kept
 
 
 def _line(error: BaseException) -> str:

@@ -150,8 +150,8 @@ def test_values_that_json_lacks_are_sent_as_their_text_where_that_is_the_same_ea
         del start
         yield 1, {
             "amount": Decimal("1.10"), "path": Path("/a/é"), "id": UUID(int=1),
-            "at": noon, "naive": noon.replace(tzinfo=None), "day": date(2024, 1, 2), "hour": time(3, 4),
-            "inner": MappingProxyType({"a": (1, None)}),
+            "at": noon, "naive": noon.replace(tzinfo=None), "day": date(2024, 1, 2),
+            "hour": time(3, 4), "inner": MappingProxyType({"a": (1, None)}),
         }  # fmt: skip
 
     (record,) = OwnSource("mine", odd).records()
@@ -173,6 +173,48 @@ def test_a_value_whose_text_may_be_another_the_next_time_is_a_flaw(value: Any) -
     assert (flawed.flaw or "").startswith("can't be written as JSON: ")
     assert "body" not in (flawed.flaw or "")
     assert sound.raw == b"{}"
+
+
+def test_what_binds_a_run_is_what_a_journal_gives_back() -> None:
+    bound = {"range": (1, 2), "since": date(2024, 1, 2), "deep": MappingProxyType({"a": (1,)})}
+    kept = OwnSource("mine", read, bound=bound).fingerprint()
+    assert kept == json.loads(json.dumps(kept))
+    assert kept == {"own": "mine", "range": [1, 2], "since": "2024-01-02", "deep": {"a": [1]}}
+
+
+@pytest.mark.parametrize("bound", [{"x": {1}}, {"x": b"y"}, {1: "x"}, {"own": "x"}, {"x": 2**64}])
+def test_what_no_journal_can_keep_is_refused_at_once(bound: Any) -> None:
+    with pytest.raises(TypeError, match="OwnSource 'mine': bound can't "):
+        OwnSource("mine", read, bound=bound)
+
+
+def test_a_read_that_gives_no_async_iterator_is_refused() -> None:
+    def plain(_start: object) -> Any:
+        yield 1, {}
+
+    async def forgotten(_start: object) -> Any:
+        return [(1, {})]
+
+    given: list[tuple[Any, Any]] = [
+        (plain, lambda start: plain(start)),  # noqa: PLW0108  # what can't be seen before it is called
+        (forgotten, lambda start: forgotten(start)),  # noqa: PLW0108  # likewise
+    ]
+    for wrong, hidden in given:
+        with pytest.raises(TypeError, match="OwnSource 'mine': read has to be `async def`"):
+            OwnSource("mine", wrong)
+        late = OwnSource("mine", hidden)
+        with pytest.raises(StoppedResumable, match=r"mine: its read gave a (generator|coroutine)"):
+            list(late.records())
+
+
+def test_what_can_be_iterated_over_will_do() -> None:
+    class Rows:
+        def __aiter__(self) -> Any:
+            return read(48)
+
+    rows: Any = Rows()
+    first, second = OwnSource("mine", lambda _: rows).records()
+    assert (first.position.at, second.position.at) == (48, 49)
 
 
 def test_two_of_one_name_are_refused(tmp_path: Path) -> None:
