@@ -24,7 +24,7 @@ from bulkload.runs.sourcing import reopened
 from bulkload.runs.summary import Summary, standing
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from bulkload.events import Observer
@@ -35,7 +35,7 @@ async def resolve(
     run: str | Path,
     *own: OwnSource,
     there: bool | None = None,
-    chosen: Container[int] | None = None,
+    chosen: Collection[int] | Covered | None = None,
     changes: dict[str, Any] | None = None,
     token: str | None = None,
     token_file: str | Path | None = None,
