@@ -113,7 +113,8 @@ class Door:
         except (ConnectionError, web.RequestPayloadError):
             if gone(request):
                 return Silence()  # the caller went away before it had said all
-            return unread(send(refusal or validation("The request body can't be read"), headers))
+            answer = refusal or validation("The request body can't be read")
+            return unread(request, send(answer, headers))
         if refusal is not None:
             return send(refusal, headers)
         content_type = request.headers.get("Content-Type", "")

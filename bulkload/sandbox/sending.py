@@ -42,8 +42,9 @@ def abort(request: web.Request) -> None:
         request.transport.abort()
 
 
-def unread(response: web.Response) -> web.Response:
+def unread(request: web.Request, response: web.Response) -> web.Response:
     """The answer to a body that can't be read: where the next call would begin is not known."""
+    request.content.feed_eof()  # else what is left of it is read, and a traceback logged
     response.force_close()
     return response
 

@@ -78,6 +78,7 @@ class Strikes:
         except (ConnectionError, web.RequestPayloadError):
             if gone(request):
                 return Silence()
+            request.content.feed_eof()
         if kind == "reset":
             return reset(request)
         if kind == "stall":

@@ -61,7 +61,9 @@ def many(*inputs: dict[str, Any]) -> dict[str, Any]:
     return {"inputs": list(inputs)}
 
 
-def test_a_body_that_cannot_be_read_is_refused_and_the_next_call_is_heard() -> None:
+def test_a_body_that_cannot_be_read_is_refused_and_the_next_call_is_heard(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def test(client: Client) -> None:
         broken = {"Content-Encoding": "gzip"}
         status, body = await client("POST", CREATE, b"no gzip at all", headers=broken)
@@ -69,6 +71,7 @@ def test_a_body_that_cannot_be_read_is_refused_and_the_next_call_is_heard() -> N
         assert (await client("POST", CREATE, many(email())))[0] == 201
 
     run(test)
+    assert not [line for line in caplog.messages if "Unhandled" in line]
 
 
 def test_silence_is_never_an_empty_answer(monkeypatch: pytest.MonkeyPatch) -> None:
