@@ -67,6 +67,7 @@ class Reader:
         self._pool = pool
         self._done = self._reached = 0
         self._now: Source | None = None
+        self._waited_for: Stoppable | None = None
         self._stopped = False
         self.unclosed: list[str] = []
         self.total: int | None = None
@@ -88,9 +89,8 @@ class Reader:
         a source may be so slow that a batch of it takes minutes.
         """
         self._stopped = True
-        source = self._now
-        if source is not None and isinstance(source, Stoppable):
-            source.stop()
+        if self._waited_for is not None:
+            self._waited_for.stop()
 
     def read(
         self,
@@ -202,6 +202,8 @@ class Reader:
             read = source.stretches if isinstance(source, Lined) else source.records
             try:
                 with self._left(read(position)) as runs:
+                    if isinstance(source, Stoppable):
+                        self._waited_for = source
                     # Only now: who stopped before found no reading of it to stop.
                     if self._stopped:
                         raise Drained
@@ -242,6 +244,7 @@ class Reader:
                 self.unclosed.append(repr(error))
             raise Drained from None
         finally:
+            self._waited_for = None  # who stops now means no reading of ours: it may be another's
             try:
                 runs.close()
             except Exception as error:  # noqa: BLE001  # a source of anybody's

@@ -4,12 +4,14 @@ It is read in an event loop of its own, in the thread that reads: what it uses (
 connection) is made inside it. A resume needs it again, with the same name: a journal can't hold it.
 
 Laws kept here: who stops waits for no record that may take minutes to come, only for the source's
-own `finally`; what the source fails with ends its reading and cuts no call: the run drains.
+own `finally`; what the source fails with ends its reading and cuts no call: the run drains; who is
+reading it is disturbed by nobody else who would.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping
 from contextlib import contextmanager, suppress
 from decimal import Decimal
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
 
-from bulkload.errors import StoppedForGood, StoppedResumable
+from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.handed import OWN
 from bulkload.model import Position, Record
 
@@ -64,6 +66,7 @@ class OwnSource:
         self._read = read
         self._bound = _as_kept(name, bound or {})
         self._reading = _Reading()
+        self._held = threading.Lock()
         self.failure = None
 
     @property
@@ -74,10 +77,15 @@ class OwnSource:
         return {}
 
     def fingerprint(self) -> dict[str, Any]:
-        return {"own": self.name, **self._bound}
+        if self._held.locked():
+            raise RefusedToStart(self._taken())
+        return self._kept()
 
     def still(self, bound: dict[str, Any]) -> bool:
-        return self.fingerprint() == bound
+        return self._kept() == bound
+
+    def _kept(self) -> dict[str, Any]:
+        return {"own": self.name, **self._bound}
 
     def size(self) -> int | None:
         return None
@@ -86,13 +94,32 @@ class OwnSource:
         return 0
 
     def records(self, start: Position | None = None) -> Generator[Record, None, None]:
+        if self._held.locked():
+            raise self._refused()
         # Here, and not where the first record is asked for: what is stopped in between is this.
-        reading = _Reading()
-        self._reading, self.failure = reading, None
-        return self._records(start, reading)
+        self._reading = reading = _Reading()
+        return self._alone(start, reading)
 
     def stop(self) -> None:
         self._reading.stop()
+
+    def _alone(self, start: Position | None, reading: _Reading) -> Generator[Record, None, None]:
+        if not self._held.acquire(blocking=False):
+            raise self._refused()
+        try:
+            self._reading, self.failure = reading, None
+            yield from self._records(start, reading)
+        finally:
+            self._held.release()
+
+    def _refused(self) -> StoppedResumable:
+        return StoppedResumable(f"{self._taken()}. Then resume")
+
+    def _taken(self) -> str:
+        return (
+            f"{self.name}: another load reads it now, and one object is read by one load at a "
+            "time. Make an OwnSource for each, or wait until that one has ended"
+        )
 
     def _records(self, start: Position | None, reading: _Reading) -> Generator[Record, None, None]:
         number = start.number if start else 1

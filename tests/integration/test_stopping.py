@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from bulkload import Options, OwnSource, load, resolve, resume, status
 from bulkload.cli import doubts
+from bulkload.errors import RefusedToStart
 from bulkload.events import Answered
 from bulkload.handed import NotHandedIn
 from bulkload.ordinals import Covered
@@ -317,6 +318,44 @@ def test_what_a_source_of_ones_own_left_in_doubt_is_settled_from_its_program(
     assert f"bulkload resolve {run} --as loaded RECORD" in told
     assert (sent_again.in_doubt, sent_again.loaded, sent_again.exit_code) == (0, 3, 0)
     assert "bulkload.re" not in words.summary(sent_again)
+
+
+def test_one_source_in_two_loads_at_once_disturbs_neither(tmp_path: Path) -> None:
+    reads = threading.Event()
+
+    async def read(start: int | str | None) -> AsyncIterator[tuple[int | str, dict[str, str]]]:
+        for number in range(int(start or 0), 1_000):
+            if number == 150:
+                reads.set()
+                await asyncio.Event().wait()
+            yield number, {"hs_timestamp": "1700000000000", "hs_email_subject": str(number)}
+
+    async def work() -> tuple[Summary, Summary]:
+        sandbox = await start(SandboxConfig(rate_limit=None))
+        source, interrupt = OwnSource("mine", read), asyncio.Event()
+        options = Options(base_url=sandbox.url)
+
+        def begun(run: str) -> asyncio.Task[Summary]:
+            given = load(
+                source, run=tmp_path / run, token="x", options=options, interrupt=interrupt
+            )
+            return asyncio.create_task(given)
+
+        try:
+            loads = begun("one"), begun("two")
+            await asyncio.wait(loads, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.to_thread(reads.wait, 60)
+            with pytest.raises(RefusedToStart, match="mine: another load reads it now"):
+                await asyncio.wait_for(begun("three"), 30)
+            interrupt.set()
+            one, two = await asyncio.gather(*loads)
+            return one, two
+        finally:
+            await sandbox.close()
+
+    stopped = sorted((each.stopped or "") for each in asyncio.run(work()))
+    assert stopped[0].startswith("interrupted")
+    assert stopped[1].startswith("mine: another load reads it now")
 
 
 def test_who_is_cancelled_twice_leaves_no_source_open(

@@ -285,6 +285,22 @@ def test_who_stops_waits_for_no_record_but_for_the_sources_own_end(early: bool) 
     assert ended.is_set()
 
 
+def test_what_is_being_read_is_read_by_nobody_else() -> None:
+    source = OwnSource("mine", read)
+    records, late = source.records(), source.records()
+    next(records)
+    bound = OwnSource("mine", read).fingerprint()
+    with pytest.raises(RefusedToStart, match=r"mine: another load reads it now.* for each"):
+        source.fingerprint()
+    for begin in (source.records, lambda: next(late)):
+        with pytest.raises(StoppedResumable, match=r"mine: another load reads it now.* resume$"):
+            begin()
+    assert source.still(bound)
+    assert len(list(records)) == 49
+    assert len(list(source.records())) == 50
+    assert source.fingerprint() == bound
+
+
 def test_a_source_that_cancels_itself_has_failed() -> None:
     """As a cancellation it would end a worker in silence, and the run as if all were read."""
 
