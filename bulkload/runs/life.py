@@ -30,7 +30,7 @@ from bulkload.runs.connecting import connected
 from bulkload.runs.leftover import Leftover, Word
 from bulkload.runs.preflight import Preflight
 from bulkload.runs.runlog import RunLog
-from bulkload.runs.sourcing import still_whole
+from bulkload.runs.sourcing import all_settled, still_whole
 from bulkload.runs.summary import Summary, finished, going_on, keep, standing_besides
 
 if TYPE_CHECKING:
@@ -226,11 +226,7 @@ class _Life:
         if pipeline.stopped is None:
             await asyncio.to_thread(still_whole, self._sources, facts["fingerprints"])
             total = reader.total
-            if total not in (None, self._tally.read):
-                raise StoppedResumable(
-                    f"{total:,} records were read, and {self._tally.read:,} are settled: the "
-                    "others are read again when the run goes on"
-                )
+            all_settled(total, self._tally.read)
             await journal.finish(None if total is None else (total, len(self._sources)))
         return pipeline.stopped
 

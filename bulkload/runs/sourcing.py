@@ -10,7 +10,7 @@ import zlib
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from bulkload.errors import RefusedToStart, StoppedForGood
+from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.handed import OWN, refuse_without
 from bulkload.records.reading import missed
 from bulkload.rundir import sync_directory, write_whole
@@ -137,3 +137,21 @@ def still_whole(sources: Sequence[Source], fingerprints: Iterable[dict[str, Any]
                 f"{source.name}: it changed while it was read, so what was loaded is not what the "
                 "run began with. Put the old one back to resume"
             )
+
+
+def all_settled(read: int | None, settled: int) -> None:
+    """Raises StoppedResumable where so many records, read to the end, are not those settled. None:
+    they were not read to their end.
+    """
+    if read is None or read == settled:
+        return
+    if read > settled:
+        raise StoppedResumable(
+            f"{read:,} records were read, and {settled:,} are settled: the others are read again "
+            "when the run goes on"
+        )
+    raise StoppedResumable(
+        f"the sources gave {read:,} records to their end, and {settled:,} are settled: one gives "
+        "fewer than it gave before. Let it give them all, at the positions that they had, then "
+        "resume. Where they are gone for good the run can't end; what is settled stays so"
+    )

@@ -5,32 +5,27 @@ connection) is made inside it. A resume needs it again, with the same name: a jo
 
 Laws kept here: who stops waits for no record that may take minutes to come, only for the source's
 own `finally`; what the source fails with ends its reading and cuts no call: the run drains; who is
-reading it is disturbed by nobody else who would.
+reading it is disturbed by nobody else who would. Nothing lost: a reading that begins elsewhere than
+where it was asked to, or than the one before it began, is none.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
 from contextlib import contextmanager, suppress
-from decimal import Decimal
 from inspect import iscoroutinefunction, isgeneratorfunction
-from pathlib import Path, PurePath
-from traceback import walk_tb
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-import orjson
+from typing import TYPE_CHECKING, Any
 
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.handed import OWN
-from bulkload.model import Position, Record
+from bulkload.sources.ownrecords import as_kept, line_of, made
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Generator, Iterator
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 
-Given: TypeAlias = "Mapping[str, Any] | bytes"
-"""A record: a dict, as a line of NDJSON has it, or that line; of mail the bytes of a message."""
+    from bulkload.model import Position, Record
+    from bulkload.sources.ownrecords import Given
 
 
 class OwnSource:
@@ -64,9 +59,10 @@ class OwnSource:
         self.name = name
         self.format = OWN[mail]
         self._read = read
-        self._bound = _as_kept(name, bound or {})
+        self._bound = as_kept(name, bound or {})
         self._reading = _Reading()
         self._held = threading.Lock()
+        self._first: int | str | None = None
         self.failure = None
 
     @property
@@ -79,6 +75,7 @@ class OwnSource:
     def fingerprint(self) -> dict[str, Any]:
         if self._held.locked():
             raise RefusedToStart(self._taken())
+        self._first = None  # of a run before: by now it may begin elsewhere
         return self._kept()
 
     def still(self, bound: dict[str, Any]) -> bool:
@@ -122,7 +119,7 @@ class OwnSource:
         )
 
     def _records(self, start: Position | None, reading: _Reading) -> Generator[Record, None, None]:
-        number = start.number if start else 1
+        first = number = start.number if start else 1
         given: Any = None
         with asyncio.Runner() as runner:
             try:
@@ -133,14 +130,36 @@ class OwnSource:
                         try:
                             found = runner.run(reading.next(given))
                         except StopAsyncIteration:
-                            return
-                    at, content = self._pair(found, number)
-                    yield self._record(Position(self._sound(at, number), number), content)
+                            break
+                    record = made(self.name, number, found, mail=self.format == OWN[True])
+                    if number == first:
+                        self._begin(start, record.position.at)
+                    yield record
                     number += 1
+                if number == first:
+                    self._begin(start, None)
             finally:
                 if hasattr(given, "aclose"):
                     with self._told(number, reading):
                         runner.run(given.aclose())
+
+    def _begin(self, start: Position | None, at: int | str | None) -> None:
+        """The first record of a reading stands at `at`; None where there is none."""
+        found = "found no record" if at is None else f"began with position {at!r}"
+        if start is not None and at != start.at:
+            raise StoppedResumable(
+                f"{self.name}: asked to read on from position {start.at!r} it {found}. It is to "
+                "give the record of that position first, and those behind it. Mend the source, "
+                "then resume"
+            )
+        if start is None and self._first is not None and at != self._first:
+            raise StoppedResumable(
+                f"{self.name}: read from the beginning again it {found}, where it had begun with "
+                f"{self._first!r}. Each call of its read is to give all records anew: the first "
+                "ones are looked at before the load. Mend the source, then resume"
+            )
+        if start is None:
+            self._first = at
 
     def _iterator(self, start: Position | None) -> Any:
         given: Any = self._read(start.at if start else None)
@@ -169,49 +188,13 @@ class OwnSource:
             if not reading.stopped:
                 self.failure = error
                 raise StoppedResumable(
-                    f"{self.name}: its reading failed at {self.noun} {number:,} "
-                    f"({type(error).__name__}{_line(error)}). Mend the source, then resume"
+                    f"{self.name}: its reading failed at {self.noun} {number:,} ("
+                    f"{type(error).__name__}{line_of(error, __file__)}). Mend the source, then "
+                    "resume"
                 ) from error
             if isinstance(error, asyncio.CancelledError):
                 raise Cancelled(f"{self.name}: its reading was stopped") from None
             raise
-
-    def _pair(self, found: object, number: int) -> tuple[Any, Any]:
-        if isinstance(found, (tuple, list)) and len(found) == 2:
-            return found[0], found[1]
-        raise StoppedResumable(
-            f"{self.name}: {self.noun} {number:,} came as {type(found).__name__} and is to be a "
-            "pair, its position and the record. Mend the source, then resume"
-        )
-
-    def _sound(self, at: object, number: int) -> int | str:
-        """A position that the journal can keep."""
-        if isinstance(at, str):
-            with suppress(UnicodeEncodeError):
-                at.encode()
-                return at
-            wrong = "a str that is no Unicode"
-        elif isinstance(at, int) and not isinstance(at, bool):
-            if -(1 << 63) <= at < 1 << 63:
-                return at
-            wrong = "an int of more than 64 bits"
-        else:
-            wrong = f"of type {type(at).__name__}"
-        raise StoppedResumable(
-            f"{self.name}: the position of {self.noun} {number} is {wrong}; it is to be an int of "
-            "64 bits or a str. Mend the source, then resume"
-        )
-
-    def _record(self, position: Position, content: Given) -> Record:
-        if self.format == OWN[True]:
-            if isinstance(content, bytes):
-                return Record(position, "mail", content)
-            return Record(position, "mail", None, None, "a message is to be bytes")
-        try:
-            raw = content if isinstance(content, bytes) else orjson.dumps(content, default=_plain)
-        except TypeError as error:
-            return Record(position, "json", None, None, f"can't be written as JSON: {error}")
-        return Record(position, "json", raw)
 
 
 class _Reading:
@@ -233,37 +216,6 @@ class _Reading:
         if (waiting := self._waiting) is not None:
             with suppress(RuntimeError):  # its loop closed: nobody waits any more
                 waiting.get_loop().call_soon_threadsafe(waiting.cancel)
-
-
-def _plain(value: object) -> object:
-    """What JSON has no form for, and a text or an object says whole. Of anything else the text may
-    be another in the next life (an address in memory, the order of a set), and the bytes with it.
-    """
-    if isinstance(value, (Decimal, PurePath)):
-        return str(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError
-
-
-def _as_kept(name: str, bound: Mapping[str, Any]) -> dict[str, Any]:
-    """As a journal gives it back: a tuple comes back as a list, and would never be equal again."""
-    if "own" in bound:
-        raise TypeError(f"OwnSource {name!r}: bound can't have the name 'own', its name is kept so")
-    try:
-        kept: dict[str, Any] = orjson.loads(orjson.dumps(bound, default=_plain))
-    except TypeError as error:
-        raise TypeError(f"OwnSource {name!r}: bound can't be kept as JSON ({error})") from None
-    return kept
-
-
-def _line(error: BaseException) -> str:
-    """Where the source was when it failed: no value is in that."""
-    steps = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
-    ours = [number for number, (file, _) in enumerate(steps) if file == __file__]
-    for file, line in steps[ours[-1] + 1 :][:1]:
-        return f", {Path(file).name} line {line}"
-    return ""
 
 
 class Cancelled(StoppedResumable):

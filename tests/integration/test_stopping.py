@@ -320,6 +320,34 @@ def test_what_a_source_of_ones_own_left_in_doubt_is_settled_from_its_program(
     assert "bulkload.re" not in words.summary(sent_again)
 
 
+def test_a_source_that_gives_fewer_than_it_gave_is_told_what_to_do(tmp_path: Path) -> None:
+    run, end, lost = tmp_path / "run", 150, threading.Event()
+
+    async def read(start: int | str | None) -> AsyncIterator[tuple[int | str, dict[str, str]]]:
+        for number in range(int(start or 0), end):
+            if number == 149 and not lost.is_set():
+                raise OSError
+            yield number, {"hs_timestamp": "1700000000000", "hs_email_subject": str(number)}
+
+    async def work() -> Summary:
+        nonlocal end
+        sandbox = await start(SandboxConfig(rate_limit=None))
+        options = Options(base_url=sandbox.url, batch_size=10)
+        try:
+            first = await load(OwnSource("mine", read), run=run, token="x", options=options)
+            assert first.loaded > 50
+            lost.set()
+            end = first.loaded - 5
+            return await resume(run, OwnSource("mine", read), token="x")
+        finally:
+            await sandbox.close()
+
+    summary = asyncio.run(work())
+    assert (summary.exit_code, summary.loaded) == (3, end + 5)
+    said = f"gave {end} records to their end, and {end + 5} are settled: one gives fewer"
+    assert said in (summary.stopped or "")
+
+
 def test_one_source_in_two_loads_at_once_disturbs_neither(tmp_path: Path) -> None:
     reads = threading.Event()
 

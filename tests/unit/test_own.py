@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from contextlib import closing
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -215,6 +216,39 @@ def test_what_can_be_iterated_over_will_do() -> None:
     rows: Any = Rows()
     first, second = OwnSource("mine", lambda _: rows).records()
     assert (first.position.at, second.position.at) == (48, 49)
+
+
+async def queue(_start: object) -> AsyncIterator[tuple[int, Any]]:
+    while left:
+        yield left.pop(0), {}
+
+
+left: list[int] = []
+
+
+def test_what_can_be_read_only_once_is_told_before_anything_is_lost() -> None:
+    left[:] = range(5)
+    source, once = OwnSource("mine", queue), read(None)
+    with closing(source.records()) as looked:
+        next(looked)
+    with pytest.raises(StoppedResumable, match=r"began with position 1, where .* with 0\."):
+        next(source.records())
+    left[:] = range(7, 9)
+    source.fingerprint()  # another run
+    assert len(list(source.records())) == 2
+    used_up = OwnSource("mine", lambda _: once)
+    with closing(used_up.records()) as looked:
+        next(looked)
+    with pytest.raises(StoppedResumable, match="found no record, where it had begun with 0"):
+        next(used_up.records())
+
+
+@pytest.mark.parametrize(("shift", "said"), [(1, "began with position 8"), (99, "found no record")])
+def test_a_reading_that_begins_elsewhere_than_asked_for_is_none(shift: int, said: str) -> None:
+    """Its records would have the numbers of others, which are settled."""
+    source = OwnSource("mine", lambda start: read(int(start or 0) + shift))
+    with pytest.raises(StoppedResumable, match=f"to read on from position 7 it {said}"):
+        next(source.records(Position(7, 8)))
 
 
 def test_two_of_one_name_are_refused(tmp_path: Path) -> None:
