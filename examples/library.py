@@ -44,9 +44,16 @@ async def main(source: str, base_url: str) -> int:
     except BulkloadError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    print(f"{ended.loaded} loaded, {ended.dead_lettered} dead letters, {ended.in_doubt} in doubt")
+    if ended.stopped:
+        print(ended.stopped, file=sys.stderr)
+    print(
+        f"{ended.loaded} loaded, {ended.existing} existing, {ended.dead_lettered} dead letters, "
+        f"{ended.in_doubt} in doubt"
+    )
     return ended.exit_code
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: library.py SOURCE BASE_URL")
     sys.exit(asyncio.run(main(*sys.argv[1:])))

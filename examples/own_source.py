@@ -5,13 +5,15 @@
 
 It pages through a web service that gives {"rows": [...], "more": true}, by the id of the last row.
 The position is that id, so a resume asks for the rows from there on and for none before. The token
-comes from HUBSPOT_ACCESS_TOKEN. Calling it again, after a kill too, goes on where it was.
+comes from HUBSPOT_ACCESS_TOKEN. Calling it again, after a kill or a failure of the service, goes on
+where it was.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,15 +47,24 @@ def service(address: str) -> OwnSource:
 
 def main(address: str, hubspot: str) -> int:
     source = service(address)
-    if RUN.exists():
+    if (RUN / "journal.db").exists():
         summary = asyncio.run(resume(RUN, source))
     else:
         summary = asyncio.run(load(source, run=RUN, options=Options(base_url=hubspot)))
-    print(f"{summary.loaded} loaded, {summary.dead_lettered} dead letters")
+    if summary.stopped:
+        print(summary.stopped, file=sys.stderr)
+        if source.failure is not None:
+            traceback.print_exception(source.failure)
+    print(
+        f"{summary.loaded} loaded, {summary.existing} existing, "
+        f"{summary.dead_lettered} dead letters"
+    )
     return summary.exit_code
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: own_source.py SERVICE BASE_URL")
     try:
         sys.exit(main(*sys.argv[1:]))
     except BulkloadError as error:

@@ -14,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from bulkload import status
 from tests.acceptance.harness import Sandbox, end, ndjson, until
 
@@ -48,11 +50,11 @@ def test_the_example_loads_drains_and_resumes(tmp_path: Path) -> None:
         first = start(*example)
         until(lambda: len(remote.emails()) >= 200)
         first.send_signal(signal.SIGINT)
-        assert " loaded, 0 dead letters, 0 in doubt" in line(first)
+        assert " loaded, 0 existing, 0 dead letters, 0 in doubt" in line(first)
         assert first.wait(30) == 3
 
         second = start(*example)
-        assert line(second) == f"{RECORDS} loaded, 0 dead letters, 0 in doubt"
+        assert line(second) == f"{RECORDS} loaded, 0 existing, 0 dead letters, 0 in doubt"
         assert second.wait(30) == 0
         assert max(remote.subjects().values()) == 1
         assert len(remote.subjects()) == RECORDS
@@ -62,10 +64,14 @@ class Rows(BaseHTTPRequestHandler):
     """A service of 2,000 rows, a hundred a page."""
 
     asked: list[int] = []  # noqa: RUF012  # one server at a time
+    fails_from = RECORDS
 
     def do_GET(self) -> None:
         first = int(parse_qs(urlsplit(self.path).query)["from"][0])
         self.asked.append(first)
+        if first >= self.fails_from:
+            self.send_error(500)
+            return
         rows = [
             {"id": n, "sent": "17", "about": f"s {n}"}
             for n in range(first, min(first + 100, RECORDS))
@@ -113,6 +119,7 @@ def test_a_source_of_ones_own_is_resumed_after_a_kill(tmp_path: Path) -> None:
         remote = Sandbox(f"http://{address}", served)
         rows = stack.enter_context(service())
         example = (str(ROOT / "examples" / "own_source.py"), rows, remote.url)
+        (tmp_path / "own-run").mkdir()  # a run is begun where there is a journal
 
         first = start(*example)
         # Not what the remote has made, but what is settled: from there the resume reads on.
@@ -131,6 +138,51 @@ def test_a_source_of_ones_own_is_resumed_after_a_kill(tmp_path: Path) -> None:
 
         second = start(*example)
         out, _ = second.communicate(timeout=60)
-        assert out.decode().strip() == f"{RECORDS} loaded, 0 dead letters"
+        assert out.decode().strip() == f"{RECORDS} loaded, 0 existing, 0 dead letters"
         assert Rows.asked[0] > 0, "what was settled was asked for again"
         assert remote.subjects() == dict.fromkeys((f"s {n}" for n in range(RECORDS)), 1)
+
+
+def test_a_service_that_fails_stops_the_example_in_good_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Rows, "fails_from", 1_000)
+    with ExitStack() as stack:
+        words = [sys.executable, "-m", "bulkload", "sandbox", "--port", "0"]
+        env = {**os.environ, "HUBSPOT_ACCESS_TOKEN": "any", "PYTHONPATH": str(ROOT)}
+        served = subprocess.Popen(words, cwd=tmp_path, env=env, stdout=subprocess.PIPE)
+        stack.callback(end, served)
+        assert served.stdout is not None
+        address = served.stdout.readline().decode().strip().rpartition("http://")[2]
+        rows = stack.enter_context(service())
+        example = [
+            sys.executable, str(ROOT / "examples" / "own_source.py"), rows, f"http://{address}",
+        ]  # fmt: skip
+
+        def run() -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                example, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60,
+                check=False,
+            )  # fmt: skip
+
+        failed = run()
+        assert failed.returncode == 3
+        assert (
+            "crm: its reading failed at record 1,001 (ClientResponseError, own_source.py line"
+            in (failed.stderr)
+        )
+        assert "500, message='Internal Server Error'" in failed.stderr
+        assert json.loads((tmp_path / "own-run" / "summary.json").read_text())["exit_code"] == 3
+        monkeypatch.setattr(Rows, "fails_from", RECORDS)
+        assert run().stdout.strip() == f"{RECORDS} loaded, 0 existing, 0 dead letters"
+
+
+@pytest.mark.parametrize("name", ["library.py", "own_source.py"])
+def test_without_arguments_they_say_what_they_take(name: str) -> None:
+    said = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / name)],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60,
+    )  # fmt: skip
+    assert said.returncode == 1
+    assert said.stderr.startswith(f"usage: {name} S")
