@@ -24,7 +24,7 @@ from bulkload.hubspot.definitions import Definitions
 from bulkload.options import AUTO, Options
 from bulkload.records.deciding import decide, has_mail
 from bulkload.runs.call import Access
-from bulkload.sources.detect import open_sources
+from bulkload.sources.detect import named, open_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bulkload.checking.portal import Portal
     from bulkload.checking.scanning import Now
     from bulkload.checking.tally import Tally
+    from bulkload.sources.own import OwnSource
 
 USUAL = RateLimit(190, 10.0)
 """A private app's limit from Professional on: what is reckoned with until the account says more."""
@@ -42,7 +43,7 @@ INTERRUPTED = "interrupted; what is said is of what was read until then"
 
 
 async def check(
-    *sources: str | os.PathLike[str],
+    *sources: str | os.PathLike[str] | OwnSource,
     options: Options | None = None,
     wanted: Wanted = Wanted(),  # noqa: B008  # a value
     offline: bool = False,
@@ -62,8 +63,14 @@ async def check(
     """
     options, began = options or Options(), time.monotonic()
     interrupt = interrupt or asyncio.Event()
-    named = [os.fspath(each) for each in sources]
-    if "-" in named:
+    given = named(sources)
+    specs = [each for each in given if isinstance(each, str)]
+    if own := [each.name for each in given if not isinstance(each, str)]:
+        raise RefusedToStart(
+            f"{own[0]}: a source of a program's own can't be checked. Load its first records as a "
+            "run of their own, with Options(limit=100)"
+        )
+    if "-" in specs:
         raise RefusedToStart("-: stdin can be read only once; write it to a file, and check that")
     if wanted.jobs is not None and wanted.jobs < 1:
         raise RefusedToStart("--jobs must be at least 1")
@@ -71,7 +78,7 @@ async def check(
     said: list[str] = []
     opened = await asyncio.to_thread(
         open_sources,
-        named,
+        specs,
         options.asked(),
         say=said.append,
     )

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import pytest
 
-from bulkload import OwnSource, load
+from bulkload import OwnSource, check, load
 from bulkload.errors import (
     BulkloadError,
     RefusedToStart,
@@ -249,6 +249,11 @@ def test_a_reading_that_begins_elsewhere_than_asked_for_is_none(shift: int, said
     source = OwnSource("mine", lambda start: read(int(start or 0) + shift))
     with pytest.raises(StoppedResumable, match=f"to read on from position 7 it {said}"):
         next(source.records(Position(7, 8)))
+
+
+def test_one_can_not_be_checked_and_is_told_what_to_do_instead() -> None:
+    with pytest.raises(RefusedToStart, match=r"mine: .* can't be checked\. Load its first records"):
+        asyncio.run(check(OwnSource("mine", read)))
 
 
 def test_two_of_one_name_are_refused(tmp_path: Path) -> None:
