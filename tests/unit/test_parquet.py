@@ -56,7 +56,20 @@ def fields(path: Path, column: pa.Array | pa.ChunkedArray) -> list[str | None]:
         (pa.decimal128(22, 4), [Decimal("123456789012345678.1200")], ["123456789012345678.1200"]),
         (pa.date32(), [dt.date(1999, 12, 31)], ["1999-12-31"]),
         (pa.time64("us"), [dt.time(1, 2, 3, 4)], ["01:02:03.000004"]),
-        (pa.list_(pa.int32()), [[1, 2], []], ["[1,2]", "[]"]),
+        (pa.list_(pa.int32()), [[1, 2], [], None, [None]], ["[1,2]", "[]", None, "[null]"]),
+        (pa.list_(pa.float32()), [[0.1, 3, float("nan")]], ["[0.1,3,null]"]),
+        (pa.list_(pa.float64()), [[float("inf"), 1e300, -0.0]], ['["inf",1e+300,-0]']),
+        (pa.list_(pa.decimal128(20, 10)), [[Decimal(0)]], ['["0.0000000000"]']),
+        (pa.list_(pa.timestamp("ms", "Asia/Tokyo")), [[0]], ['["1970-01-01T00:00:00.000+00:00"]']),
+        (pa.list_(pa.timestamp("ns")), [[1]], ['["1970-01-01T00:00:00.000000001"]']),
+        (pa.list_(pa.timestamp("us", "No/Zone")), [[0]], ['["1970-01-01T00:00:00.000000+00:00"]']),
+        (pa.list_(pa.bool_()), [[True, None]], ["[true,null]"]),
+        (pa.list_(pa.int64(), 2), [[1, 2], None, [3, 4]], ["[1,2]", None, "[3,4]"]),
+        (pa.list_(pa.list_(pa.string())), [[["é"], None, []], []], ['[["é"],null,[]]', "[]"]),
+        (pa.list_(pa.struct([("at", pa.date32()), ("n", pa.int8())])),
+         [[{"at": dt.date(2020, 1, 2), "n": 1}, None]], ['[{"at":"2020-01-02","n":1},null]']),
+        (pa.map_(pa.string(), pa.float64()), [[("k", 5.0), ("k", None)], None, []],
+         ['[["k",5],["k",null]]', None, "[]"]),
         (pa.null(), [None, None], [None, None]),
         (pa.dictionary(pa.int8(), pa.string()), ["a", None, "a"], ["a", None, "a"]),
     ],
@@ -97,6 +110,64 @@ def test_a_time_out_of_range_is_a_flaw_of_its_row(path: Path) -> None:
     assert (first.flaw, last.flaw, bad.fields) == (None, None, None)
     assert bad.flaw == "column 'sent' holds a time out of range"
     assert bad.raw == b'{"sent":"1000000000000000000","x":"b"}'
+
+
+BEYOND = (
+    pa.array([10**18, 1, 2]).view(pa.timestamp("ms")),
+    pa.array([2 * 10**9, 1, 2], pa.int32()).view(pa.date32()),
+    pa.array([10**18, 1, 2]).view(pa.timestamp("s", "UTC")),
+)
+
+
+@pytest.mark.parametrize("values", BEYOND, ids=lambda values: str(values.type))
+def test_a_time_out_of_range_inside_a_list_is_a_flaw_of_its_row(values: pa.Array) -> None:
+    (cells,) = texts(pa, pa.ListArray.from_arrays([0, 1, 2, 3], values))
+    assert [type(each) for each in cells] == [Unread, str, str]
+    assert isinstance(cells[0], Unread)
+    assert (cells[0], cells[0].why) == (
+        f'["{2 * 10**9 if values.type == pa.date32() else 10**18}"]',
+        "a time out of range",
+    )
+
+
+def test_what_no_type_of_python_s_holds_inside_a_list_is_written() -> None:
+    far = pa.array([9 * 10**18]).view(pa.duration("s"))
+    assert next(texts(pa, pa.ListArray.from_arrays([0, 1], far))) == ["[9000000000000000000]"]
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_text_that_is_no_utf_8_costs_no_other_cell(kind: pa.DataType) -> None:
+    binary = pa.binary() if kind == pa.string() else pa.large_binary()
+    column = pa.array([b"one", b"caf\xe9", None, b"four"], binary).view(kind)
+    (cells,) = texts(pa, column)
+    assert cells == ["one", "caf\\xe9", None, "four"]
+    assert isinstance(cells[1], Unread)
+    assert cells[1].why == "text that is no UTF-8"
+    (lists,) = texts(pa, pa.ListArray.from_arrays([0, 1, 2, 3, 4], column))
+    assert lists == ['["one"]', '["caf\\\\xe9"]', "[null]", '["four"]']
+    assert list(map(type, lists)) == [str, Unread, str, str]
+
+
+def test_a_value_that_has_no_text_costs_no_other_cell() -> None:
+    twice = pa.StructArray.from_arrays([pa.array([1]), pa.array([2])], ["a", "a"])
+    (cells,) = texts(pa, pa.ListArray.from_arrays([0, 1, 1], twice))
+    assert cells[1] == "[]"
+    assert isinstance(cells[0], Unread)
+    assert "can't be converted" in cells[0].why
+
+
+@pytest.mark.parametrize("values", [["a", None, "b", "a"], [None, None], []])
+def test_a_value_that_is_kept_once_for_many_rows_is_one_text(values: list[str | None]) -> None:
+    column = pa.array(values, pa.string()).dictionary_encode()
+    (cells,) = texts(pa, column)
+    assert cells == values
+    assert len({*map(id, cells)}) == len({*values})
+    assert list(texts(pa, column.slice(1))) == [values[1:]]
+
+
+def test_values_that_are_kept_by_their_runs() -> None:
+    runs = pa.RunEndEncodedArray.from_arrays([1, 3], pa.array([1.0, 2.5]))
+    assert list(texts(pa, runs.slice(1))) == [["2.5", "2.5"]]
 
 
 @pytest.mark.parametrize(
