@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from bulkload.errors import RefusedToStart
 from bulkload.model import Position, Record
-from bulkload.sources.columnar import ROWS, ColumnarSource
+from bulkload.sources.cells import FAULTS
+from bulkload.sources.columnar import ROWS, ColumnarSource, reason
 from bulkload.sources.extras import needed
 from bulkload.sources.places import Local
 
@@ -43,19 +44,24 @@ class ArrowSource(ColumnarSource):
         wanted = int(start.at) if start else 0
         at = 0
         with self._table() as table:
-            try:
-                for batch in _batches(table):
+            batches = _batches(table)
+            while True:
+                try:
+                    batch = next(batches)
                     kept = batch.select(self._wanted)
-                    for first in range(max(0, wanted - at) // ROWS * ROWS, kept.num_rows, ROWS):
-                        passed = max(0, wanted - at - first)
-                        rows = kept.slice(first + passed, ROWS - passed)
-                        yield from self._of_batch(rows, at + first + passed)
-                    at += batch.num_rows
-                    self._read = self._where()
-            except (self._arrow.ArrowException, OSError, ValueError) as error:
-                why = str(error).partition("\n")[0]
-                flaw = f"what comes from here on can't be read: {why}. Fetch the file again"
-                yield Record(Position(at, at + 1), "row", None, None, flaw)
+                except StopIteration:
+                    break
+                except (self._arrow.ArrowException, OSError, *FAULTS) as error:
+                    flaw = f"what comes from here on can't be read: {reason(error)}"
+                    flaw += ". Fetch the file again"
+                    yield Record(Position(at, at + 1), "row", None, None, flaw)
+                    break
+                for first in range(max(0, wanted - at) // ROWS * ROWS, kept.num_rows, ROWS):
+                    passed = max(0, wanted - at - first)
+                    rows = kept.slice(first + passed, ROWS - passed)
+                    yield from self._of_batch(rows, at + first + passed)
+                at += batch.num_rows
+                self._read = self._where()
         self._read = self.size() or 0
 
     def _where(self) -> int:
@@ -73,9 +79,8 @@ class ArrowSource(ColumnarSource):
                 opened = self._ipc.open_file if begins == MAGIC else self._ipc.open_stream
                 table = opened(self._file)
             except (self._arrow.ArrowException, OSError) as error:
-                why = str(error).partition("\n")[0].rstrip(".")
                 raise RefusedToStart(
-                    f"{self.name}: is no whole Arrow file: {why}. Fetch it again."
+                    f"{self.name}: is no whole Arrow file: {reason(error)}. Fetch it again."
                 ) from None
             yield table
 

@@ -1,6 +1,7 @@
 """What tables in columns have in common, Parquet and Arrow: rows of text out of batches of columns.
 
-Law kept here: memory is bounded by a few hundred rows as text, beside the batch that they are in.
+Laws kept here: memory is bounded by a thousand rows as text, or BATCH_BYTES of larger ones, beside
+the batch that they are in; a row that can't be converted costs no other.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from urllib.parse import unquote
 
 from bulkload.errors import RefusedToStart
 from bulkload.model import Position, Record
-from bulkload.sources.cells import names, texts
+from bulkload.sources.cells import FAULTS, names, size, texts
 from bulkload.sources.extras import needed
 from bulkload.sources.files import FileSource
 from bulkload.sources.lines import too_large
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ROWS = 1000
-"""Rows that are converted at a time, where they are small."""
+BATCH_BYTES = 8 << 20
+"""Rows that are converted at a time are no more than these."""
 
 
 class ColumnarSource(FileSource):
@@ -80,22 +82,40 @@ class ColumnarSource(FileSource):
 
     def _of_batch(self, batch: Any, first: int) -> Iterator[Record]:
         """The rows of a batch, whose first one is row `first` of the file."""
-        if batch.nbytes > self.max_record_bytes:
+        held = sum(size(self._arrow, column) for column in batch.columns)
+        if batch.num_rows > 1 and held > min(BATCH_BYTES, self.max_record_bytes):
             # One of them may be too large: as Python's objects it would be there several times.
+            yield from self._halved(batch, first)
+            return
+        if held > self.max_record_bytes:
+            flaw = too_large("row", held, self.max_record_bytes)
+            yield Record(Position(first, first + 1), "row", None, None, flaw)
+            return
+        try:
+            columns = [cells for column in batch.columns for cells in texts(self._arrow, column)]
+        except (self._arrow.ArrowException, *FAULTS) as error:
             if batch.num_rows > 1:
-                for at in range(batch.num_rows):
-                    yield from self._of_batch(batch.slice(at, 1), first + at)
+                yield from self._halved(batch, first)
             else:
-                flaw = too_large("row", batch.nbytes, self.max_record_bytes)
+                flaw = f"it can't be converted: {reason(error)}"
                 yield Record(Position(first, first + 1), "row", None, None, flaw)
             return
-        columns = [cells for column in batch.columns for cells in texts(self._arrow, column)]
         # A row of no column has no cell to be counted by.
         rows = zip(*columns, strict=True) if columns else [()] * batch.num_rows
         above = tuple(self._above.values())
         for number, cells in enumerate(rows, first):
             position = Position(number, number + 1)
             yield row(position, self.columns, (*cells, *above), self.max_record_bytes)
+
+    def _halved(self, batch: Any, first: int) -> Iterator[Record]:
+        half = batch.num_rows // 2
+        yield from self._of_batch(batch.slice(0, half), first)
+        yield from self._of_batch(batch.slice(half), first + half)
+
+
+def reason(error: BaseException) -> str:
+    """What a library says against a file, in one line."""
+    return str(error).partition("\n")[0].rstrip(".") or type(error).__name__
 
 
 _NOTHING = "__HIVE_DEFAULT_PARTITION__"  # as Hive writes NULL

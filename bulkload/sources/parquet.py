@@ -14,16 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from bulkload.errors import RefusedToStart
 from bulkload.model import Position, Record
-from bulkload.sources.columnar import ROWS, ColumnarSource
+from bulkload.sources.cells import FAULTS
+from bulkload.sources.columnar import BATCH_BYTES, ROWS, ColumnarSource, reason
 from bulkload.sources.extras import needed
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
 MAGIC = b"PAR1"
-
-BATCH_BYTES = 8 << 20
-"""Rows that are converted at a time are no more than these, by the average of their row group."""
 
 
 class ParquetSource(ColumnarSource):
@@ -62,18 +60,23 @@ class ParquetSource(ColumnarSource):
         average = described.total_byte_size // max(1, described.num_rows)
         rows = max(1, min(ROWS, BATCH_BYTES // max(1, average)))
         at, end = first, first + described.num_rows
-        try:
-            for batch in self._batches(table, rows, group):
-                behind = at + batch.num_rows
-                if behind > wanted:
-                    passed = max(0, wanted - at)
-                    yield from self._of_batch(batch.slice(passed), at + passed)
-                at = behind
-        except (self._arrow.ArrowException, OSError, ValueError) as error:
-            why = str(error).partition("\n")[0]
-            flaw = f"its row group ({group + 1}) can't be read: {why}. Fetch the file again"
-            for row in range(max(at, wanted), end):
-                yield Record(Position(row, row + 1), "row", None, None, flaw)
+        batches = self._batches(table, rows, group)
+        while at < end:
+            try:
+                batch = next(batches, None)
+                if batch is None:
+                    raise ValueError("it holds fewer rows than the file says")
+            except (self._arrow.ArrowException, OSError, *FAULTS) as error:
+                flaw = f"its row group ({group + 1}) can't be read: {reason(error)}"
+                flaw += ". Fetch the file again"
+                for row in range(max(at, wanted), end):
+                    yield Record(Position(row, row + 1), "row", None, None, flaw)
+                return
+            behind = at + batch.num_rows
+            if behind > wanted:
+                passed = max(0, wanted - at)
+                yield from self._of_batch(batch.slice(passed), at + passed)
+            at = behind
 
     def _batches(self, table: Any, rows: int, group: int) -> Iterator[Any]:
         batches: Iterator[Any] = table.iter_batches(
@@ -88,8 +91,7 @@ class ParquetSource(ColumnarSource):
                 # Buffered, or each column's part of a row group is held whole.
                 table = self._parquet.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
             except (self._arrow.ArrowException, OSError) as error:
-                why = str(error).partition("\n")[0].rstrip(".")
                 raise RefusedToStart(
-                    f"{self.name}: is no whole Parquet file: {why}. Fetch it again."
+                    f"{self.name}: is no whole Parquet file: {reason(error)}. Fetch it again."
                 ) from None
             yield table

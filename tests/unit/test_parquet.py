@@ -18,12 +18,14 @@ from hypothesis import strategies as st
 
 from bulkload.errors import RefusedToStart
 from bulkload.model import Position
-from bulkload.sources import Asked, describe, open_sources, reopen
+from bulkload.sources import Asked, columnar, describe, open_sources, reopen
+from bulkload.sources.arrow import ArrowSource
 from bulkload.sources.cells import texts
 from bulkload.sources.parquet import ParquetSource
 from bulkload.sources.typed import Unread, cell
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -274,6 +276,57 @@ def test_a_damaged_row_group_costs_its_rows_and_no_other(path: Path) -> None:
         {"x": word} for word in words[:100] + words[200:]
     ]
     assert all("row group (2) can't be read" in (record.flaw or "") for record in found[100:200])
+
+
+def damaged(column: list[bytes]) -> pa.Table:
+    """Rows of which some hold text that is none."""
+    return pa.table({"n": range(len(column)), "x": pa.array(column, pa.binary()).view(pa.string())})
+
+
+def arrow(path: Path, table: pa.Table, rows: int) -> ArrowSource:
+    path = path.with_suffix(".arrow")
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table, max_chunksize=rows)
+    return ArrowSource(path)
+
+
+@pytest.mark.parametrize("limit", [200, 1 << 20])
+def test_a_text_that_is_none_costs_its_row_alone(path: Path, limit: int) -> None:
+    table = damaged([b"caf\xe9" if at == 700 else b"about %d" % at for at in range(1200)])
+    pq.write_table(table, path)
+    for source in ParquetSource(path, max_record_bytes=limit), arrow(path, table, 500):
+        found = list(source.records())
+        assert [record.position.number for record in found] == list(range(1, 1201))
+        assert [record.position.at for record in found if record.flaw] == [700]
+        assert found[700].raw == rb'{"n":"700","x":"caf\\xe9"}'
+        assert list(source.records(found[650].position)) == found[650:]
+
+
+@pytest.mark.parametrize("fault", [OverflowError, TypeError, NotImplementedError, pa.ArrowInvalid])
+def test_a_row_that_no_way_converts_costs_no_other(
+    path: Path, fault: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(arrow: Any, column: pa.Array) -> Iterator[list[str | None]]:
+        if 70 in column.to_pylist():
+            raise fault("no such value")
+        return texts(arrow, column)
+
+    monkeypatch.setattr(columnar, "texts", failing)
+    table = pa.table({"n": range(100)})
+    pq.write_table(table, path)
+    for source in ParquetSource(path), arrow(path, table, 30):
+        found = list(source.records())
+        assert [record.position.at for record in found] == list(range(100))
+        flaws = {record.position.at: record.flaw for record in found if record.flaw}
+        assert flaws == {70: "it can't be converted: no such value"}
+
+
+def test_a_dictionary_that_is_large_makes_no_row_too_large(path: Path) -> None:
+    words = pa.array([f"{at} {'x' * 50}" for at in range(100)]).dictionary_encode()
+    inside = pa.StructArray.from_arrays([words], ["word"])
+    source = arrow(path, pa.table({"x": words, "of": inside}), 100)
+    source.max_record_bytes = 1000
+    assert [record.flaw for record in source.records()] == [None] * 100
 
 
 def test_a_row_over_the_limit_is_left_unread(path: Path) -> None:
