@@ -1,10 +1,12 @@
 """Parquet: a table in one file. The position is the row's index.
 
-It is read a row group at a time, and in that a few hundred rows at a time: a start in the middle
-is found by the footer alone, and what lies before it in its row group is passed over.
+It is read a row group at a time, and in that a hundred rows at a time: a start in the middle is
+found by the footer alone, and what lies before it in its row group is passed over.
 
-Laws kept here: memory is bounded by a batch of rows and one page of each column; nothing is lost
-in silence: of a row group that can't be read each row is a record with that flaw.
+Laws kept here: memory is bounded by a batch of rows and one page of each column, and a batch by
+BATCH_BYTES as far as the rows before it tell: the file only says what they take encoded, where a
+text that a thousand rows have stands once; nothing is lost in silence: of a row group that can't be
+read each row is a record with that flaw.
 """
 
 from __future__ import annotations
@@ -22,6 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
 MAGIC = b"PAR1"
+
+FIRST_ROWS = 10
+"""Rows of the first batch of a row group, before it is known how large they are."""
+
+MOST_ROWS = 100
+"""Rows of a batch, where they are small: those that may turn out large are no more than these."""
 
 
 class ParquetSource(ColumnarSource):
@@ -57,10 +65,8 @@ class ParquetSource(ColumnarSource):
         self, table: Any, group: int, described: Any, first: int, wanted: int
     ) -> Iterator[Record]:
         """The rows of a group that begins with row `first`, from `wanted` on."""
-        average = described.total_byte_size // max(1, described.num_rows)
-        rows = max(1, min(ROWS, BATCH_BYTES // max(1, average)))
         at, end = first, first + described.num_rows
-        batches = self._batches(table, rows, group)
+        batches = self._joined(self._batches(table, group, described))
         while at < end:
             try:
                 batch = next(batches, None)
@@ -78,11 +84,57 @@ class ParquetSource(ColumnarSource):
                 yield from self._of_batch(batch.slice(passed), at + passed)
             at = behind
 
-    def _batches(self, table: Any, rows: int, group: int) -> Iterator[Any]:
-        batches: Iterator[Any] = table.iter_batches(
-            rows, row_groups=[group], columns=self._wanted, use_threads=False
-        )
-        return batches
+    def _batches(self, table: Any, group: int, described: Any) -> Iterator[Any]:
+        """A row group's batches, begun anew with others of a fitting size where they are large.
+
+        What is passed over then is decoded again: a few rows in the beginning, later at most as
+        often as MOST_ROWS can be halved.
+        """
+        most = min(MOST_ROWS, _fitting(described.total_byte_size, described.num_rows))
+        rows, passed = min(FIRST_ROWS, most), 0
+        while passed < described.num_rows:
+            behind = 0
+            for batch in table.iter_batches(
+                rows, row_groups=[group], columns=self._wanted, use_threads=False
+            ):
+                behind += batch.num_rows
+                if behind <= passed:
+                    continue
+                yield batch.slice(batch.num_rows - (behind - passed))
+                passed = behind
+                fitting = _fitting(batch.nbytes, batch.num_rows)
+                if fitting < rows:
+                    most = rows = min(fitting, max(1, rows // 2))
+                    break
+                if 2 * rows <= min(most, fitting):
+                    rows = min(most, fitting)
+                    break
+            else:
+                return
+
+    def _joined(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """Small batches together: each costs as much to convert as some hundred rows do."""
+        held: list[Any] = []
+        rows = size = 0
+        try:
+            for batch in batches:
+                held.append(batch)
+                rows, size = rows + batch.num_rows, size + batch.nbytes
+                if rows >= ROWS or size >= BATCH_BYTES:
+                    yield from self._together(held)
+                    held, rows, size = [], 0, 0
+        except (self._arrow.ArrowException, OSError, *FAULTS):
+            yield from self._together(held)  # what was read before what can't be
+            raise
+        yield from self._together(held)
+
+    def _together(self, batches: list[Any]) -> Iterator[Any]:
+        if len(batches) > 1 and self._wanted:
+            try:
+                batches = self._arrow.Table.from_batches(batches).combine_chunks().to_batches()
+            except (self._arrow.ArrowException, *FAULTS):
+                pass  # of a type that can't be joined
+        yield from batches
 
     @contextmanager
     def _table(self) -> Iterator[Any]:
@@ -95,3 +147,8 @@ class ParquetSource(ColumnarSource):
                     f"{self.name}: is no whole Parquet file: {reason(error)}. Fetch it again."
                 ) from None
             yield table
+
+
+def _fitting(size: int, rows: int) -> int:
+    """How many rows BATCH_BYTES hold, of those of which so many are of that size."""
+    return max(1, BATCH_BYTES * rows // max(1, size))

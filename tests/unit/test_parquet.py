@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from bulkload.errors import RefusedToStart
 from bulkload.model import Position
-from bulkload.sources import Asked, columnar, describe, open_sources, reopen
+from bulkload.sources import Asked, columnar, describe, open_sources, parquet, reopen
 from bulkload.sources.arrow import ArrowSource
 from bulkload.sources.cells import texts
 from bulkload.sources.parquet import ParquetSource
@@ -319,6 +319,49 @@ def test_a_row_that_no_way_converts_costs_no_other(
         assert [record.position.at for record in found] == list(range(100))
         flaws = {record.position.at: record.flaw for record in found if record.flaw}
         assert flaws == {70: "it can't be converted: no such value"}
+
+
+def test_a_long_text_that_a_file_holds_once_is_not_in_memory_for_each_row(path: Path) -> None:
+    pq.write_table(pa.table({"x": ["x" * (1 << 20)] * 500}), path)
+    before, most = pa.total_allocated_bytes(), 0
+    for record in ParquetSource(path).records():
+        assert len((record.fields or {})["x"]) == 1 << 20
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert most < 50 << 20
+
+
+@pytest.mark.parametrize("sizes", [[1] * 300 + [2000] * 90 + [1] * 300, [2000] * 90 + [1] * 300])
+@pytest.mark.parametrize("limit", [1000, 1 << 20])
+def test_batches_of_any_size_are_the_same_rows(
+    path: Path, sizes: list[int], limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [f"{at} {'x' * size}" for at, size in enumerate(sizes)]
+    pq.write_table(pa.table({"x": words}), path)
+    usual = list(ParquetSource(path, max_record_bytes=limit).records())
+    assert [record.fields for record in usual if not record.flaw] == [
+        {"x": word} for word in words if len(word) < limit
+    ]
+    monkeypatch.setattr(parquet, "BATCH_BYTES", 10_000)
+    source = ParquetSource(path, max_record_bytes=limit)
+    assert list(source.records()) == usual
+    for at in (5, 10, 299, 300, 389):
+        assert list(source.records(usual[at].position)) == usual[at:]
+
+
+def test_what_was_read_before_what_is_damaged_is_loaded(path: Path) -> None:
+    words = [f"row {at} {'x' * 200}" for at in range(1000)]
+    pages: dict[str, Any] = {"data_page_size": 1, "write_batch_size": 50}
+    table = pa.table({"x": words})
+    pq.write_table(table, path, use_dictionary=False, compression="none", **pages)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"row 750 ")  # the first of its page, whose header stands before it
+    content[at - 30 : at] = b"\xff" * 30
+    path.write_bytes(content)
+    found = list(ParquetSource(path).records())
+    assert [record.position.at for record in found] == list(range(1000))
+    good = [record.fields for record in found if not record.flaw]
+    assert 600 < len(good) < 1000
+    assert good == [{"x": word} for word in words[: len(good)]]
 
 
 def test_a_dictionary_that_is_large_makes_no_row_too_large(path: Path) -> None:
