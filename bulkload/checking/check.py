@@ -6,7 +6,6 @@ Law kept here: nothing is sent but reads, and those only where there is a token.
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
 from contextlib import AsyncExitStack, suppress
@@ -27,6 +26,7 @@ from bulkload.runs.call import Access
 from bulkload.sources.detect import named, open_sources
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
     from pathlib import Path
 
