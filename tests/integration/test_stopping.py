@@ -321,21 +321,29 @@ def test_what_a_source_of_ones_own_left_in_doubt_is_settled_from_its_program(
 
 
 def test_a_source_that_gives_fewer_than_it_gave_is_told_what_to_do(tmp_path: Path) -> None:
-    run, end, lost = tmp_path / "run", 150, threading.Event()
+    run, end = tmp_path / "run", 150
+    answered, lost = threading.Event(), threading.Event()
 
     async def read(start: int | str | None) -> AsyncIterator[tuple[int | str, dict[str, str]]]:
         for number in range(int(start or 0), end):
             if number == 149 and not lost.is_set():
+                await asyncio.to_thread(answered.wait, 60)
                 raise OSError
             yield number, {"hs_timestamp": "1700000000000", "hs_email_subject": str(number)}
+
+    def observer(event: object) -> None:
+        if isinstance(event, Answered):
+            answered.set()
 
     async def work() -> Summary:
         nonlocal end
         sandbox = await start(SandboxConfig(rate_limit=None))
-        options = Options(base_url=sandbox.url, batch_size=10)
+        options = Options(base_url=sandbox.url, batch_size=10, max_in_flight=1)
         try:
-            first = await load(OwnSource("mine", read), run=run, token="x", options=options)
-            assert first.loaded > 50
+            first = await load(
+                OwnSource("mine", read), run=run, token="x", options=options, observers=[observer]
+            )
+            assert first.loaded >= 10
             lost.set()
             end = first.loaded - 5
             return await resume(run, OwnSource("mine", read), token="x")
