@@ -245,8 +245,8 @@ def plan(directory: RunDir, changes: dict[str, Any] | None = None, keep: Keep = 
         looks = f"bulkload resolve {where}"
         looks = handed.from_program("resolve", str(directory.path), own) if own else looks
         raise RefusedToStart(
-            f"{cut:,} records were under way when the run was cut. What settles them first: "
-            f"{looks}. Where its source is gone or changed, bulkload resolve {where} "
+            f"{cut:,} records were under way when the run was cut: {looks} settles them first. "
+            f"Where its source is gone or changed, bulkload resolve {where} "
             "--as loaded --all leaves what became of them to you"
         )
     return Plan(
