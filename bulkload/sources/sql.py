@@ -6,7 +6,8 @@ of its own: one that stays open for the days of a load would keep the database f
 The source ends with the greatest key at its start; rows that come later are none of it.
 
 Laws kept here: nothing lost: keys that are equal, or NULL, would hide rows between two pages, so
-both are refused.
+both are refused; memory is bounded: a page is fetched a few rows at a time, and ends when it holds
+PAGE_BYTES, whatever was asked for.
 """
 
 from __future__ import annotations
@@ -31,11 +32,15 @@ if TYPE_CHECKING:
     from bulkload.sources.asked import Asked
 
 FIRST_PAGE = 100
-"""Rows of the first page, before it is known how large they are."""
+"""Rows of the first page, before it is known how large they are. The next at most doubles."""
 
 PAGE = 5000
 PAGE_BYTES = 8 << 20
-"""A page is no more than these, by the average of the rows before."""
+"""No more are asked for in a page, by the average of the one before; what is more is left there."""
+
+FIRST_ROWS = 10
+MOST_ROWS = 100
+"""Rows that are fetched at a time, in the beginning and later: they may turn out large."""
 
 
 def opened(address: str, asked: Asked, say: Callable[[str], None]) -> list[Source]:
@@ -160,27 +165,24 @@ class SqlSource:
         size = FIRST_PAGE
         while True:
             with self._asked_by(StoppedResumable), self._engine.connect() as connection:
-                rows = connection.execute(page.where(after).limit(size)).all()
-            taken = 0
-            for found in rows:
-                record = self._record(found, number)
-                taken += len(record.raw or b"") + 1
+                rows, taken = _fetched(connection, page.where(after).limit(size), size)
+            for found, cells in rows:
+                yield self._record(found, cells, number)
                 number += 1
-                yield record
-            if len(rows) < size:
+            if len(rows) < size and taken < PAGE_BYTES:
                 return
             after = key > rows[-1][0]
-            size = max(1, min(PAGE, PAGE_BYTES * len(rows) // taken))
+            size = max(1, min(PAGE, 2 * size, PAGE_BYTES * len(rows) // taken))
 
-    def _record(self, found: Any, number: int) -> Record:
+    def _record(self, found: Any, cells: list[str | None], number: int) -> Record:
         try:
-            position = Position(rowkeys.written(found[0]), number)
+            position = Position(rowkeys.written(found), number)
         except TypeError as error:
             raise StoppedForGood(
                 f"{self.name}: the {self.order_by!r} of row {number:,} is {error}, by which no "
                 "row can be sought. Load it anew with another column as --order-by."
             ) from None
-        return row(position, self.columns, map(cell, found[1:]), self.max_record_bytes)
+        return row(position, self.columns, cells, self.max_record_bytes)
 
     def _asked_by(
         self, kind: type[RefusedToStart | StoppedResumable]
@@ -253,3 +255,25 @@ class SqlSource:
                 f"{self.name}: rows can't be sought by {self.order_by!r}, which is of the kind "
                 f"{error}. Name another column with --order-by."
             ) from None
+
+
+def _fetched(
+    connection: Any, page: Any, size: int
+) -> tuple[list[tuple[Any, list[str | None]]], int]:
+    """The keys and cells of a page's rows, until they take PAGE_BYTES; and what they take."""
+    rows: list[tuple[Any, list[str | None]]] = []
+    taken, several = 0, FIRST_ROWS
+    # Some drivers hold all that was asked for, unless they are told to leave it there.
+    with connection.execution_options(stream_results=True).execute(page) as result:
+        while taken < PAGE_BYTES and len(rows) < size:
+            fetched = result.fetchmany(several)
+            if not fetched:
+                break
+            before = taken
+            for found in fetched:
+                cells = list(map(cell, found[1:]))
+                taken += sum(len(text) for text in cells if text) + 1
+                rows.append((found[0], cells))
+            fitting = PAGE_BYTES * len(fetched) // (taken - before)
+            several = max(1, min(MOST_ROWS, 2 * several, fitting))
+    return rows, taken

@@ -241,6 +241,33 @@ def test_a_row_over_the_limit_is_left_unread(path: Path) -> None:
     assert "more than --max-record-bytes" in (large.flaw or "")
 
 
+def test_a_page_ends_where_its_rows_are_large(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those before tell nothing: they may be small."""
+    sizes = [1] * 900 + [20_000] * 60 + [1] * 300
+    address = made(path, rows=[(at, f"{at} {'x' * size}") for at, size in enumerate(sizes)])
+    monkeypatch.setattr(module, "PAGE_BYTES", 100_000)
+    pages: list[int] = []
+    fetched = module._fetched
+
+    def counted(connection: Any, page: Any, size: int) -> Any:
+        rows, taken = fetched(connection, page, size)
+        pages.append(taken)
+        return rows, taken
+
+    monkeypatch.setattr(module, "_fetched", counted)
+    source = SqlSource(address, table="mails")
+    found = list(source.records())
+    assert [(r.fields or {})["subject"] for r in found] == [
+        f"{at} {'x' * size}" for at, size in enumerate(sizes)
+    ]
+    assert [record.position.number for record in found] == list(range(1, len(sizes) + 1))
+    assert max(pages) < 100_000 + module.MOST_ROWS * 20_010
+    assert sum(taken > 250_000 for taken in pages) <= 1
+    assert len(pages) < 40
+    for at in (99, 900, 959):
+        assert list(source.records(found[at].position)) == found[at:]
+
+
 def test_a_missing_package_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     address = made(path, rows=[(1, "x")])
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
