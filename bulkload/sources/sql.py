@@ -203,10 +203,14 @@ class SqlSource:
         sa = self._sa
         # A colon that is no cast's would be taken for a parameter's.
         text = re.sub(r"(?<!:):(?!:)", r"\\:", str(self.query).rstrip().rstrip(";"))
+        text += "\n"  # the bracket that is set behind it belongs to no comment at its end
         rows = sa.text(text).columns().subquery("bulkload_rows")
         with self._engine.connect() as connection:
             nothing = sa.select(sa.text("*")).select_from(rows).where(sa.false())
             names = list(connection.execute(nothing).keys())
+            if connection.dialect.name == "sqlite":  # it tells two of one name apart, by itself
+                with connection.execute(sa.text(text)) as result:
+                    names = list(result.keys())
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise RefusedToStart(
@@ -272,7 +276,7 @@ def _fetched(
             before = taken
             for found in fetched:
                 cells = list(map(cell, found[1:]))
-                taken += sum(len(text) for text in cells if text) + 1
+                taken += sum(map(len, filter(None, cells))) + 1
                 rows.append((found[0], cells))
             fitting = PAGE_BYTES * len(fetched) // (taken - before)
             several = max(1, min(MOST_ROWS, 2 * several, fitting))

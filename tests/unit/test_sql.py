@@ -241,6 +241,19 @@ def test_a_row_over_the_limit_is_left_unread(path: Path) -> None:
     assert "more than --max-record-bytes" in (large.flaw or "")
 
 
+def test_a_query_of_two_columns_of_one_name_is_refused(path: Path) -> None:
+    address = made(path, rows=[(1, "a")])
+    with pytest.raises(RefusedToStart, match="more than one column 'subject': name each"):
+        SqlSource(address, query="SELECT id, subject, subject FROM mails", order_by="id")
+
+
+@pytest.mark.parametrize("end", [" -- all", " -- all;", " /* all */ ;", "\n-- all\n"])
+def test_a_query_may_end_in_a_comment(path: Path, end: str) -> None:
+    address = made(path, rows=[(1, "a"), (2, "b")])
+    source = SqlSource(address, query=f"SELECT id, subject FROM mails{end}", order_by="id")
+    assert [(r.fields or {})["subject"] for r in source.records()] == ["a", "b"]
+
+
 def test_a_page_ends_where_its_rows_are_large(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those before tell nothing: they may be small."""
     sizes = [1] * 900 + [20_000] * 60 + [1] * 300
