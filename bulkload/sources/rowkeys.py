@@ -20,10 +20,12 @@ _READ: dict[str, Any] = {
     "bytes": base64.b64decode,
 }
 
+_written = json.JSONEncoder(ensure_ascii=False).encode  # made once: it is asked for each row
+
 
 def written(value: object) -> str:
     """JSON: a number or text as it is, else `{kind: text}`. Raises TypeError for other kinds."""
-    return json.dumps(_plain(value), ensure_ascii=False)
+    return _written(_plain(value))
 
 
 def read(text: str) -> Any:
