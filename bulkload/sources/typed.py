@@ -9,6 +9,7 @@ lost or changed in silence: a cell that can't be read is a flaw of its row.
 from __future__ import annotations
 
 import base64
+import json
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
@@ -93,7 +94,10 @@ def text_of(value: Any) -> str:
         except UnicodeDecodeError:
             return base64.b64encode(value).decode("ascii")
     if isinstance(value, list | dict):
-        return orjson.dumps(value, default=_member, option=orjson.OPT_NON_STR_KEYS).decode()
+        try:
+            return orjson.dumps(value, default=_member, option=orjson.OPT_NON_STR_KEYS).decode()
+        except TypeError:  # a whole number beyond 64 bits, which databases have inside of JSON
+            return json.dumps(value, default=_member, ensure_ascii=False, separators=(",", ":"))
     return str(value)
 
 

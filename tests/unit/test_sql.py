@@ -302,3 +302,9 @@ def test_each_row_is_read_again_at_its_position(path: Path) -> None:
             assert next(found) == records[k]
 
     again()
+
+
+def test_a_whole_number_in_json_stays_as_it_is() -> None:
+    assert (
+        cell({"a": [1 << 70, "é", Decimal("1.10")]}) == '{"a":[1180591620717411303424,"é","1.10"]}'
+    )
