@@ -45,6 +45,9 @@ LINES = frozenset({"ndjson", "json"})
 FIRST_LINES = 100
 """Of those, records that a mapping's columns are looked for in."""
 
+COLUMNAR = frozenset({"sql", "parquet", "arrow"})
+"""Formats that can leave a column unread."""
+
 PROTECTIVE = ("never_log", "filter")
 """Options that keep mail from being sent: who gives them where they do nothing relies on them."""
 
@@ -178,7 +181,7 @@ def nameless(sources: Sequence[Source]) -> Iterator[str]:
 
 def _useless(options: Options, sources: Sequence[Source]) -> Iterator[str]:
     """What there is to say of options that no source has any use for. Raises RefusedToStart where
-    no row could have a key.
+    no row could have a key, or a column would be sent that was to be left out.
     """
     for source in sources:
         columns = source.columns if isinstance(source, _Table) else ()
@@ -187,6 +190,11 @@ def _useless(options: Options, sources: Sequence[Source]) -> Iterator[str]:
                 f"--key {options.key}: {source.name} has no such column; it has "
                 f"{', '.join(columns)}"
             )
+    if options.exclude and sources and not COLUMNAR & {source.format for source in sources}:
+        raise RefusedToStart(
+            "--exclude leaves out columns of a database, Parquet or Arrow, and no source is one: "
+            "what it names would be sent. Say what is to be sent with --map or --mapping"
+        )
     if sources and not any(source.format == "csv" for source in sources):
         for option in ("encoding", "delimiter", "quote"):
             if getattr(options, option) is not None:

@@ -90,11 +90,6 @@ def open_place(
     Raises RefusedToStart.
     """
     limit = asked.max_record_bytes
-    if asked.exclude and form not in ("parquet", "arrow"):
-        raise RefusedToStart(
-            f"{shown}: --exclude leaves out columns of a database, Parquet or Arrow, and would be "
-            "no use here: name what is to be sent with --map or --mapping."
-        )
     begins = head.removeprefix(BOM).lstrip()[:1]
     if form == "json" or (form == "ndjson" and begins == b"[" and asked.format is None):
         return JsonArraySource(place, shown, max_record_bytes=limit, member=member)
