@@ -20,10 +20,7 @@ from bulkload.sources.mbox import begins_as_mbox
 from bulkload.sources.opening import ARCHIVES, head_of, in_place, open_place
 from bulkload.sources.own import OwnSource
 from bulkload.sources.places import Local, Place
-from bulkload.sources.sniffing import (
-    by_content,
-    by_extension,
-)
+from bulkload.sources.sniffing import by_content, by_extension
 from bulkload.sources.spool import spool_stdin
 
 if TYPE_CHECKING:
@@ -153,9 +150,8 @@ def _expanded(spec: str) -> list[str]:
 
 def _stdin(spool_dir: Path | None, asked: Asked, say: Callable[[str], None]) -> Source:
     form = asked.format
-    if form not in (None, *_STREAMED):
-        listed = ", ".join(_STREAMED)
-        raise RefusedToStart(f"-: stdin can't hold {form}; it is read as {listed}.")
+    if form is not None:
+        _refuse_unless_streamed(form)
     if spool_dir is None:
         raise RefusedToStart("-: stdin can't be kept without a run directory; name a file.")
     path = spool_stdin(spool_dir)
@@ -165,7 +161,14 @@ def _stdin(spool_dir: Path | None, asked: Asked, say: Callable[[str], None]) -> 
     head = head_of(place, "stdin")
     if form is None:
         form = "mbox" if begins_as_mbox(head) else by_content(head, "-")
+        _refuse_unless_streamed(form)
     return open_place(place, "stdin", head, form, asked, say)
+
+
+def _refuse_unless_streamed(form: str) -> None:
+    if form not in _STREAMED:
+        listed = ", ".join(_STREAMED)
+        raise RefusedToStart(f"-: stdin can't hold {form}; it is read as {listed}.")
 
 
 def _open(path: str, asked: Asked, say: Callable[[str], None]) -> list[Source]:

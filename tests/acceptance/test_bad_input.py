@@ -620,3 +620,7 @@ def test_a_table_on_stdin_is_not_taken_for_lines_of_json(cli: Cli, tmp_path: Pat
     with (tmp_path / "in.csv").open("rb") as stdin:
         ended = cli("load", "-", "--run", "run", "--base-url", NOWHERE, stdin=stdin, code=2)
     assert "Say which with --format" in ended.err
+    make(tmp_path, "in.parquet", b"PAR1" + bytes(99))
+    with (tmp_path / "in.parquet").open("rb") as stdin:
+        ended = cli("load", "-", "--run", "run", "--base-url", NOWHERE, stdin=stdin, code=2)
+    assert "stdin can't hold parquet" in ended.err
