@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from bulkload.batch import Batch
     from bulkload.calls.hold import Gate
     from bulkload.hubspot.client import Sent
-    from bulkload.hubspot.lookup import Marks
     from bulkload.pipeline.loads import Load
     from bulkload.pipeline.parts import Parts, Tally
 
@@ -38,15 +37,15 @@ class Made(NamedTuple):
 
 
 class Creating:
-    """For one run. `under_way`: the batches of attempts that are not settled; whoever settles one
-    takes it out.
+    """For one run. `key_property`: "" where it has none. `under_way`: the batches of attempts that
+    are not settled; whoever settles one takes it out.
     """
 
-    def __init__(self, parts: Parts, gate: Gate, tally: Tally, marks: Marks | None) -> None:
+    def __init__(self, parts: Parts, gate: Gate, tally: Tally, key_property: str) -> None:
         self._parts = parts
         self._gate = gate
         self._tally = tally
-        self._key_property = marks.key if marks else ""
+        self._key_property = key_property
         self.under_way: dict[int, Batch] = {}
 
     async def create(self, load: Load, *, trial: bool) -> Made | None:

@@ -70,7 +70,6 @@ class Pipeline:
         clock = asyncio.get_running_loop().time
         self._gate = hold.Gate(clock, policy.in_flight)
         self._turnstile = Turnstile(self._gate, parts.traffic, parts.tell)
-        self._creating = Creating(parts, self._gate, tally, policy.marks)
         self._outage = Outage(
             self._gate, parts.sink, parts.traffic, parts.random, parts.tell,
             policy.max_outage_s, self.drain, free=policy.means == "key",
@@ -78,6 +77,7 @@ class Pipeline:
         self._rules = Rules(
             parts.letters, policy.means, policy.max_attempts, policy.marks, policy.run, policy.began
         )
+        self._creating = Creating(parts, self._gate, tally, self._rules.key_property)
         self._asks = verdict.decide("unknown", policy.means, doubted=True) == "ask"
         self._ledger = Ledger(tally, policy, parts.tell, parts.consumed, self.drain)
         self._asking = Asking(parts, self._outage, self._rules, tally, policy.quiet_s)

@@ -89,12 +89,6 @@ def decide(options: Options, sources: Sequence[Source]) -> Decided:
         said.append(
             "without --mine everybody whom a row names is tied as a contact, your own people too"
         )
-    if sources and not mail and (given := [name for name in PROTECTIVE if getattr(options, name)]):
-        flags = " and ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise RefusedToStart(
-            f"{flags}: looks at mail alone, and no source is mail, so all of it would be loaded. "
-            "Leave such rows out of the source, or leave the option away"
-        )
     filters = Filters.parse(
         options.filter, options.leave_out, never_log(options.never_log), ZoneInfo(options.timezone)
     )
@@ -181,7 +175,7 @@ def nameless(sources: Sequence[Source]) -> Iterator[str]:
 
 def _useless(options: Options, sources: Sequence[Source]) -> Iterator[str]:
     """What there is to say of options that no source has any use for. Raises RefusedToStart where
-    no row could have a key, or a column would be sent that was to be left out.
+    no row could have a key, or what would be sent was to be left out.
     """
     for source in sources:
         columns = source.columns if isinstance(source, _Table) else ()
@@ -190,6 +184,13 @@ def _useless(options: Options, sources: Sequence[Source]) -> Iterator[str]:
                 f"--key {options.key}: {source.name} has no such column; it has "
                 f"{', '.join(columns)}"
             )
+    given = [name for name in PROTECTIVE if getattr(options, name)]
+    if given and sources and not has_mail(sources):
+        flags = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise RefusedToStart(
+            f"{flags}: looks at mail alone, and no source is mail, so all of it would be loaded. "
+            "Leave such rows out of the source, or leave the option away"
+        )
     if options.exclude and sources and not COLUMNAR & {source.format for source in sources}:
         raise RefusedToStart(
             "--exclude leaves out columns of a database, Parquet or Arrow, and no source is one: "

@@ -46,8 +46,7 @@ def texts(arrow: Any, column: Any) -> Iterator[Cells]:
     """A column's values, or those of its members one column after another. `arrow` is pyarrow."""
     types, kind = arrow.types, column.type
     if isinstance(kind, arrow.BaseExtensionType):
-        column = column.storage
-        yield from texts(arrow, column)
+        yield from texts(arrow, column.storage)
     elif types.is_struct(kind):
         for member in column.flatten():  # a member of what is null is null
             yield from texts(arrow, member)

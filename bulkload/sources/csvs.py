@@ -52,7 +52,7 @@ class CsvSource(GrowingFile):
 
     `encoding` is Python's or any of its names, `delimiter` one character (or "tab"), `quote`
     another (or "none"). Raises RefusedToStart where one can't be, or the header is missing, can't
-    be read, or names a column twice or not at all.
+    be read, or leaves half of the columns without a name.
     """
 
     format = "csv"
