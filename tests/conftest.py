@@ -23,6 +23,9 @@ settings.register_profile(
 )
 settings.load_profile("busy")
 
+# Each process that a test starts would compile all modules again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 LONGEST_FIRST = (
     "test_poison", "test_verify", "test_attacks", "test_nothing_twice", "test_kills", "test_rate",
     "test_outages", "test_real_faults", "test_tokens", "test_quota", "test_secrets",

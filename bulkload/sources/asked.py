@@ -15,7 +15,7 @@ class Asked:
     `format`: what the sources are. `max_record_bytes`: what is larger stays unread. Of tables in
     text: `encoding`, and the characters `delimiter` and `quote`.
     Of a database: `table` or `query`, the rows in the order of the column `order_by`, without the
-    columns in `exclude`.
+    columns in `exclude`, each of which may be several with commas between them.
     """
 
     format: str | None = None
@@ -27,3 +27,8 @@ class Asked:
     query: str | None = None
     order_by: str | None = None
     exclude: tuple[str, ...] = ()
+
+    @property
+    def excluded(self) -> tuple[str, ...]:
+        """The columns in `exclude`, one by one."""
+        return tuple(name.strip() for several in self.exclude for name in several.split(","))

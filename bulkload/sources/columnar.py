@@ -38,7 +38,7 @@ class ColumnarSource(FileSource):
 
     def __init__(self, *args: Any, exclude: Sequence[str] = (), **more: Any) -> None:
         super().__init__(*args, **more)
-        self.exclude = tuple(name.strip() for several in exclude for name in several.split(","))
+        self.exclude = tuple(exclude)
         self._arrow = needed("pyarrow", "parquet", f"{self.name}: {self.kind}")
         needed("pyarrow.compute", "parquet", f"{self.name}: {self.kind}")
         self._above: dict[str, str] = {}

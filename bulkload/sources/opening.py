@@ -101,9 +101,9 @@ def open_place(
             return MappedSource(place, shown, max_record_bytes=limit, member=member)
         return NdjsonSource(place, shown, max_record_bytes=limit, member=member)
     if form == "parquet":
-        return ParquetSource(place, shown, max_record_bytes=limit, exclude=asked.exclude)
+        return ParquetSource(place, shown, max_record_bytes=limit, exclude=asked.excluded)
     if form == "arrow":
-        return ArrowSource(place, shown, max_record_bytes=limit, exclude=asked.exclude)
+        return ArrowSource(place, shown, max_record_bytes=limit, exclude=asked.excluded)
     if form == "csv":
         table = CsvSource(
             place,

@@ -121,7 +121,7 @@ class RangeStream:
         self.name = ranges.name
         self.flaw: str | None = None
         self._ranges = ranges
-        self._end = ranges.size if extent is None else min(extent, ranges.size)
+        self._end = ranges.size if extent is None else extent
         self.seek(0)
 
     def seek(self, offset: int) -> None:
@@ -154,6 +154,8 @@ class RangeStream:
         """The next block. From the second on, the one behind it is on its way meanwhile."""
         ahead = self._ahead
         block = ahead.take() if ahead else self._ranges.get(*self._bounds())
+        if not block and self._next < self._end:
+            raise streams.cut_short(self.name, self._next, self._end)
         self._next += len(block)
         self._bytes = min(2 * self._bytes, MOST_BYTES)
         self._ahead = _Ahead(self._ranges, *self._bounds()) if block and self._blocks else None

@@ -51,7 +51,7 @@ def opened(address: str, asked: Asked, say: Callable[[str], None]) -> list[Sourc
         table=asked.table,
         query=asked.query,
         order_by=asked.order_by,
-        exclude=asked.exclude,
+        exclude=asked.excluded,
     )
     say(f"{source.name}: {len(source.columns)} columns, in the order of {source.order_by}")
     return [source]
@@ -93,7 +93,7 @@ class SqlSource:
             )
         self.max_record_bytes = max_record_bytes
         self.table, self.query = table, query
-        self.exclude = tuple(name.strip() for several in exclude for name in several.split(","))
+        self.exclude = tuple(exclude)
         self._engine = database.engine(self._sa, self._url, self.name)
         with self._asked_by(RefusedToStart):
             self._from = self._table() if table is not None else self._select()

@@ -95,6 +95,14 @@ def open_file(path: Path, name: str) -> BinaryIO:
         raise RefusedToStart(f"{name}: can't be opened: {error.strerror or error}.") from None
 
 
+def cut_short(name: str, end: int, extent: int) -> StoppedForGood:
+    """Against what ends before its extent: what was read of its last record is half of one."""
+    return StoppedForGood(
+        f"{name}: it ends at byte {end:,}, and had {extent:,}: it changed while it was read. Put "
+        "the old one back to resume"
+    )
+
+
 class FileStream:
     """A file's bytes as they are on the disk; with an `extent`, only the first so many."""
 
@@ -127,11 +135,7 @@ class FileStream:
                 f"{error.strerror or error}. Resume when the disk answers again."
             ) from error
         if not block and size and left > 0 and self._extent is not None:
-            # What was read of its last record is half of one.
-            raise StoppedForGood(
-                f"{self.name}: it ends at byte {self.offset:,}, and had {self._extent:,}: it "
-                "changed while it was read. Put the old one back to resume"
-            )
+            raise cut_short(self.name, self.offset, self._extent)
         self.offset += len(block)
         self.consumed = self.offset
         return block

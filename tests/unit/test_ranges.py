@@ -71,6 +71,12 @@ def test_a_line_that_breaks_gives_all_bytes_once(
     stream.close()
 
 
+def test_what_ends_before_its_extent_has_changed() -> None:
+    stream = RangeStream(_ranges(lambda first, end: CONTENT[first:end]), len(CONTENT) + 1)
+    with pytest.raises(StoppedForGood, match=r"ends at byte 1,536,000, and had 1,536,001"):
+        _all(stream)
+
+
 def test_it_gives_up_resumably_after_waiting_longer_each_time() -> None:
     waited: list[float] = []
 
