@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.harness import Cli, Sandbox, end
+from tests.acceptance.harness import Cli, Sandbox, end, surroundings
 
 
 @pytest.fixture
@@ -27,6 +27,7 @@ def sandbox(tmp_path: Path) -> Iterator[Callable[..., Sandbox]]:
             process = subprocess.Popen(
                 [sys.executable, "-m", "bulkload", "sandbox", "--port", "0", *map(str, flags)],
                 cwd=tmp_path,
+                env=surroundings(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
