@@ -52,7 +52,10 @@ Answer = tuple[int, dict[str, Any]]
 
 
 class Weather(NamedTuple):
-    """What the remote is like in one run. Seconds throughout; `ahead`: its clock against ours."""
+    """What the remote is like in one run. Seconds throughout; `ahead`: its clock against ours,
+    `apart`: by how much that of one of its servers is before the others', `set`: when all are set,
+    and by how much.
+    """
 
     trouble: float
     faults: tuple[str, ...]
@@ -69,6 +72,8 @@ class Weather(NamedTuple):
     refusing: tuple[str, ...]
     has_key: bool
     has_run: bool
+    apart: float
+    set: tuple[float, float]
 
     @classmethod
     def drawn(cls, random: Random, mode: str) -> Weather:
@@ -96,6 +101,8 @@ class Weather(NamedTuple):
             refusing=tuple(r for r in REFUSING if random.random() < 0.5) or ("207",),
             has_key=mode.startswith("key"),
             has_run=mode == "key+run",
+            apart=random.choice((0.0, 0.0, 0.05, 0.9)),
+            set=(random.uniform(0, 60), random.choice((0.0, 0.0, -0.9, 0.9))),
         )
 
 
@@ -290,7 +297,10 @@ class Remote:
         return Reply(status, headers, raw)
 
     def _wall(self, at: float) -> float:
-        return EPOCH + at + self.weather.ahead
+        weather, since = self.weather, at - 1000.0
+        other = int(since * 1000) % 7 == 0  # it answers one call in so many
+        jump = weather.set[1] if since >= weather.set[0] else 0.0
+        return EPOCH + at + weather.ahead + jump + weather.apart * other
 
     def iso(self, at: float) -> str:
         moment = datetime.fromtimestamp(self._wall(at), UTC)

@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bulkload.hubspot.lookup import moment
-from bulkload.hubspot.remoteclock import RemoteClock
+from bulkload.hubspot.remoteclock import APART_S, BELIEVED_S, RemoteClock
 
 EPOCH = 1_767_225_600.0
 """2026-01-01, where the remote's clock stands when ours shows nought, an offset aside."""
@@ -35,14 +35,15 @@ class Hands:
 def clock(now: float = 0.0) -> tuple[RemoteClock, Hands]:
     hands = Hands()
     hands.now = now
-    return RemoteClock(hands), hands
+    return RemoteClock(hands, hands), hands
 
 
 def bounds(of: RemoteClock) -> tuple[float, float]:
+    """Without what the remote's clocks may be apart unseen."""
     least, most = of.at_least(), of.at_most()
     assert least is not None
     assert most is not None
-    return least, most
+    return least + APART_S, most - APART_S
 
 
 def in_milliseconds(at: float) -> str:
@@ -180,19 +181,88 @@ def test_a_date_without_a_zone_is_not_read_in_ours(monkeypatch: pytest.MonkeyPat
     try:
         known, _ = clock(6)
         known.observe({"Date": DATE.removesuffix(" GMT")}, 5.0, 6.0)
-        assert known.at_least() in (None, pytest.approx(DATE_S, abs=0.01))
+        assert known.at_least() in (None, pytest.approx(DATE_S - APART_S, abs=0.01))
     finally:
         monkeypatch.undo()
         time.tzset()
 
 
 @given(st.lists(SEEN, min_size=1, max_size=8), st.booleans())
-def test_more_answers_of_a_kind_never_make_the_bounds_wider(calls: list[Seen], fine: bool) -> None:
+def test_until_they_are_forgotten_answers_of_a_kind_never_make_the_bounds_wider(
+    calls: list[Seen], fine: bool
+) -> None:
     # From `Date` to `completedAt` they may: the first may be another clock's.
     known, hands = clock()
     widths = []
     for seen in (replace(seen, fine=fine) for seen in calls):
         watch(known, hands, EPOCH, seen)
+        if hands.now > BELIEVED_S:
+            break
         least, most = bounds(known)
         widths.append(most - least)
     assert all(b <= a + 1e-6 for a, b in pairwise(widths))
+
+
+QUICK = st.floats(0, 2, allow_nan=False)
+PROMPT = st.builds(Seen, QUICK, QUICK, QUICK, st.just(True), st.just(False))
+
+
+@given(
+    st.lists(st.floats(-3600, 3600), min_size=2, max_size=3),
+    st.lists(st.tuples(st.integers(0, 2), PROMPT), min_size=8, max_size=20),
+)
+def test_once_each_of_a_remotes_clocks_was_seen_the_bounds_hold_for_all(
+    ahead: list[float], calls: list[tuple[int, Seen]]
+) -> None:
+    known, hands = clock()
+    seen_at: dict[float, float] = {}
+    for which, seen in calls:
+        offset = EPOCH + ahead[which % len(ahead)]
+        watch(known, hands, offset, seen)
+        seen_at[offset] = hands.now
+        least, most = bounds(known)
+        for other, at in seen_at.items():
+            if at > hands.now - BELIEVED_S:
+                assert least <= hands.now + other <= most
+
+
+@given(st.floats(-APART_S, APART_S), st.lists(PROMPT, min_size=1, max_size=8))
+def test_a_clock_that_is_hardly_apart_need_not_have_been_seen(
+    other: float, calls: list[Seen]
+) -> None:
+    known, hands = clock()
+    for seen in calls:
+        watch(known, hands, EPOCH, seen)
+    least, most = known.at_least(), known.at_most()
+    assert least is not None
+    assert most is not None
+    assert least <= hands.now + EPOCH + other <= most
+
+
+@pytest.mark.parametrize("by", [-5.0, 0.5, 3600.0])
+def test_a_clock_that_was_set_is_learnt_anew(by: float) -> None:
+    known, hands = clock()
+    prompt = Seen(1, 0.05, 0.05, fine=True, both=False)
+    for _ in range(30):
+        watch(known, hands, EPOCH, prompt)
+    for _ in range(2):
+        watch(known, hands, EPOCH + by, prompt)
+        least, most = bounds(known)
+        assert least <= hands.now + EPOCH + by <= most
+    for _ in range(int(3 * BELIEVED_S)):
+        watch(known, hands, EPOCH + by, prompt)
+    least, most = bounds(known)
+    assert least <= hands.now + EPOCH + by <= most
+    assert most - least < 0.2, "what was before is forgotten"
+
+
+def test_our_clock_that_stood_still_since_the_last_answer_is_allowed_for() -> None:
+    hands, wall = Hands(), Hands()
+    known = RemoteClock(hands, wall)
+    watch(known, hands, EPOCH, Seen(1, 0.05, 0.05, fine=True, both=False))
+    hands.now += 10
+    wall.now = hands.now + 3600  # the machine slept
+    least, most = bounds(known)
+    assert least <= hands.now + 3600 + EPOCH <= most
+    wall.now = hands.now - 3600  # it was set back, which says nothing of the remote
+    assert bounds(known) == pytest.approx((least, most - 3600), abs=2)
