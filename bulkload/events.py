@@ -23,12 +23,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The run is open. `expected` bytes lie in its sources, where that is known."""
+    """The run is open. `expected` bytes lie in its sources, where that is known; `most` records of
+    them are read, where that was asked for.
+    """
 
     run: str
     directory: str
     expected: int | None
     already: int = 0
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

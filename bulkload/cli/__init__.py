@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from bulkload.cli import saying
+from bulkload.cli import saying, signals
 from bulkload.errors import BulkloadError, RefusedToStart
 from bulkload.version import __version__
 from bulkload.wording import near
@@ -152,6 +152,7 @@ def cli(ctx: click.Context) -> None:
 def main() -> None:
     """The `bulkload` command. A user's mistake ends in a message and an exit code."""
     saying.heard()
+    signals.early()
     try:
         code = cli.main(standalone_mode=False)
         sys.stdout.flush()

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import signal
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 import orjson
 
-from bulkload.cli import saying
-from bulkload.cli.signals import listen
+from bulkload.cli import saying, signals
 from bulkload.report import words
 from bulkload.report.progress import Progress
 
@@ -51,7 +49,7 @@ def carry_out(work: Work[Summary], params: dict[str, Any]) -> int:
 def attend(work: Work[E], params: dict[str, Any]) -> E:
     """Run `work` to its end.
 
-    The first Ctrl-C or SIGTERM drains, the second aborts: what was in flight is then in
+    The first Ctrl-C, SIGTERM or SIGHUP drains, the second aborts: what was in flight is then in
     doubt, and the next resume looks at it first.
     """
     gc.set_threshold(GARBAGE)
@@ -63,8 +61,7 @@ def attend(work: Work[E], params: dict[str, Any]) -> E:
 
 def tell(ended: E, params: dict[str, Any], in_words: Callable[[E], str]) -> int:
     """The result on stdout; returns the exit code."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # it has ended: the exit code is what it says
-        signal.signal(number, signal.SIG_IGN)
+    signals.over()
     with saying.result("summary"):
         if params["as_json"]:
             click.echo(orjson.dumps(ended.as_json()).decode())
@@ -84,7 +81,7 @@ async def _watched(work: Work[E], progress: Progress) -> E:
         progress.say(f"{name} again: aborting; what was open is looked at when you go on")
         progress.close()  # or the terminal's cursor stays hidden
 
-    listen(
+    signals.listen(
         interrupt,
         lambda name: progress.draining(f"{name}: finishing what is in flight; once more aborts"),
         again,

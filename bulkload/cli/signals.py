@@ -1,4 +1,5 @@
-"""Ctrl-C and SIGTERM: the first ends a command in order, the second at once.
+"""Ctrl-C, SIGTERM and SIGHUP (its terminal is gone): the first ends a command in order, the second
+at once.
 
 Law kept here: one wish is one signal, however often it arrives: `timeout` signals the command and
 then its group, a terminal all that runs in it, and who wraps the command passes on what it got.
@@ -16,6 +17,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+ENDING = {
+    number: name
+    for shown, name in (("SIGINT", "Ctrl-C"), ("SIGTERM", "SIGTERM"), ("SIGHUP", "SIGHUP"))
+    if (number := getattr(signal, shown, None)) is not None  # not all systems have all
+}
+
 SAME_S = 0.5
 """What comes sooner after the first is the first, by another way."""
 
@@ -25,9 +32,23 @@ def listen(
 ) -> None:
     """In the running loop, from now on. `first` and `again` say so; they are given its name."""
     loop, told = asyncio.get_running_loop(), Told(interrupt, first, again)
-    for number, name in ((signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")):
+    for number, name in ENDING.items():
         with suppress(NotImplementedError):
-            loop.add_signal_handler(number, told, name)
+            if name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN:  # by nohup
+                loop.add_signal_handler(number, told, name)
+
+
+def early() -> None:
+    """Until then: a wish to end raises KeyboardInterrupt, whichever it is."""
+    for number in ENDING:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+
+
+def over() -> None:
+    """The command has ended, and its exit code is what it says: nobody is listened to any more."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 class Told:

@@ -5,8 +5,9 @@ aiohttp's traps, each with a test on a real socket: a 307 would post the body ag
 connecting, writing, waiting and reading each have their own, and writing one in all); a pooled
 connection that the remote closed meanwhile makes a doubtful batch (`pool`); an answer may be
 endless (its body is read with a bound in bytes and in time; aiohttp bounds its headers);
-compressed answers may explode (none are asked for). Whether a byte of the request left is what
-the trace says, not the exception's class; what the exception means is `trouble`'s.
+compressed answers may explode (none are asked for; what comes all the same is unpacked within the
+same bound). Whether a byte of the request left is what the trace says, not the exception's class;
+what the exception means is `trouble`'s.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from aiohttp.http import HttpProcessingError
 
 from bulkload.hubspot import route, trouble
 from bulkload.hubspot.pool import Pool
-from bulkload.hubspot.replies import Reply
+from bulkload.hubspot.replies import Reply, unpacked
 from bulkload.version import __version__
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ class Client:
             answer += part
             if len(answer) > ANSWER_BYTES:
                 return Reply(status, headers, b"", whole=False, trouble=endless)
-        body = bytes(answer)
+        body = unpacked(bytes(answer), headers.get("Content-Encoding", ""), ANSWER_BYTES)
         if not self._route.tls and trouble.speaks_tls(status, body):
             return Reply(status, headers, body, trouble=trouble.ANSWERS_TLS, hopeless=True)
         return Reply(status, headers, body)

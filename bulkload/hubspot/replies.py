@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import email.utils
 import re
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -44,6 +45,20 @@ class Reply(NamedTuple):
     whole: bool = True
     trouble: str = ""
     hopeless: bool = False
+
+
+def unpacked(body: bytes, coding: str, most: int) -> bytes:
+    """`body` without its `Content-Encoding`; as it is where that is none, is unknown, or hides more
+    than `most` bytes. Nothing packed is asked for: who stands between us may pack all the same.
+    """
+    if coding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
+        return body
+    unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # either, by its head
+    try:
+        plain = unpacking.decompress(body, most)
+    except zlib.error:
+        return body
+    return plain if unpacking.eof else body
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ class Meter:
 
     in_flight: int = 20
     expected: int | None = None
+    most: int | None = None
     already: int = 0
     read: int = 0
     consumed: int = 0
@@ -69,7 +70,8 @@ class Meter:
         match event:
             case events.Started():
                 self.began = self.mark = now
-                self.expected, self.already = event.expected, event.already
+                self.expected, self.most = event.expected, event.most
+                self.already = event.already
             case events.Settled():
                 self.loaded += event.loaded + event.existing
                 self.dead += event.dead_lettered
@@ -128,11 +130,26 @@ class Meter:
             self.held = ""
 
     def eta_s(self, now: float) -> float | None:
-        """Seconds left, by bytes read of the sources; None where unknown."""
+        """Seconds left, by bytes read of the sources or by the records that are to be read,
+        whichever ends first; None where unknown.
+        """
         done, spent = self.consumed - self.base, self._at_work(now)
-        if not self.expected or done <= 0 or spent <= 0:
-            return None
-        return spent * max(self.expected - self.consumed, 0) / done
+        left = []
+        if self.expected and done > 0:
+            left.append((self.expected - self.consumed) / done)
+        if self.most is not None and self.read:
+            left.append((self.most - self.already - self.read) / self.read)
+        return spent * max(min(left), 0) if left and spent > 0 else None
+
+    @property
+    def share(self) -> float | None:
+        """How much is done, 0 to 1, by the same; None where unknown."""
+        shares = []
+        if self.expected:
+            shares.append(self.consumed / self.expected)
+        if self.most:
+            shares.append((self.already + self.read) / self.most)
+        return max(shares, default=None)
 
     def _at_work(self, now: float) -> float:
         asleep = 0.0 if self.quota is None else now - self.quota_since
@@ -260,8 +277,8 @@ class Progress:
             self._live.update(
                 self._line,
                 description=meter.words(now, wall),
-                total=meter.expected,
-                completed=meter.consumed,
+                total=None if (share := meter.share) is None else 1.0,
+                completed=share or 0.0,
             )
         elif now >= self._next and meter.quota is None:
             if self._next and meter.read:

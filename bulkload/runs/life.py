@@ -162,9 +162,8 @@ class _Life:
                 )
             )
         expected = total_size(self._sources)
-        self._tell(
-            events.Started(journal.facts["run_id"], str(self._directory.path), expected, tally.read)
-        )
+        run, place = journal.facts["run_id"], str(self._directory.path)
+        self._tell(events.Started(run, place, expected, tally.read, self._options.limit))
 
     async def _work(
         self, journal: Journal, client: Client, traffic: Traffic, kept: AsyncExitStack

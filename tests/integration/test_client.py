@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
 import threading
 import time
+import zlib
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,7 @@ from tests.sockets import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.sockets import Answer, Server
@@ -67,6 +70,16 @@ def test_a_whole_answer_is_a_whole_answer() -> None:
 def test_compressed_answers_are_not_asked_for() -> None:
     _, server = post(raw(OK))
     assert b"accept-encoding: identity" in server.requests[0].lower()
+
+
+@pytest.mark.parametrize(("coding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_one_that_is_compressed_all_the_same_is_read(
+    coding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    body = pack(b'{"results":[]}')
+    head = f"HTTP/1.1 201 x\r\nContent-Encoding: {coding}\r\nContent-Length: {len(body)}\r\n\r\n"
+    sent, _ = post(raw(head.encode() + body))
+    assert (sent.reply.body, sent.reply.whole) == (b'{"results":[]}', True)
 
 
 @pytest.mark.parametrize("status", [b"301", b"302", b"303", b"307", b"308"])

@@ -250,3 +250,23 @@ def test_a_terminal_shows_no_more_than_the_eye_sees_but_a_hold_at_once(
         assert 4 <= len(shown) <= 6
         progress(events.Held(None, "gone"))
         assert "held: gone" in shown[-1]
+
+
+def test_a_limit_ends_before_the_bytes_do() -> None:
+    meter = Meter(in_flight=10)
+    meter.take(events.Started("r", "d", expected=1_000_000, already=100, most=1100), 100.0)
+    meter.take(events.Settled(loaded=1, consumed=1000), 100.0)  # where this life begins
+    meter.take(events.Settled(loaded=499, consumed=6000), 110.0)
+    assert meter.eta_s(110.0) == 10.0
+    assert meter.share == 600 / 1100
+    meter.take(events.Settled(loaded=500, consumed=11_000), 120.0)
+    assert meter.eta_s(120.0) == 0.0
+    assert meter.share == 1.0
+
+
+def test_bytes_end_before_a_limit_that_is_out_of_reach() -> None:
+    meter = Meter(in_flight=10)
+    meter.take(events.Started("r", "d", expected=1000, most=1_000_000), 100.0)
+    meter.take(events.Settled(loaded=10, consumed=500), 110.0)
+    assert meter.eta_s(110.0) == 10.0
+    assert meter.share == 0.5

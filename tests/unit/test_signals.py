@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 
 import pytest
 
+from bulkload.cli import signals
 from bulkload.cli.signals import SAME_S, Told
 
 
@@ -55,3 +58,37 @@ def test_nobody_has_to_listen(monkeypatch: pytest.MonkeyPatch) -> None:
     clock.now += SAME_S
     told("SIGTERM")
     assert ended == [3]
+
+
+@pytest.mark.parametrize(("before", "ends"), [(signal.SIG_DFL, True), (signal.SIG_IGN, False)])
+def test_a_terminal_that_goes_away_ends_it_in_order_unless_by_nohup(
+    before: signal.Handlers, ends: bool
+) -> None:
+    async def told() -> bool:
+        interrupt = asyncio.Event()
+        signals.listen(interrupt, lambda _: None, lambda _: None)
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.sleep(0.01)
+        return interrupt.is_set()
+
+    held = {number: signal.getsignal(number) for number in signals.ENDING}
+    signal.signal(signal.SIGHUP, before)
+    try:
+        assert asyncio.run(told()) is ends
+    finally:
+        for number, was in held.items():
+            signal.signal(number, was)
+
+
+def test_a_signal_before_anything_runs_ends_it_as_ctrl_c_does() -> None:
+    held = {number: signal.getsignal(number) for number in signals.ENDING}
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        signals.early()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        for number, was in held.items():
+            signal.signal(number, was)
