@@ -33,6 +33,7 @@ COMMANDS = {
     "replay": "Send a run's dead letters again, as a run of its own.",
     "status": "Show how a run stands, live or after the fact.",
     "doubts": "List the records of a run whose fate is unknown.",
+    "report": "Write how a run stands as one HTML page, to show to others.",
     "undo": "Archive what a run created, and only that.",
     "resolve": "Settle what a run holds in doubt.",
     "sources": "List what can be loaded, and what each kind needs.",

@@ -76,11 +76,16 @@ def _briefly(stands: Summary | BulkloadError) -> str:
         )
         if count or name == "loaded"
     ]
-    state = {"begun": "undo has begun", "done": "undone"}.get(stands.undo or "", "")
-    if not state:
-        working = stands.exit_code == 3 and stands.resume is None
-        state = "at work" if working else "not ended" if stands.exit_code == 3 else "ended"
-    return f"{state:<9}  {', '.join(counts)}"
+    return f"{state(stands):<9}  {', '.join(counts)}"
+
+
+def state(stands: Summary) -> str:
+    """Whether it has ended, or is undone, in a word or two."""
+    if stands.undo is not None:
+        return {"begun": "undo has begun", "done": "undone"}[stands.undo]
+    if stands.exit_code != 3:
+        return "ended"
+    return "at work" if stands.resume is None else "not ended"
 
 
 def _told(count: int, name: str) -> str:
