@@ -227,7 +227,7 @@ def _judge_account(reply: Reply) -> Account | replies.Trouble:
         return replies.denied(reply) or replies.Denied(found.denied)
     if reply.status in replies.NO_HANDLER:
         return found  # it does not say
-    return archive.trouble(reply) or found
+    return replies.trouble(reply) or found
 
 
 def _announce(planned: Plan, tell: events.Announcer, portal: str | None, whence: str = "") -> None:

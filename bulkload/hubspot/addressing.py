@@ -78,21 +78,6 @@ def tie(addresses: Sequence[str], shown: Sequence[Shown]) -> tuple[dict[str, Sho
     return tied, list({c.id: c for c in shown if c.id not in used}.values())
 
 
-def not_found(answer: Mapping[str, Any]) -> frozenset[str] | None:
-    """Whom the errors name as not found; None where they are about something else."""
-    errors = answer.get("errors") or []
-    if not isinstance(errors, list) or (not errors and answer.get("numErrors")):
-        return None
-    named: set[str] = set()
-    for error in errors:
-        context = error.get("context") if isinstance(error, dict) else None
-        ids = context.get("ids") if isinstance(context, dict) else None
-        if not isinstance(ids, list) or "NOT_FOUND" not in str(error.get("category", "NOT_FOUND")):
-            return None
-        named.update(str(each).strip().lower() for each in ids)
-    return frozenset(named)
-
-
 def blame(
     addresses: Sequence[str], errors: Iterable[object], status: int, *, surely: bool = False
 ) -> dict[str, Refusal]:

@@ -12,7 +12,7 @@ Contacts have the same.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
@@ -45,9 +45,6 @@ class Refused:
 
 EMAILS = "archive emails"
 
-REFUSALS = frozenset({400, 409, 413, 414, 422})
-"""About what was asked, not about how the remote is. A 404 that speaks of records is one too."""
-
 
 class Narrowed(NamedTuple):
     """What comes of a refusal: parts to archive apart, or ids that the remote refuses alone."""
@@ -64,28 +61,9 @@ def read_request(ids: Sequence[str]) -> bytes:
     return orjson.dumps({"properties": [], "inputs": [{"id": each} for each in ids]})
 
 
-def trouble(reply: Reply, *, may: str = EMAILS) -> replies.Trouble | None:
-    """What has nothing to do with what was asked; None where the answer is one.
-
-    `may`: what the call was about, for the words of a 403.
-    """
-    status = reply.status
-    if (denied := replies.denied(reply, may=may)) is not None:
-        return denied
-    if status == 0:
-        return replies.Doubtful(reply.trouble) if reply.left else replies.NotSent(reply.trouble)
-    if (later := replies.later(reply)) is not None:
-        return later
-    answer = replies.parsed(reply)
-    if status in REFUSALS or (200 <= status < 300 and reply.whole):
-        return None
-    told = reply.trouble or refusals.describe(status, answer)
-    return replies.Doubtful(told, replies.retry_after(reply.headers))
-
-
 def judge_read(asked: Sequence[str], reply: Reply, *, may: str = EMAILS) -> Shown | replies.Trouble:
     """Which of the ids `asked` are there. A refused read shows nothing: all may be there."""
-    if (found := trouble(reply, may=may)) is not None:
+    if (found := replies.trouble(reply, may=may)) is not None:
         return found
     answer = replies.parsed(reply)
     if reply.status >= 300:
@@ -101,7 +79,7 @@ def judge_read(asked: Sequence[str], reply: Reply, *, may: str = EMAILS) -> Show
         and result.get("archived") is not True
     }
     missing = set(asked) - there
-    if not _explained(answer.get("errors") or [], missing):
+    if replies.unexplained(answer, missing):
         return replies.Doubtful(f"{reply.status} that leaves out some of what was asked for")
     return Shown(frozenset(asked) - missing)
 
@@ -109,10 +87,11 @@ def judge_read(asked: Sequence[str], reply: Reply, *, may: str = EMAILS) -> Show
 def judge(reply: Reply, *, may: str = EMAILS) -> Archived | Refused | replies.Trouble:
     """What an answer to `request` says of all its ids."""
     answer = replies.parsed(reply)
+    # A 404 that speaks of records is about what was asked.
     unknown = reply.status == 404 and "NOT_FOUND" in str(answer.get("category", ""))
-    if not unknown and (found := trouble(reply, may=may)) is not None:
+    if not unknown and (found := replies.trouble(reply, may=may)) is not None:
         return found
-    partly = reply.status == 207 and bool(answer.get("errors"))
+    partly = reply.status == 207 and bool(answer.get("errors") or answer.get("numErrors"))
     if 200 <= reply.status < 300 and not partly:
         return Archived()
     return Refused(refusals.describe(reply.status, answer))
@@ -132,17 +111,3 @@ def narrow(ids: Sequence[str], shown: Collection[str]) -> Narrowed:
         return Narrowed(failed=there)
     middle = len(there) // 2
     return Narrowed((there[:middle], there[middle:]))
-
-
-def _explained(errors: Any, missing: set[str]) -> bool:
-    """Whether the errors speak of what is missing, and of nothing else."""
-    if not isinstance(errors, list):
-        return False
-    named: set[str] = set()
-    for error in errors:
-        context = error.get("context") if isinstance(error, dict) else None
-        ids = context.get("ids") if isinstance(context, dict) else None
-        if not isinstance(ids, list) or "NOT_FOUND" not in str(error.get("category", "NOT_FOUND")):
-            return False
-        named.update(map(str, ids))
-    return not errors or missing <= named

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from bulkload.hubspot import addressing, archive, refusals, replies
+from bulkload.hubspot import addressing, refusals, replies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -116,12 +116,12 @@ def names_body(people: Mapping[str, Address]) -> bytes:
 
 def judge_read(addresses: Sequence[str], reply: Reply) -> Found | Refused | replies.Trouble:
     """What the answer to `read_body` shows of the addresses."""
-    if (trouble := archive.trouble(reply, may=READS) or _cut(reply)) is not None:
+    if (trouble := replies.trouble(reply, may=READS) or _cut(reply)) is not None:
         return trouble
     if reply.status >= 300:
         return _refused(addresses, reply)
     answer = replies.parsed(reply)
-    results, named = answer.get("results"), addressing.not_found(answer)
+    results, named = answer.get("results"), replies.not_found(answer)
     if not isinstance(results, list) or answer.get("status", "COMPLETE") != "COMPLETE":
         return replies.Doubtful(replies.unreadable(reply, "list of contacts"))
     shown = [addressing.shown(each) for each in results]
@@ -131,6 +131,7 @@ def judge_read(addresses: Sequence[str], reply: Reply) -> Found | Refused | repl
     clash = any(ids.setdefault(c.email, c.id) != c.id for c in there if c.email in asked)
     if named is None or None in shown or clash:
         return replies.Doubtful(f"{reply.status} that leaves out some of what was asked for")
+    named = frozenset(each.strip().lower() for each in named)
     for contact in there:
         for other in contact.others & asked:
             ids.setdefault(other, contact.id)
@@ -151,7 +152,7 @@ def judge_upsert(
     `since`: the remote's clock, as a lower bound, when a first call for these left whose answer is
     not known; None: this is the first. A contact created at or after it was made by that call.
     """
-    if (trouble := archive.trouble(reply, may=WRITES) or _cut(reply)) is not None:
+    if (trouble := replies.trouble(reply, may=WRITES) or _cut(reply)) is not None:
         return trouble
     if reply.status >= 300:
         return _existing(addresses, reply) or _refused(addresses, reply)
@@ -179,7 +180,7 @@ def judge_upsert(
 
 def judge_names(reply: Reply) -> Named | replies.Trouble:
     """What the answer to `names_body` says. A contact without its names is a contact."""
-    if (trouble := archive.trouble(reply, may=WRITES)) is not None:
+    if (trouble := replies.trouble(reply, may=WRITES)) is not None:
         return trouble
     answer = replies.parsed(reply)
     failed = reply.status >= 300 or bool(answer.get("errors"))

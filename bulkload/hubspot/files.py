@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import orjson
 
-from bulkload.hubspot import archive, paths, refusals, replies
+from bulkload.hubspot import paths, refusals, replies
 
 if TYPE_CHECKING:
     from bulkload.hubspot.refusals import Refusal
@@ -41,7 +41,7 @@ OPTIONS = orjson.dumps(
     }
 )
 
-_REFUSALS = archive.REFUSALS | {415}
+_REFUSALS = replies.REFUSALS | {415}
 _KIND = re.compile(r"[\w!#$&^.+-]{1,127}/[\w!#$&^.+-]{1,127}", re.ASCII)
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\u2028\u2029\"\\/:*?<>|%;]+")
 
@@ -146,7 +146,7 @@ def _answered(reply: Reply) -> Refused | replies.Trouble | None:
     """Trouble, or a refusal; None where the remote did what was asked."""
     if reply.status == 415 and not replies.is_page(reply):
         return Refused(refusals.read(replies.parsed(reply), reply.status))
-    if (trouble := archive.trouble(reply, may=MAY)) is not None:
+    if (trouble := replies.trouble(reply, may=MAY)) is not None:
         return trouble
     if reply.status in _REFUSALS:
         too_large = "the file is too large for the remote"

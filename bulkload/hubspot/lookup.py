@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
@@ -65,35 +65,29 @@ def _request(names: Iterable[str], marks: Marks, **more: str) -> bytes:
 
 def judge(
     asked: Iterable[str], reply: replies.Reply, marks: Marks, *, by_id: bool = False
-) -> Findings | replies.TryLater | replies.NotSent | replies.Doubtful | replies.Denied:
+) -> Findings | replies.Trouble:
     """What the answer to a read of the names `asked` shows; never raises.
 
     `by_id`: they are ids, which may be those of records without a key.
     """
-    status = reply.status
-    if (denied := replies.denied(reply)) is not None:
-        return denied
-    if status == 0:
-        return replies.NotSent(reply.trouble)
-    answer = replies.parsed(reply)
-    if (later := replies.later(reply)) is not None:
-        return later
+    # No status of the kind passes by itself: without this property nothing can be known by it.
+    if (trouble := replies.trouble(reply, may="read emails", about=range(400, 500))) is not None:
+        return trouble
+    status, answer = reply.status, replies.parsed(reply)
     if 400 <= status < 500:
         return replies.Denied(
             f"the remote refuses to read by {marks.key} ({refusals.describe(status, answer)}), so "
             "what it has can't be known. Is it still a property with unique values?"
         )
     results = answer.get("results")
-    if not (200 <= status < 300 and isinstance(results, list)):
-        return replies.Doubtful(
-            refusals.describe(status, answer), replies.retry_after(reply.headers)
-        )
+    if not isinstance(results, list):
+        return replies.Doubtful(replies.unreadable(reply, "list of results"))
     pairs = [_found(result, marks) for result in results]
     found = dict(pair for pair in pairs if pair is not None)
     shown = {each.id for each in found.values()} if by_id else set(found)
     unread = None in pairs and not by_id
     unfinished = answer.get("status", "COMPLETE") != "COMPLETE"
-    if unread or unfinished or not _explained(answer, asked, shown):
+    if unread or unfinished or replies.unexplained(answer, set(asked) - shown):
         return replies.Doubtful(f"{status} that leaves out some of what was asked for")
     completed = answer.get("completedAt")
     return Findings(found, completed if isinstance(completed, str) else "")
@@ -114,23 +108,6 @@ def _found(result: object, marks: Marks) -> tuple[str, Found] | None:
         moment(result.get("createdAt")),
         archived=result.get("archived") is True,
     )
-
-
-def _explained(answer: Mapping[str, Any], asked: Iterable[str], shown: set[str]) -> bool:
-    """Whether the errors speak of what was not found, and of nothing else."""
-    errors = answer.get("errors") or []
-    if not isinstance(errors, list):
-        return False
-    if not errors:
-        return not answer.get("numErrors")
-    missing: set[str] = set()
-    for error in errors:
-        context = error.get("context") if isinstance(error, dict) else None
-        ids = context.get("ids") if isinstance(context, dict) else None
-        if not isinstance(ids, list) or "NOT_FOUND" not in str(error.get("category", "NOT_FOUND")):
-            return False
-        missing.update(map(str, ids))
-    return missing.union(shown).issuperset(asked)
 
 
 def moment(text: object) -> float | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
-from bulkload.hubspot import archive, paths, refusals, replies
+from bulkload.hubspot import paths, refusals, replies
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -51,7 +51,7 @@ def judge(reply: Reply, *, archived: bool) -> Page | replies.Trouble:
     """What the answer to a GET of `page_path` shows. Denied where the token may not, or where the
     remote refuses to tell: asking again won't help.
     """
-    if (trouble := archive.trouble(reply, may=READS)) is not None:
+    if (trouble := replies.trouble(reply, may=READS)) is not None:
         return trouble
     answer = replies.parsed(reply)
     if reply.status >= 300:

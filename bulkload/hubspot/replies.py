@@ -1,6 +1,10 @@
 """Pure: what an answer says by itself, whatever the call was: refused for now, denied, doubtful.
 
-Never raises, whatever the remote sends. Law kept here: the remote's trouble is not the record's.
+Never raises, whatever the remote sends. Laws kept here: the remote's trouble is not the record's;
+nothing twice: what an answer leaves out unexplained does not count as absent.
+
+Source: HubSpot's spec of the batch reads (207 with `errors[].context.ids` for those not found:
+hubspot-api-php #619), and of their `numErrors` beside `errors`.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ import orjson
 from bulkload.hubspot import refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Container, Mapping
 
 LATER = {423: 2.0, 429: None, 477: None}
 """Refused for now. 423 wants at least two seconds [HubSpot: error handling]."""
@@ -24,7 +28,10 @@ LATER = {423: 2.0, 429: None, 477: None}
 NO_HANDLER = frozenset({300, 301, 302, 303, 304, 305, 307, 308, 404, 405, 407, 410})
 """Nobody took the request: a wrong address, or a proxy in between."""
 
-_REFUSALS = frozenset({400, 401, 403, 409, 422, 451, 511})
+REFUSALS = frozenset({400, 409, 413, 414, 422})
+"""About what was asked, not about how the remote is."""
+
+_OWN_WORDS = frozenset({400, 401, 403, 409, 422, 451, 511})
 """With the remote's own body they are about the token or the records; as a page they are not."""
 
 _ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
@@ -112,7 +119,7 @@ def denied(reply: Reply, *, may: str = "create emails") -> Denied | None:
     status = reply.status
     if reply.hopeless:
         return Denied(reply.trouble)
-    if is_page(reply) and status in _REFUSALS:
+    if is_page(reply) and status in _OWN_WORDS:
         return Denied(
             f"a page of HTML ({status}) came in place of the remote's answer: a proxy or firewall "
             "in between refuses. Check HTTPS_PROXY, NO_PROXY and --base-url, or ask whoever runs it"
@@ -123,6 +130,26 @@ def denied(reply: Reply, *, may: str = "create emails") -> Denied | None:
         told = refusals.denial(status, parsed(reply), where, may=may)
         return Denied(told, expired=status == 401)
     return None
+
+
+def trouble(
+    reply: Reply, *, may: str = "create emails", about: Container[int] = REFUSALS
+) -> Trouble | None:
+    """What has nothing to do with what was asked; None where the answer is one, or a refusal.
+
+    `may`: as for `denied`; `about`: the statuses that are about what was asked.
+    """
+    status = reply.status
+    if (no := denied(reply, may=may)) is not None:
+        return no
+    if status == 0:
+        return Doubtful(reply.trouble) if reply.left else NotSent(reply.trouble)
+    if (asked := later(reply)) is not None:
+        return asked
+    if status in about or (200 <= status < 300 and reply.whole):
+        return None
+    told = reply.trouble or refusals.describe(status, parsed(reply))
+    return Doubtful(told, retry_after(reply.headers))
 
 
 def is_page(reply: Reply) -> bool:
@@ -146,6 +173,29 @@ def later(reply: Reply) -> TryLater | None:
 def is_daily(reply: Reply) -> bool:
     """Whether the day's quota is used up: nothing will go before it is new."""
     return reply.status == 429 and parsed(reply).get("policyName") == "DAILY"
+
+
+def not_found(answer: Mapping[str, Any]) -> frozenset[str] | None:
+    """Whom the errors of a batch read name as not found; None where they are about something
+    else, or are counted and not listed.
+    """
+    errors = answer.get("errors") or []
+    if not isinstance(errors, list) or (not errors and answer.get("numErrors")):
+        return None
+    named: set[str] = set()
+    for error in errors:
+        context = error.get("context") if isinstance(error, dict) else None
+        ids = context.get("ids") if isinstance(context, dict) else None
+        if not isinstance(ids, list) or "NOT_FOUND" not in str(error.get("category", "NOT_FOUND")):
+            return None
+        named.update(map(str, ids))
+    return frozenset(named)
+
+
+def unexplained(answer: Mapping[str, Any], missing: Collection[str]) -> bool:
+    """Whether what a batch read left out may be there nevertheless. Without an error it is not."""
+    named = not_found(answer)
+    return named is None or (bool(answer.get("errors")) and not named.issuperset(missing))
 
 
 def record_id(value: object) -> str:

@@ -35,6 +35,8 @@ MAX_TIMESTAMPS = 500
 """Most distinct timestamps one request can ask for."""
 
 TIMESTAMP, SUBJECT, CREATED = "hs_timestamp", "hs_email_subject", "hs_createdate"
+MAY = "search emails, which needs the scope crm.objects.contacts.read"
+_REFUSALS = replies.REFUSALS - {409}  # a search changes nothing that could be in its way
 _IN_A_FILTER = 100
 _SLACK_MS = 1_000  # creation dates may be cut to whole seconds
 _PROSE = frozenset({SUBJECT, "hs_email_text", "hs_email_html"})
@@ -107,32 +109,14 @@ def newest(since: float) -> bytes:
     return _request(groups, [CREATED], "DESCENDING", 1, "")
 
 
-def judge(reply: replies.Reply) -> Page | replies.TryLater | replies.Denied | replies.Doubtful:
+def judge(reply: replies.Reply) -> Page | replies.Trouble:
     """What the answer to a search shows. `Doubtful`: nothing; ask again."""
-    status, answer = reply.status, replies.parsed(reply)
-    if status == 403 and not replies.is_page(reply):
-        return replies.Denied(
-            f"the token may not search emails ({refusals.describe(status, answer)}). Grant it "
-            "crm.objects.contacts.read in the app's settings"
-        )
-    if (denied := replies.denied(reply)) is not None:
-        return denied
-    if status == 0:
-        return replies.Doubtful(reply.trouble or "no answer")
-    if (later := replies.later(reply)) is not None:
-        return later
-    if status in (400, 413, 414, 422):
-        return replies.Denied(
-            f"the remote refuses the search ({refusals.describe(status, answer)})"
-        )
-    if not 200 <= status < 300:
-        return replies.Doubtful(
-            refusals.describe(status, answer), replies.retry_after(reply.headers)
-        )
-    if not reply.whole:
-        return replies.Doubtful(
-            f"{status}: {reply.trouble or 'the answer was not read to its end'}"
-        )
+    if (trouble := replies.trouble(reply, may=MAY, about=_REFUSALS)) is not None:
+        return trouble
+    answer = replies.parsed(reply)
+    if reply.status >= 400:
+        told = refusals.describe(reply.status, answer)
+        return replies.Denied(f"the remote refuses the search ({told})")
     page = _page(answer)
     return page or replies.Doubtful(replies.unreadable(reply, "page of results"))
 

@@ -53,6 +53,7 @@ def test_a_refusal_is_about_the_ids(status: int) -> None:
 def test_a_207_with_errors_and_a_404_of_records_are_refusals() -> None:
     partly = {"status": "COMPLETE", "errors": [missing("2")]}
     assert archive.judge(reply(207, partly)) == archive.Refused("207")
+    assert archive.judge(reply(207, {"numErrors": 1})) == archive.Refused("207")
     unknown = reply(404, {"category": "OBJECT_NOT_FOUND"})
     assert archive.judge(unknown) == archive.Refused("404 OBJECT_NOT_FOUND")
     assert isinstance(archive.judge(reply(404, b"<html>")), replies.Denied)
@@ -105,6 +106,8 @@ def test_a_read_shows_who_is_there() -> None:
         shown("1", errors=[missing("2", "3", category="INTERNAL_ERROR")]),
         shown("1", errors=[missing("2")]),
         shown("1", errors=["what"]),
+        shown("1", numErrors=2),
+        shown("1", errors=[missing()]),
         shown("1", errors={"what": 1}),
     ],
 )

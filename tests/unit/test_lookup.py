@@ -238,10 +238,21 @@ def test_a_remote_in_trouble_shows_nothing(status: int) -> None:
     assert isinstance(ask(status, answer(*ASKED)), Doubtful), "whatever else it says"
 
 
-@pytest.mark.parametrize("left", [True, False])
-def test_no_answer_to_a_read_leaves_no_doubt_behind(left: bool) -> None:
+@pytest.mark.parametrize(("left", "found"), [(True, Doubtful), (False, NotSent)])
+def test_no_answer_shows_nothing(left: bool, found: type[Doubtful | NotSent]) -> None:
     gone = Reply(0, {}, b"", left=left, whole=False, trouble="reset")
-    assert judge(ASKED, gone, MARKS) == NotSent("reset")
+    assert judge(ASKED, gone, MARKS) == found("reset")
+
+
+@pytest.mark.parametrize("status", [402, 408, 418, 425, 451])
+def test_a_refusal_of_any_kind_ends_the_asking(status: int) -> None:
+    assert isinstance(ask(status), Denied)
+
+
+def test_a_token_that_may_not_read_is_told_so() -> None:
+    found = ask(403, {"category": "MISSING_SCOPES"})
+    assert isinstance(found, Denied)
+    assert "the token may not read emails" in found.reason
 
 
 @pytest.mark.parametrize("status", [200, 207])

@@ -128,7 +128,7 @@ def test_what_is_not_wholly_readable_shows_nothing(body: Any) -> None:
 
 def test_a_torn_answer_shows_nothing() -> None:
     torn = reply(200, {"total": 0, "results": []})._replace(whole=False, trouble="cut off")
-    assert judge(torn) == replies.Doubtful("200: cut off")
+    assert judge(torn) == replies.Doubtful("cut off")
     assert judge(replies.Reply(0, {}, b"", trouble="no answer in time")) == replies.Doubtful(
         "no answer in time"
     )

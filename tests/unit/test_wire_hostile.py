@@ -239,7 +239,7 @@ def test_every_answer_to_a_search_shows_a_page_or_nothing(reply: Reply) -> None:
 @given(REPLIES)
 @settings(deadline=None)
 def test_every_answer_to_an_archive_is_one_of_three(reply: Reply) -> None:
-    for found in (archive.judge(reply), archive.judge_read(["100"], reply), archive.trouble(reply)):
+    for found in (archive.judge(reply), archive.judge_read(["100"], reply), replies.trouble(reply)):
         if isinstance(found, replies.Trouble):
             assert_said(found.reason)
         elif isinstance(found, archive.Refused):
