@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
     from bulkload.batch import Entry
     from bulkload.hubspot.lookup import Found
-    from bulkload.pipeline.loads import Load, Question, Rules
+    from bulkload.pipeline.loads import Load, Question
+    from bulkload.pipeline.parts import Policy
     from bulkload.pipeline.verifying import Sighting
+    from bulkload.records.letters import LetterWriter
 
 ASKS = 9
 """How often a key that the remote calls taken is looked for before the record is given up."""
@@ -34,7 +36,8 @@ def answered(
     load: Load,
     found: Mapping[str, Found],
     made_here: Collection[str],
-    rules: Rules,
+    policy: Policy,
+    letters: LetterWriter,
     successes: int,
 ) -> Step | Load:
     """What the remote has, by key: what becomes of the records that were asked for.
@@ -57,7 +60,7 @@ def answered(
         if conflict or (holder is not None and not doubted):
             known = "conflict"
         decision = verdict.decide(
-            known, rules.means, _whose(holder, load, made_here, rules),
+            known, policy.means, _whose(holder, load, made_here, policy),
             doubted=doubted, last=last or (holder is not None and holder.archived),
         )  # fmt: skip
         settled.setdefault(decision, []).append(entry)
@@ -77,7 +80,7 @@ def answered(
             question.status,
             question.reason,
             ids("loaded"),
-            letters=letters_of(load, refused, rules),
+            letters=letters_of(load, refused, letters),
             existing=ids("existing"),
             skipped=tuple(
                 Skip(e.ordinal, e.source, e.position, id=found[e.key].id)
@@ -97,18 +100,24 @@ def answered(
     if question.taken is not None and not found:
         # Somebody's key was called taken, and nobody's is there: narrow it down to whose.
         narrowed = replace(question.taken, taken=False)
-        return refusal(rest, narrowed, question.status, rules)
-    return _absent(step, rest, question, rules, successes)
+        return refusal(rest, narrowed, question.status, letters)
+    return _absent(step, rest, question, letters, successes)
 
 
-def sighted(load: Load, seen: Mapping[int, Sighting], rules: Rules, successes: int) -> Step:
+def sighted(
+    load: Load,
+    seen: Mapping[int, Sighting],
+    policy: Policy,
+    letters: LetterWriter,
+    successes: int,
+) -> Step:
     """What search proved of a batch's records, as far as it ever will."""
     question = load.question
     assert question is not None
     settled: dict[verdict.Decision, list[Entry]] = {}
     for entry in load.batch.entries:
         found = _SIGHTED[seen[entry.ordinal].decision]
-        decision = verdict.decide("unknown", rules.means, found, doubted=True, last=True)
+        decision = verdict.decide("unknown", policy.means, found, doubted=True, last=True)
         settled.setdefault(decision, []).append(entry)
     loaded = tuple((e.ordinal, seen[e.ordinal].id) for e in settled.get("loaded", ()))
     held = tuple(settled.get("hold", ()))
@@ -117,7 +126,7 @@ def sighted(load: Load, seen: Mapping[int, Sighting], rules: Rules, successes: i
     if not (absent := settled.get("send again")):
         return step
     rest = replace(load, batch=load.batch.only({e.ordinal for e in absent}), question=None)
-    return _absent(step, rest, question, rules, successes)
+    return _absent(step, rest, question, letters, successes)
 
 
 _SIGHTED: dict[str, verdict.Found] = {"loaded": "ours", "absent": "absent", "unclear": "unclear"}
@@ -136,12 +145,12 @@ def _unexplained(refused: Refusal, holder: Found | None) -> Refusal:
 
 
 def _whose(
-    holder: Found | None, load: Load, made_here: Collection[str], rules: Rules
+    holder: Found | None, load: Load, made_here: Collection[str], policy: Policy
 ) -> Literal["ours", "another's", "absent"]:
     if holder is None or holder.archived:
         return "absent"
-    if rules.marks is not None and rules.marks.run:
-        return "ours" if holder.run == rules.run else "another's"
+    if policy.marks is not None and policy.marks.run:
+        return "ours" if holder.run == policy.run else "another's"
     if holder.id in made_here:
         return "ours"
     doubted = load.question is not None and load.question.doubted
@@ -150,14 +159,16 @@ def _whose(
     return "ours" if holder.created >= load.since else "another's"
 
 
-def _absent(step: Step, load: Load, question: Question, rules: Rules, successes: int) -> Step:
+def _absent(
+    step: Step, load: Load, question: Question, letters: LetterWriter, successes: int
+) -> Step:
     """The remote has none of these: they are sent again, since it would refuse a second one."""
     if question.enough:
         told = f"failed {load.strikes} times while others went through, and the remote has none"
         why = Refusal(question.status, "UNDELIVERABLE", f"{told}: {question.reason}", "")
         ordinal = load.batch.entries[0].ordinal
-        letters = letters_of(load, {ordinal: why}, rules, reason="undeliverable")
-        return replace(step, settlement=replace(step.settlement, letters=letters))
+        dead = letters_of(load, {ordinal: why}, letters, reason="undeliverable")
+        return replace(step, settlement=replace(step.settlement, letters=dead))
     narrow = question.narrow and len(load.batch.entries) > 1
     parts = halves(load, successes) if narrow else (load,)
     return step.next(parts, doubted=question.doubted)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from bulkload.calls.outage import Outage
     from bulkload.hubspot.client import Sent
     from bulkload.hubspot.lookup import Found
-    from bulkload.pipeline.loads import Load, Rules, Step
-    from bulkload.pipeline.parts import Parts, Tally
+    from bulkload.pipeline.loads import Load, Step
+    from bulkload.pipeline.parts import Parts, Policy, Tally
 
 GUESSED_WRONG = (400, 404, 422)
 """Numbers in a message that are no ids."""
@@ -36,15 +36,12 @@ SHOWN_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """By key, for the workers of one run. `rules` have the marks; `quiet_s`: so long after its
-    answer was lost a call may still be carried out.
-    """
+    """By key, for the workers of one run, whose `policy` has marks."""
 
     parts: Parts
     outage: Outage
-    rules: Rules
+    policy: Policy
     tally: Tally
-    quiet_s: float
 
     async def ask(self, load: Load, sent: Sent | None = None) -> Step | Load:
         """What becomes of a load's records. `sent`: the answer, where the read was made already.
@@ -63,7 +60,9 @@ class Asking:
             judged = self._judge(load, sent)
             if isinstance(judged, lookup.Findings):
                 ours = await self._made_here(load, judged.found)
-                return answering.answered(load, judged.found, ours, self.rules, gate.successes)
+                return answering.answered(
+                    load, judged.found, ours, self.policy, self.parts.letters, gate.successes
+                )
             self.tally.throttled += isinstance(judged, replies.TryLater) and judged.throttled
             # Where somebody has to ask until the remote answers, he asks for this.
             sent = await self.outage.met(judged, sent, falls, ask=read)
@@ -75,11 +74,11 @@ class Asking:
         was made after the doubt began can only be of a call from about then on.
         """
         assert load.question is not None
-        began, since = self.rules.began, load.since if load.question.doubted else None
+        began, since = self.policy.began, load.since if load.question.doubted else None
         older: set[str] = set()
         newer: set[str] = set()
         for each in found.values():
-            if self._marks.run and each.run != self.rules.run:
+            if self._marks.run and each.run != self.policy.run:
                 continue
             if each.created is None or since is None or each.created < since:
                 if each.created is None or began is None or each.created >= began:
@@ -90,7 +89,7 @@ class Asking:
         if older:
             claimed |= await journal.claimed(older)
         if newer and since is not None:
-            claimed |= await journal.claimed(newer, since - self.quiet_s)
+            claimed |= await journal.claimed(newer, since - self.policy.quiet_s)
         return claimed
 
     def _judge(self, load: Load, sent: Sent) -> lookup.Findings | replies.Trouble:
@@ -132,5 +131,5 @@ class Asking:
 
     @property
     def _marks(self) -> lookup.Marks:
-        assert self.rules.marks is not None, "only a run with a key asks by it"
-        return self.rules.marks
+        assert self.policy.marks is not None, "only a run with a key asks by it"
+        return self.policy.marks

@@ -7,7 +7,7 @@ what is sent again carries the attempt that it is in doubt by.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from bulkload.hubspot import wire
 from bulkload.journal.settlement import Resend, Settlement
@@ -15,11 +15,8 @@ from bulkload.journal.settlement import Resend, Settlement
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bulkload import verdict
     from bulkload.batch import Batch
-    from bulkload.hubspot.lookup import Marks
     from bulkload.hubspot.refusals import Refusal
-    from bulkload.records.letters import LetterWriter
 
 ASK_ARCHIVED = 1
 """After so many reads that did not show who has a key, it is looked for among what was archived."""
@@ -82,25 +79,6 @@ class Load:
     def alone_in_trouble(self, successes: int) -> bool:
         """Whether a failure now is its own: others went through since its last, or its split."""
         return (self.strikes > 0 or self.narrowed is not None) and successes > max(self.seen, 0)
-
-
-class Rules(NamedTuple):
-    """What the decision depends on besides the answer.
-
-    `marks` are set where the means is a key. `run` is this run's id; `began` the remote's clock
-    when the run did.
-    """
-
-    letters: LetterWriter
-    means: verdict.Means
-    max_attempts: int
-    marks: Marks | None = None
-    run: str = ""
-    began: float | None = None
-
-    @property
-    def key_property(self) -> str:
-        return self.marks.key if self.marks else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from bulkload.pipeline.attaching import Attaching
 from bulkload.pipeline.counting import Ledger
 from bulkload.pipeline.creating import Creating
 from bulkload.pipeline.intake import Intake
-from bulkload.pipeline.loads import Load, Rules, Step
+from bulkload.pipeline.loads import Load, Step
 from bulkload.pipeline.quarantine import Quarantine
 from bulkload.pipeline.repeating import Repeating
 from bulkload.pipeline.verification import Aside
@@ -74,18 +74,15 @@ class Pipeline:
             self._gate, parts.sink, parts.traffic, parts.random, parts.tell,
             policy.max_outage_s, self.drain, free=policy.means == "key",
         )  # fmt: skip
-        self._rules = Rules(
-            parts.letters, policy.means, policy.max_attempts, policy.marks, policy.run, policy.began
-        )
-        self._creating = Creating(parts, self._gate, tally, self._rules.key_property)
+        key_property = policy.marks.key if policy.marks else ""
+        self._creating = Creating(parts, self._gate, tally, key_property)
         self._asks = verdict.decide("unknown", policy.means, doubted=True) == "ask"
         self._ledger = Ledger(tally, policy, parts.tell, parts.consumed, self.drain)
-        self._asking = Asking(parts, self._outage, self._rules, tally, policy.quiet_s)
+        self._asking = Asking(parts, self._outage, policy, tally)
         self._quarantine = Quarantine(clock, parts.random, policy.in_flight)
         self._aside = Aside(
-            parts, self._outage, self._rules, self._settle_step, self._creating.under_way.values,
-            quiet_s=policy.quiet_s, workers=policy.in_flight,
-        )  # fmt: skip
+            parts, self._outage, policy, self._settle_step, self._creating.under_way.values
+        )
         repeating = Repeating(parts, self._outage, tally)
         self._associating = Associating(
             parts, repeating, people or People(lambda _: ""), policy.unknown_contacts
@@ -197,6 +194,7 @@ class Pipeline:
         """Write down what became of the batch, and let the gate know how the remote is."""
         load, attempt, sent, judged, falls, trial = made
         outage, prober, status = self._outage, False, sent.reply.status
+        policy, letters = self._policy, self._parts.letters
         # Its own trouble, which is not the others', shuts the gate for nobody.
         own = not trial and load.alone_in_trouble(self._gate.successes)
         gone = untying.gone(load.batch, judged)
@@ -205,7 +203,9 @@ class Pipeline:
                 self._aside.made(sent.sent_at if judged.loaded else 0.0)
                 outage.over(trial=trial)
                 judged = untying.without(judged, gone)
-                step = settling.outcomes(load, judged, status, self._rules, self._gate.successes)
+                step = settling.outcomes(
+                    load, judged, status, policy, letters, self._gate.successes
+                )
                 if gone:
                     again = replace(load, batch=await self._associating.untie(load.batch, gone))
                     step = step.next((again,), doubted=load.attempt is not None)
@@ -217,7 +217,7 @@ class Pipeline:
                 step = settling.apart(load, parts, settled)
             case wire.Refused():
                 outage.over(trial=trial)
-                step = settling.refusal(load, judged, status, self._rules)
+                step = settling.refusal(load, judged, status, letters)
             case replies.TryLater():
                 self._tally.throttled += judged.throttled
                 outage.hold(judged, sent, trial=trial)
@@ -237,14 +237,14 @@ class Pipeline:
                 prober = not own and outage.begin(trial=trial, falls=falls)
                 outage.check(judged.reason)
                 asked = settling.questioned(
-                    replace(load, attempt=attempt), judged.reason, status, self._rules,
+                    replace(load, attempt=attempt), judged.reason, status, policy,
                     successes=self._gate.successes, trial=trial,
                 )  # fmt: skip
                 self._creating.under_way.pop(attempt, None)
                 assert asked.question is not None
-                later = self._policy.means == "verify" or asked.question.enough
+                later = policy.means == "verify" or asked.question.enough
                 by = None if later else partial(self._asking.read, asked)
-                if self._policy.means == "verify":
+                if policy.means == "verify":
                     self._aside.add(asked)
                 answer = None
                 if prober:
@@ -256,11 +256,11 @@ class Pipeline:
                     )
                 if by is not None:
                     return await self._ask(asked, answer)
-                return [] if self._policy.means == "verify" else [asked]
+                return [] if policy.means == "verify" else [asked]
             case replies.Doubtful():
                 prober = not own and outage.begin(trial=trial, falls=falls)
                 step = settling.doubt(
-                    load, judged, status, self._rules,
+                    load, judged, status, policy,
                     successes=self._gate.successes, trial=trial,
                 )  # fmt: skip
         left = await self._settle_step(load, step, attempt)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from bulkload import verdict
 from bulkload.journal.settlement import Settlement
-from bulkload.pipeline.loads import Load, Question, Rules, Step
+from bulkload.pipeline.loads import Load, Question, Step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from bulkload.batch import Batch, Letter
     from bulkload.hubspot import replies, wire
     from bulkload.hubspot.refusals import Refusal
+    from bulkload.pipeline.parts import Policy
+    from bulkload.records.letters import LetterWriter
 
 FEW_SUSPECTS = 8
 """Up to so many inputs that a refusal hints at are each sent alone; more are halved."""
@@ -34,13 +36,20 @@ def unchanged(load: Load, reason: str, status: int) -> Step:
     return Step(Settlement(status, reason)).next((load,), doubted=load.attempt is not None)
 
 
-def outcomes(load: Load, judged: wire.Outcomes, status: int, rules: Rules, successes: int) -> Step:
+def outcomes(
+    load: Load,
+    judged: wire.Outcomes,
+    status: int,
+    policy: Policy,
+    letters: LetterWriter,
+    successes: int,
+) -> Step:
     """The remote judged the batch: loaded, rejected, and those that leave a question."""
     told = f"{len(judged.silent)} in neither results nor errors" if judged.silent else ""
     step = Step(
         Settlement(
             status, told, judged.loaded, judged.loose_ids,
-            letters_of(load, dict(judged.rejected), rules),
+            letters_of(load, dict(judged.rejected), letters),
         )
     )  # fmt: skip
     if judged.conflicts:
@@ -51,13 +60,13 @@ def outcomes(load: Load, judged: wire.Outcomes, status: int, rules: Rules, succe
     if not judged.silent:
         return step
     silent = replace(load, batch=load.batch.only(set(judged.silent)))
-    if rules.means == "key":
-        asked = questioned(silent, told, status, rules, successes=successes, trial=False)
+    if policy.means == "key":
+        asked = questioned(silent, told, status, policy, successes=successes, trial=False)
         return step.then((asked,))
     silent = replace(silent, strikes=load.strikes + 1, seen=successes)
     # A remote that never names them would have them sent for ever: that is doubt, not trouble.
-    last = silent.strikes >= rules.max_attempts
-    match verdict.decide("unknown", rules.means, doubted=True):
+    last = silent.strikes >= policy.max_attempts
+    match verdict.decide("unknown", policy.means, doubted=True):
         case "send again" if not last:
             return step.then((silent,))
         case "ask" if not last:
@@ -65,7 +74,7 @@ def outcomes(load: Load, judged: wire.Outcomes, status: int, rules: Rules, succe
     return replace(step, settlement=replace(step.settlement, doubtful=silent.batch.entries))
 
 
-def refusal(load: Load, judged: wire.Refused, status: int, rules: Rules) -> Step:
+def refusal(load: Load, judged: wire.Refused, status: int, letters: LetterWriter) -> Step:
     """Nothing was made: the blamed are dead letters, the others are sent apart from suspects."""
     batch, doubted = load.batch, load.attempt is not None
     if judged.conflicts or judged.taken:
@@ -84,9 +93,9 @@ def refusal(load: Load, judged: wire.Refused, status: int, rules: Rules) -> Step
     blamed = dict(judged.blamed)
     if not blamed and alone:
         blamed = {batch.entries[0].ordinal: judged.because}
-    letters = letters_of(load, blamed, rules)
     parts = _apart(batch, set(blamed), judged.suspects)
-    return apart(load, parts, Settlement(status, judged.because.category, letters=letters))
+    dead = letters_of(load, blamed, letters)
+    return apart(load, parts, Settlement(status, judged.because.category, letters=dead))
 
 
 def apart(load: Load, parts: Sequence[Batch], settlement: Settlement) -> Step:
@@ -96,7 +105,13 @@ def apart(load: Load, parts: Sequence[Batch], settlement: Settlement) -> Step:
 
 
 def doubt(
-    load: Load, judged: replies.Doubtful, status: int, rules: Rules, *, successes: int, trial: bool
+    load: Load,
+    judged: replies.Doubtful,
+    status: int,
+    policy: Policy,
+    *,
+    successes: int,
+    trial: bool,
 ) -> Step:
     """The answer was lost and there is no key to ask by: held, or by the user's word sent again,
     narrowed where others pass. (With a key: `questioned`.)
@@ -106,9 +121,9 @@ def doubt(
     """
     settlement = Settlement(status, judged.reason)
     entries = load.batch.entries
-    if verdict.decide("unknown", rules.means, doubted=True) == "hold":
+    if verdict.decide("unknown", policy.means, doubted=True) == "hold":
         return Step(replace(settlement, doubtful=entries))
-    load, narrow, enough = _struck(load, rules, successes=successes, trial=trial)
+    load, narrow, enough = _struck(load, policy, successes=successes, trial=trial)
     if enough:
         # No letter: a replay would send it, and one of the tries may have made it.
         note = f"failed {load.strikes} times while others went through: {judged.reason}"
@@ -117,15 +132,15 @@ def doubt(
 
 
 def questioned(
-    load: Load, reason: str, status: int, rules: Rules, *, successes: int, trial: bool
+    load: Load, reason: str, status: int, policy: Policy, *, successes: int, trial: bool
 ) -> Load:
     """The answer was lost, or says nothing of these records: the remote is asked for them."""
-    load, narrow, enough = _struck(load, rules, successes=successes, trial=trial)
+    load, narrow, enough = _struck(load, policy, successes=successes, trial=trial)
     question = Question(status, reason, doubted=True, narrow=narrow, enough=enough)
     return replace(load, question=question)
 
 
-def _struck(load: Load, rules: Rules, *, successes: int, trial: bool) -> tuple[Load, bool, bool]:
+def _struck(load: Load, policy: Policy, *, successes: int, trial: bool) -> tuple[Load, bool, bool]:
     """(the load with one failure more, whether to narrow it, whether one alone has had enough)."""
     narrowing = load.narrowed is not None
     others_went = successes > max(load.seen if load.narrowed is None else load.narrowed, 0)
@@ -138,10 +153,10 @@ def _struck(load: Load, rules: Rules, *, successes: int, trial: bool) -> tuple[L
         seen=successes,
         reopener=load.reopener or trial,
     )
-    most = rules.max_attempts if load.narrowed is None else min(ALONE, rules.max_attempts)
+    most = policy.max_attempts if load.narrowed is None else min(ALONE, policy.max_attempts)
     enough, alone = load.strikes >= most, len(load.batch.entries) == 1
     # Perhaps it is all that is left: then no success comes in between any more.
-    stuck = stuck or (load.strikes > 0 and load.tries >= rules.max_attempts)
+    stuck = stuck or (load.strikes > 0 and load.tries >= policy.max_attempts)
     return load, not alone and (narrowing or stuck or enough), alone and enough
 
 
@@ -156,13 +171,13 @@ def halves(load: Load, successes: int) -> tuple[Load, ...]:
 def letters_of(
     load: Load,
     refused: Mapping[int, Refusal],
-    rules: Rules,
+    letters: LetterWriter,
     reason: Literal["rejected", "undeliverable"] = "rejected",
 ) -> tuple[Letter, ...]:
     if not refused:
         return ()
     return tuple(
-        rules.letters.of_entry(
+        letters.of_entry(
             entry,
             reason,
             why.message,

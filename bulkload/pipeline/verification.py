@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from bulkload.batch import Batch, Entry
     from bulkload.calls.outage import Outage
-    from bulkload.pipeline.loads import Load, Rules, Step
-    from bulkload.pipeline.parts import Parts
+    from bulkload.pipeline.loads import Load, Step
+    from bulkload.pipeline.parts import Parts, Policy
     from bulkload.pipeline.verifying import Sighting
 
 MOST_BYTES = 64 << 20
@@ -78,16 +78,13 @@ class Aside:
         self,
         parts: Parts,
         outage: Outage,
-        rules: Rules,
+        policy: Policy,
         settle: Callable[[Load, Step], Awaitable[list[Load]]],
         in_flight: Callable[[], Iterable[Batch]],
-        *,
-        quiet_s: float,
-        workers: int,
     ) -> None:
-        self._parts, self._outage, self._rules = parts, outage, rules
+        self._parts, self._outage, self._policy = parts, outage, policy
         self._settle, self._in_flight = settle, in_flight
-        self._quiet_s, self._workers = quiet_s, workers
+        self._quiet_s = policy.quiet_s
         self._clock = asyncio.get_running_loop().time
         self._searches = Searches(parts, outage)
         self._waiting: list[_Waiting] = []
@@ -177,7 +174,7 @@ class Aside:
     @property
     def _is_idle(self) -> bool:
         """Whether no worker carries anything, or has anything to carry."""
-        return self._idle == self._workers and not self._ready
+        return self._idle == self._policy.in_flight and not self._ready
 
     def _send_canary(self) -> None:
         if self._canary is not None:
@@ -232,7 +229,9 @@ class Aside:
             if unclear and not self._in_vain(each):
                 each.due = self._clock() + LOOK_AGAIN_S
                 continue
-            step = answering.sighted(each.load, seen, self._rules, self._outage.gate.successes)
+            step = answering.sighted(
+                each.load, seen, self._policy, self._parts.letters, self._outage.gate.successes
+            )
             kept_back = self._canary is None and len(self._waiting) > 1
             left = await self._settle(each.load, step.parted() if kept_back else step)
             self._waiting.remove(each)  # not before: it would look as if nothing could come

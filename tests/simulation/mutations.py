@@ -143,7 +143,7 @@ MUTATIONS = (
     _m("a resend forgets when the doubt began", "key", "journal/attempts.py",
        ("since or sent_at, remote_since)", "since or sent_at, now + 9e9)")),
     _m("another's is taken for ours", "key+run", "pipeline/answering.py",
-       ('return "ours" if holder.run == rules.run else', 'return "ours" if holder.run else')),
+       ('return "ours" if holder.run == policy.run else', 'return "ours" if holder.run else')),
     _m("ours by the clock, the wrong way round", "key", "pipeline/answering.py",
        ("holder.created >= load.since", "holder.created < load.since")),
     _m("a conflict is a dead letter", "key+run,key", "hubspot/refusals.py",

@@ -18,7 +18,8 @@ from bulkload.hubspot.lookup import Found, Marks
 from bulkload.hubspot.refusals import Refusal
 from bulkload.pipeline import settling
 from bulkload.pipeline.answering import ASKS, answered, sighted
-from bulkload.pipeline.loads import Load, Question, Rules, Step
+from bulkload.pipeline.loads import Load, Question, Step
+from bulkload.pipeline.parts import Policy
 from bulkload.pipeline.verifying import Sighting
 from bulkload.records.letters import LetterWriter
 from tests.making import key_of, keyed
@@ -27,11 +28,12 @@ BOTH, KEY_ONLY = Marks("bulkload_key", "bulkload_run"), Marks("bulkload_key")
 SINCE = 1000.0
 TAKEN = Refusal(400, "CONFLICT", "512 already has that value.", "c-1")
 NO = Refusal(400, "VALIDATION_ERROR", "no", "")
+LETTERS = LetterWriter("r", ["a.ndjson"], BOTH)
 
 
-def rules(marks: Marks = BOTH, attempts: int = 5, means: Any = "key") -> Rules:
-    writer = LetterWriter("r", ["a.ndjson"], marks)
-    return Rules(writer, means, attempts, marks if means == "key" else None, "r")
+def policy(marks: Marks = BOTH, attempts: int = 5, means: Any = "key") -> Policy:
+    keyed = marks if means == "key" else None
+    return Policy(means=means, max_attempts=attempts, marks=keyed, run="r")
 
 
 def load(count: int, question: Question | None = None, **more: Any) -> Load:
@@ -105,7 +107,7 @@ def stepped(found: Step | Load) -> Step:
 
 def test_what_is_ours_is_loaded_what_is_anothers_exists_and_what_is_absent_is_sent_again() -> None:
     asked = load(3, lost())
-    step = stepped(answered(asked, holding({0: MINE, 1: THEIRS}), (), rules(), 0))
+    step = stepped(answered(asked, holding({0: MINE, 1: THEIRS}), (), policy(), LETTERS, 0))
     once(step, asked)
     assert step.settlement.loaded == ((0, "100"),)
     assert step.settlement.existing == ((1, "101"),)
@@ -116,7 +118,7 @@ def test_what_is_ours_is_loaded_what_is_anothers_exists_and_what_is_absent_is_se
 
 def test_a_conflict_that_was_never_in_doubt_is_a_duplicate_where_the_run_made_it() -> None:
     asked = load(2, taken(0, 1))
-    step = stepped(answered(asked, holding({0: MINE, 1: THEIRS}), (), rules(), 0))
+    step = stepped(answered(asked, holding({0: MINE, 1: THEIRS}), (), policy(), LETTERS, 0))
     once(step, asked)
     assert [(s.ordinal, s.id) for s in step.settlement.skipped] == [(0, "100")]
     assert step.settlement.existing == ((1, "101"),)
@@ -124,13 +126,13 @@ def test_a_conflict_that_was_never_in_doubt_is_a_duplicate_where_the_run_made_it
 
 def test_a_conflict_after_a_doubt_is_ours_where_the_run_made_it() -> None:
     asked = load(1, taken(0, doubted=True))
-    step = stepped(answered(asked, holding({0: MINE}), (), rules(), 0))
+    step = stepped(answered(asked, holding({0: MINE}), (), policy(), LETTERS, 0))
     assert step.settlement.loaded == ((0, "100"),)
 
 
 def test_without_a_run_property_the_remotes_clock_tells_what_a_doubt_made() -> None:
     at = {0: MINE._replace(run="", created=SINCE), 1: MINE._replace(run="", created=SINCE - 0.001)}
-    step = stepped(answered(load(2, lost()), holding(at), (), rules(KEY_ONLY), 0))
+    step = stepped(answered(load(2, lost()), holding(at), (), policy(KEY_ONLY), LETTERS, 0))
     assert step.settlement.loaded == ((0, "100"),)
     assert step.settlement.existing == ((1, "101"),)
 
@@ -139,13 +141,13 @@ def test_without_a_run_property_the_remotes_clock_tells_what_a_doubt_made() -> N
 def test_what_cant_be_dated_is_never_ours(since: float | None, created: float | None) -> None:
     asked = load(1, lost(), since=since)
     found = holding({0: Found("", "r", created)})
-    step = stepped(answered(asked, found, (), rules(KEY_ONLY), 0))
+    step = stepped(answered(asked, found, (), policy(KEY_ONLY), LETTERS, 0))
     assert step.settlement.existing == ((0, "100"),)
 
 
 def test_without_a_run_property_what_this_run_knows_it_made_makes_a_duplicate() -> None:
     found = holding({0: MINE, 1: MINE})
-    step = stepped(answered(load(2, taken(0, 1)), found, {"100"}, rules(KEY_ONLY), 0))
+    step = stepped(answered(load(2, taken(0, 1)), found, {"100"}, policy(KEY_ONLY), LETTERS, 0))
     assert [s.ordinal for s in step.settlement.skipped] == [0]
     assert step.settlement.existing == ((1, "101"),)
 
@@ -155,7 +157,9 @@ def test_without_a_run_property_what_this_run_knows_it_made_makes_a_duplicate() 
 def test_of_another_record_of_this_run_that_has_the_key_a_doubt_explains_nothing(
     marks: Marks, question: Question
 ) -> None:
-    step = stepped(answered(load(1, question), holding({0: MINE}), {"100"}, rules(marks), 0))
+    step = stepped(
+        answered(load(1, question), holding({0: MINE}), {"100"}, policy(marks), LETTERS, 0)
+    )
     assert [s.ordinal for s in step.settlement.skipped] == [0]
     assert step.settlement.loaded == ()
 
@@ -163,12 +167,12 @@ def test_of_another_record_of_this_run_that_has_the_key_a_doubt_explains_nothing
 def test_a_taken_key_that_nobody_shows_is_asked_for_again_and_then_given_up() -> None:
     asked: Step | Load = load(1, taken(0))
     for number in range(1, ASKS):
-        asked = answered(_asked(asked), {}, (), rules(), 0)
+        asked = answered(_asked(asked), {}, (), policy(), LETTERS, 0)
         assert isinstance(asked, Load)
         assert asked.question is not None
         assert asked.question.asked == number
         assert asked.question.archived is (number == 1)
-    step = stepped(answered(_asked(asked), {}, (), rules(), 0))
+    step = stepped(answered(_asked(asked), {}, (), policy(), LETTERS, 0))
     (found,) = letters(step).values()
     assert found["reason"] == "rejected"
     assert "shows no record that has it" in found["message"]
@@ -181,14 +185,16 @@ def _asked(found: Step | Load) -> Load:
 
 
 def test_a_key_that_an_archived_record_holds_makes_a_letter_that_says_so() -> None:
-    step = stepped(answered(load(1, taken(0, asked=1)), holding({0: HELD}), (), rules(), 0))
+    step = stepped(
+        answered(load(1, taken(0, asked=1)), holding({0: HELD}), (), policy(), LETTERS, 0)
+    )
     (found,) = letters(step).values()
     assert "record 100, which was archived, still holds its key" in found["message"]
 
 
 def test_of_those_that_are_taken_only_who_is_not_shown_is_asked_for_again() -> None:
     asked = load(4, taken(1, 2))
-    step = stepped(answered(asked, holding({1: THEIRS}), (), rules(), 0))
+    step = stepped(answered(asked, holding({1: THEIRS}), (), policy(), LETTERS, 0))
     once(step, asked)
     assert step.settlement.existing == ((1, "101"),)
     waiting, rest = step.fresh
@@ -200,7 +206,7 @@ def test_of_those_that_are_taken_only_who_is_not_shown_is_asked_for_again() -> N
 
 def test_where_nobodys_key_is_there_that_somebodys_is_taken_is_narrowed_down() -> None:
     asked = load(4, somebodys())
-    step = stepped(answered(asked, {}, (), rules(), 0))
+    step = stepped(answered(asked, {}, (), policy(), LETTERS, 0))
     once(step, asked)
     assert [sent((each,)) for each in step.fresh] == [[0, 1], [2, 3]]
     assert not step.settlement.counts
@@ -208,7 +214,7 @@ def test_where_nobodys_key_is_there_that_somebodys_is_taken_is_narrowed_down() -
 
 def test_where_somebodys_is_there_the_others_go_together() -> None:
     asked = load(4, somebodys())
-    step = stepped(answered(asked, holding({3: THEIRS}), (), rules(), 0))
+    step = stepped(answered(asked, holding({3: THEIRS}), (), policy(), LETTERS, 0))
     once(step, asked)
     assert [sent((each,)) for each in step.fresh] == [[0, 1, 2]]
 
@@ -219,14 +225,14 @@ def test_an_archived_record_that_a_plain_read_shows_holds_a_key_that_nobody_name
 ) -> None:
     asked = load(2, question)
     made_here = {"101"} if question.doubted else set()
-    once(stepped(answered(asked, holding({1: HELD}), made_here, rules(), 0)), asked)
+    once(stepped(answered(asked, holding({1: HELD}), made_here, policy(), LETTERS, 0)), asked)
 
 
 def test_one_alone_that_failed_often_enough_is_given_up_unless_it_is_there() -> None:
     asked = load(1, lost(enough=True), strikes=5)
-    shown_late = stepped(answered(asked, holding({0: MINE}), (), rules(), 9))
+    shown_late = stepped(answered(asked, holding({0: MINE}), (), policy(), LETTERS, 9))
     assert shown_late.settlement.loaded == ((0, "100"),)
-    step = stepped(answered(asked, {}, (), rules(), 9))
+    step = stepped(answered(asked, {}, (), policy(), LETTERS, 9))
     (found,) = letters(step).values()
     assert found["reason"] == "undeliverable"
     assert "failed 5 times while others went through" in found["message"]
@@ -234,7 +240,7 @@ def test_one_alone_that_failed_often_enough_is_given_up_unless_it_is_there() -> 
 
 def test_the_only_one_that_is_absent_of_a_batch_that_failed_often_is_not_alone_yet() -> None:
     asked = load(2, lost(narrow=True), strikes=5)
-    step = stepped(answered(asked, holding({0: MINE}), (), rules(), 9))
+    step = stepped(answered(asked, holding({0: MINE}), (), policy(), LETTERS, 9))
     assert step.settlement.loaded == ((0, "100"),)
     assert letters(step) == {}
     assert sent(step.again) == [1]
@@ -247,7 +253,7 @@ class Case:
     load: Load
     held: dict[int, Found]
     made_here: frozenset[str]
-    rules: Rules
+    policy: Policy
     successes: int
 
     @property
@@ -255,13 +261,13 @@ class Case:
         return holding(self.held)
 
     def ask(self) -> Step | Load:
-        return answered(self.load, self.found, self.made_here, self.rules, self.successes)
+        return answered(self.load, self.found, self.made_here, self.policy, LETTERS, self.successes)
 
     def is_ours(self, ordinal: int) -> bool:
         """By what the design says, not by what the code does."""
         question, holder = self.load.question, self.held[ordinal]
         assert question is not None
-        if self.rules.marks == BOTH:
+        if self.policy.marks == BOTH:
             return holder.run == "r"
         if str(100 + ordinal) in self.made_here:
             return True
@@ -320,7 +326,7 @@ def cases(draw: st.DrawFn) -> Case:
         ),
         held,
         frozenset(made_here),
-        rules(draw(st.sampled_from([BOTH, KEY_ONLY]))),
+        policy(draw(st.sampled_from([BOTH, KEY_ONLY]))),
         draw(st.integers(0, 20)),
     )
 
@@ -433,7 +439,7 @@ def test_what_search_proves_settles_and_what_it_cant_stays_in_doubt(
         n: Sighting(n, what, f"{100 + n}" if what == "loaded" else "")
         for n, what in enumerate(seen)
     }
-    step = sighted(asked, proved, rules(means="verify"), successes)
+    step = sighted(asked, proved, policy(means="verify"), LETTERS, successes)
     once(step, asked)
     by = {what: [n for n, each in enumerate(seen) if each == what] for what in WORDS}
     assert [o for o, _ in step.settlement.loaded] == by["loaded"]
@@ -457,7 +463,7 @@ def test_an_answer_with_conflicts_and_silence_names_each_record_once(
         conflicts=tuple((n, TAKEN) for n in by.get("taken", [])),
     )
     of = load(len(fates), attempt=7 if doubted else None)
-    step = settling.outcomes(of, judged, 207, rules(), successes)
+    step = settling.outcomes(of, judged, 207, policy(), LETTERS, successes)
     once(step, of)
     assert set(letters(step)) == set(by.get("bad", []))
     # What the answer does not speak of is in doubt by it; a conflict only by an earlier one.
@@ -489,7 +495,7 @@ def test_a_refusal_names_each_record_once_and_a_taken_key_asks_for_all(
         "taken": wire.Refused(TAKEN, taken=True),
     }[how]
     of = load(size, attempt=7 if doubted else None)
-    step = settling.refusal(of, judged, 400, rules())
+    step = settling.refusal(of, judged, 400, LETTERS)
     once(step, of)
     left = step.again if doubted else step.fresh
     assert (step.fresh if doubted else step.again) == ()
@@ -510,7 +516,7 @@ def test_poison_is_narrowed_in_few_tries_to_the_one_record_that_nobody_has(
     size: int, drawn: st.DataObject, attempts: int, outage: bool
 ) -> None:
     bad = drawn.draw(st.integers(0, size - 1))
-    law = rules(attempts=attempts)
+    law = policy(attempts=attempts)
     waiting: list[Load] = [load(size, attempt=7)]
     there: dict[str, Found] = {}
     successes, tries, asks = 0, 0, 0
@@ -531,7 +537,7 @@ def test_poison_is_narrowed_in_few_tries_to_the_one_record_that_nobody_has(
         )
         while isinstance(found, Load):
             asks += 1
-            found = answered(found, there, (), law, successes)
+            found = answered(found, there, (), law, LETTERS, successes)
         if found.settlement.letters:
             assert letters(found).keys() == {bad}
             assert letters(found)[bad]["reason"] == "undeliverable"
@@ -542,7 +548,7 @@ def test_poison_is_narrowed_in_few_tries_to_the_one_record_that_nobody_has(
 
 
 def test_a_failure_counts_only_where_another_went_through_since_the_last() -> None:
-    law = rules(attempts=3)
+    law = policy(attempts=3)
     struck = load(4, attempt=7)
     for successes, strikes in [(0, 0), (0, 0), (2, 1), (2, 1), (2, 1), (3, 2)]:
         struck = settling.questioned(struck, "503", 503, law, successes=successes, trial=False)
@@ -556,11 +562,11 @@ def test_a_failure_counts_only_where_another_went_through_since_the_last() -> No
 
 
 def test_a_batch_that_alone_tried_the_remote_in_vain_is_narrowed_before_it_had_enough() -> None:
-    tried = settling.questioned(load(4), "503", 503, rules(), successes=0, trial=True)
+    tried = settling.questioned(load(4), "503", 503, policy(), successes=0, trial=True)
     assert tried.question is not None
     assert (tried.question.narrow, tried.question.enough) == (True, False)
-    step = stepped(answered(replace(tried, attempt=7), {}, (), rules(), 0))
+    step = stepped(answered(replace(tried, attempt=7), {}, (), policy(), LETTERS, 0))
     assert [sent((each,)) for each in step.again] == [[0, 1], [2, 3]]
-    one = settling.questioned(load(1), "503", 503, rules(), successes=0, trial=True)
+    one = settling.questioned(load(1), "503", 503, policy(), successes=0, trial=True)
     assert one.question is not None
     assert not one.question.narrow
