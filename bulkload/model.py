@@ -119,13 +119,12 @@ class LeftOut(NamedTuple):
 
 class Attachment(NamedTuple):
     """A file in a message. `size` is in bytes, its transfer encoding undone; `inline`: the HTML
-    shows it by its `cid`.
+    shows it.
     """
 
     name: str
     kind: str = ""
     size: int = 0
-    cid: str = ""
     inline: bool = False
 
 

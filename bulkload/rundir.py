@@ -92,10 +92,9 @@ class RunDir:
                 "give another with --run DIR"
             ) from None
 
-    def discard(self, *names: str) -> None:
-        """Take away a directory in which no run was begun, and the files named."""
-        for path in (self.lock_file, *(self.path / name for name in names)):
-            path.unlink(missing_ok=True)
+    def discard(self) -> None:
+        """Take away a directory in which no run was begun."""
+        self.lock_file.unlink(missing_ok=True)
         with suppress(OSError):  # the user keeps something in it
             self.path.rmdir()
 

@@ -176,11 +176,6 @@ class Quota:
         """Calls that this run may make in a day by its share; None: not bounded."""
         return None if self._share is None else self._share.of(self.limit)
 
-    def resets_at(self, now: float) -> float:
-        """When the account's day ends, epoch seconds."""
-        self._turn(now)
-        return self._day.resets_at
-
     def day_began(self, now: float) -> float:
         """When the account's day began, as far as we know; epoch seconds."""
         self._turn(now)

@@ -58,12 +58,11 @@ class Columns:
         made["options"] = {"rest": "keep" if self.keep else "drop"}
         return made
 
-    def apply(self, fields: Mapping[str, str]) -> Input:
-        """What is sent for a row. Raises UnmappableRecord naming property and column."""
-        return self.mapped(fields).input
-
     def mapped(self, fields: Mapping[str, str]) -> Mapped:
-        """The same with the row's people, and notes on what stood in for something."""
+        """What is sent for a row, its people, and notes on what stood in for something.
+
+        Raises UnmappableRecord naming property and column.
+        """
         properties: dict[str, str] = {}
         notes: list[str] = []
         said: list[str] = []

@@ -23,7 +23,7 @@ READ_LIMIT, MOST_FLAWS = 1 << 20, 300
 """So much of a message is searched, and so many flaws in it: each is held against each input."""
 
 NAME_LIMIT = 100
-"""Longest category, property name or correlation id kept, in characters."""
+"""Longest category or correlation id kept, in characters."""
 
 LONG_KEY = 32
 """A key of so many characters is quoted on purpose; "17" stands in any message."""
@@ -34,16 +34,12 @@ _TAKEN = re.compile(
 
 
 class Refusal(NamedTuple):
-    """The remote's judgement of one record, as its dead letter keeps it.
-
-    `prop` is the property that the remote names, if it names one.
-    """
+    """The remote's judgement of one record, as its dead letter keeps it."""
 
     status: int
     category: str
     message: str
     correlation_id: str
-    prop: str = ""
 
 
 class Blame(Enum):
@@ -70,10 +66,9 @@ def read(
 ) -> Refusal:
     """One error as a refusal; with `for_`, the flaws that point at these properties alone."""
     message = _text(error, "message") or otherwise
-    found = flaws(message)
     if for_ is not None:
         properties, sure = for_
-        found = [f for f in found if _points_at(f, properties) is sure]
+        found = [f for f in flaws(message) if _points_at(f, properties) is sure]
         message = "; ".join(f"{f.name}: {f.error} {f.message}".strip() for f in found) or message
     unset = _context_properties(error)
     if any(name not in message for name in unset):
@@ -83,7 +78,6 @@ def read(
         _name(_text(error, "category")) or "UNKNOWN",
         message[:MESSAGE_LIMIT],
         _name(_text(error, "correlationId")),
-        _name(found[0].name if found else next(iter(unset), "")),
     )
 
 

@@ -1,5 +1,5 @@
 """Pure: searching for what a lost answer may have made: the requests, what an answer shows,
-and whether a record found is one that was sent.
+and properties in one way of writing, so that what was sent is known again.
 
 Laws kept here: nothing twice. An answer that is not whole shows nothing, so nothing can count
 as absent by it; never raises, whatever the remote sends. No reason quotes a value.
@@ -119,17 +119,6 @@ def judge(reply: replies.Reply) -> Page | replies.Trouble:
         return replies.Denied(f"the remote refuses the search ({told})")
     page = _page(answer)
     return page or replies.Doubtful(replies.unreadable(reply, "page of results"))
-
-
-def same(sent: Mapping[str, str], found: Mapping[str, str]) -> bool:
-    """Whether `found` holds every property of `sent`, however the remote writes it."""
-    return plain(sent).items() <= plain(found).items()
-
-
-def like(sent: Mapping[str, str], found: Mapping[str, str]) -> bool:
-    """Whether both have one timestamp and one subject: perhaps the same record, changed."""
-    here, there = about(sent), about(found)
-    return here == there and here[0] is not None
 
 
 def plain(properties: Mapping[str, str]) -> dict[str, Decimal | str]:

@@ -52,10 +52,6 @@ class Sink(NamedTuple):
         """Archive contacts by id: idempotent."""
         return await self.client.post(paths.CONTACTS_ARCHIVE, request)
 
-    async def owners(self, path: str) -> Sent:
-        """A page of owners; `path` is what `owners.page_path` made."""
-        return await self.client.get(path)
-
     async def upload(self, request: Upload) -> Sent:
         """One file; `request` is what `files.upload` made."""
         return await self.client.post_multipart(paths.FILES, request.body, request.content_type)

@@ -86,9 +86,6 @@ class PeopleBook:
         )
         return dict(rows)
 
-    async def counts(self) -> Counts:
-        return await self._writer.write(count)
-
 
 def count(connection: sqlite3.Connection) -> Counts:
     """As of the last commit."""

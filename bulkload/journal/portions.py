@@ -23,9 +23,6 @@ class Settled(NamedTuple):
         )
 
 
-NOTHING = Settled(0, 0, 0)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Portion:
     """At most a hundred ids that are removed together.

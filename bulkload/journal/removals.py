@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["contact", "file"]
 
-KINDS: tuple[Kind, ...] = ("contact", "file")
-
 _NAME = {"contact": "address", "file": "hash"}
 _SIZE = {"contact": MAX_INPUTS, "file": 1}
 

@@ -57,7 +57,7 @@ def files(layout: Layout, shown: frozenset[str] = frozenset()) -> Iterator[File]
             continue
         cid = clean(content_id(part))
         name = _fit(part.file_name) or _by_kind(part.kind)
-        found = Attachment(name, part.kind, size(part), cid, inline=cid in shown if cid else False)
+        found = Attachment(name, part.kind, size(part), inline=bool(cid) and cid in shown)
         yield File(found, part.content)
     for part in layout.text:
         if may_hold_files(part):

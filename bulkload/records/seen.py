@@ -16,10 +16,8 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-import tempfile
 import zlib
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulkload.errors import StoppedResumable
@@ -28,6 +26,7 @@ from bulkload.rundir import private, sync_directory, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 LOGGED = 1 << 17
 """Most keys in the log: what an opening puts again, in about a second."""
@@ -63,17 +62,6 @@ class Seen:
     through: int
     """The first ordinal that may never have been asked, as of the last commit. All before it were,
     or were left out. Where records from it on are settled, the index is behind: ask for them."""
-
-    @classmethod
-    @contextmanager
-    def passing(cls) -> Iterator[Seen]:
-        """An index for as long as the block runs, on the temporary disk."""
-        with tempfile.TemporaryDirectory(prefix="bulkload-") as directory:
-            seen = cls(Path(directory), durable=False)
-            try:
-                yield seen
-            finally:
-                seen.close()
 
     def first(self, key: bytes | str, ordinal: int) -> int | None:
         """The ordinal of the record that has `key` already; None: this one is the first, and is

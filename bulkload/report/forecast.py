@@ -18,8 +18,7 @@ MOST_DAYS = 3660
 
 class Forecast(NamedTuple):
     """`ends_at`: epoch seconds, None where it is not known. `days`: the account's days that it
-    takes, today as the first. `stops`: the day's calls stop it before it ends, after
-    `records_today` more.
+    takes, today as the first. `stops`: the day's calls stop it before it ends.
 
     `ends` says when it ends, `text` all of it; "" where there is nothing to say.
     """
@@ -27,7 +26,6 @@ class Forecast(NamedTuple):
     ends_at: float | None = None
     days: int | None = None
     stops: bool = False
-    records_today: int | None = None
     ends: str = ""
     text: str = ""
 
@@ -61,7 +59,7 @@ def forecast(
     goes_on = f"goes on at {zone.clock(today.resets_at)} {zone.label}"
     calls = "" if today.stops_at is None else f" at {today.stops_at:,} calls"
     parts = (f"stops{calls} today", goes_on, ends)
-    return Forecast(ends_at, days, stops, int(can), ends, ", ".join(part for part in parts if part))
+    return Forecast(ends_at, days, stops, ends, ", ".join(part for part in parts if part))
 
 
 def _unbounded(

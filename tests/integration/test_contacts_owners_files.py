@@ -142,7 +142,7 @@ def test_all_owners_are_listed_page_by_page(monkeypatch: pytest.MonkeyPatch) -> 
         async def ask(archived: bool, after: str) -> owners.Page:
             nonlocal calls
             calls += 1
-            sent = await sink.owners(owners.page_path(archived=archived, after=after))
+            sent = await sink.client.get(owners.page_path(archived=archived, after=after))
             page = owners.judge(sent.reply, archived=archived)
             assert isinstance(page, owners.Page)
             return page

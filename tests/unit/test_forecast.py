@@ -42,14 +42,13 @@ def test_a_run_of_three_days_says_where_it_stops_and_when_it_ends() -> None:
         "stops at 625,000 calls today, goes on at 00:00 Europe/Berlin, ends Thursday 01:27"
     )
     assert told.ends == "ends Thursday 01:27"
-    assert (told.stops, told.days, told.records_today) == (True, 3, 62_500_000)
+    assert (told.stops, told.days) == (True, 3)
     assert told.ends_at == pytest.approx(at("2026-11-26") + 10e6 / PER_S)
 
 
 def test_a_day_whose_calls_are_used_up_takes_part_with_nothing() -> None:
     told = ahead(1e6, today(left=0))
     assert told.stops
-    assert told.records_today == 0
     assert told.ends_at == pytest.approx(at("2026-11-25") + 1e6 / PER_S)
     assert told.ends == "ends Wednesday 00:08"
 

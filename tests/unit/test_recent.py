@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,7 +26,15 @@ def recent() -> Iterator[Recent]:
     yield Recent()
 
 
-BOTH = [recent, Seen.passing]
+@contextmanager
+def seen() -> Iterator[Seen]:
+    with TemporaryDirectory() as directory:
+        index = Seen(Path(directory), durable=False)
+        yield index
+        index.close()
+
+
+BOTH = [recent, seen]
 
 
 @pytest.mark.parametrize("opened", BOTH)

@@ -306,13 +306,3 @@ def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
     index.close()
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     assert modes == {"seen.table": 0o600, "seen.log": 0o600}
-
-
-def test_one_for_a_while_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with Seen.passing() as index:
-        assert ask(index, ["a", "b", "a"]) == [None, None, 0]
-        index.commit()
-        assert index.first(b"a", 3) == 0
-        assert list(tmp_path.iterdir())
-    assert not list(tmp_path.iterdir())

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkload.hubspot.searching import Result, like, milliseconds, same
+from bulkload.hubspot.searching import Result, about, milliseconds, plain
 from bulkload.pipeline.verifying import Sighting, weigh
 from bulkload.sandbox.objects import normalised
 from tests.making import entry
@@ -104,6 +104,63 @@ def test_a_changed_record_is_not_taken_for_one_with_fewer_properties() -> None:
     assert decided([C], [changed]) == ["loaded 7"]
 
 
+def alone(sent: Properties, shown: Properties) -> str:
+    """What is proved of a record by the only one that is found, both of one moment."""
+    at = {"hs_timestamp": MS}
+    (found,) = decided([at | sent], [Result("7", at | shown, 1.0)])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("x", " x \n"), ("a\r\nb\rc", "a\nb\nc"), ("", None), (" ", None), ("1.10", "1.1"),
+        ("1E2", "100"), ("-0", "0"), ("5", "5.0"), ("TRUE", "true"), (MS, ISO), (ISO, MS),
+        ("2023-11-14", "2023-11-14T00:00:00Z"),
+    ],
+)  # fmt: skip
+def test_the_same_value_written_otherwise(sent: str, shown: str | None) -> None:
+    there = {"other": "set by the remote"} | ({} if shown is None else {"p": shown})
+    assert alone({"p": sent}, there) == "loaded 7"
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "shown"),
+    [
+        ("p", "x", "X"), ("p", "x", None), ("p", "007", "7"), ("p", "a  b", "a b"),
+        ("p", "1", "true"), ("p", "nan", "NaN"), ("hs_email_text", "TRUE", "true"),
+        ("p", "1" * 64 + ".0", "1" * 64), ("p", "1" * 40, "1" * 39 + "2"),
+    ],
+)  # fmt: skip
+def test_values_that_are_not_the_same(name: str, sent: str, shown: str | None) -> None:
+    assert alone({name: sent}, {} if shown is None else {name: shown}) == "unclear"
+
+
+def test_a_subject_is_prose_and_no_number() -> None:
+    assert alone({"hs_email_subject": "1.0"}, {"hs_email_subject": "1"}) == "absent"
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["hs_timestamp", "hs_email_subject", "hs_email_text", "p"]),
+        st.text(max_size=8)
+        | st.sampled_from([MS, ISO, "1.50", "a\r\nb ", "TRUE", "-", "1e999", "1e9999", " \t"]),
+    )
+)
+def test_what_the_remote_stores_is_what_was_sent(sent: Properties) -> None:
+    stored = Result("7", {"hs_object_id": "1", **normalised(sent)}, 1.0)
+    dated = milliseconds(sent.get("hs_timestamp", "")) is not None
+    assert decided([sent], [stored]) == ["loaded 7" if dated else "unclear"]
+
+
+def test_a_record_that_the_remote_changed_is_like_the_one_sent() -> None:
+    sent = email(hs_email_subject="Re:  Straße ", hs_email_html="<p>x")
+    kept = {"hs_timestamp": ISO, "hs_email_subject": "re: STRASSE", "hs_email_html": "<p>x</p>"}
+    assert alone(sent, kept) == "unclear"
+    assert alone(sent, {**kept, "hs_timestamp": "5"}) == "absent"
+    assert alone(sent, {**kept, "hs_email_subject": "other"}) == "absent"
+
+
 @pytest.mark.parametrize("stamp", ["", "soon", "2023-13-01"])
 def test_a_record_without_a_date_stays_in_doubt(stamp: str) -> None:
     sent = email() | {"hs_timestamp": stamp}
@@ -155,6 +212,16 @@ _sent = st.builds(
     st.booleans(),
     st.sampled_from(["", "", "", "added", "changed"]),
 )
+
+
+def same(sent: Properties, found: Properties) -> bool:
+    """Whether `found` holds every property of `sent`, however the remote writes it."""
+    return plain(sent).items() <= plain(found).items()
+
+
+def like(sent: Properties, found: Properties) -> bool:
+    """Whether both have one timestamp and one subject: perhaps the same record, changed."""
+    return about(sent) == about(found) and about(sent)[0] is not None
 
 
 def kin(one: Properties, two: Properties) -> bool:

@@ -258,7 +258,7 @@ def test_a_property_that_does_not_exist_blames_those_that_have_it() -> None:
     sent = Batch((entry(0), entry(1, {"nope": "x"}), entry(2)))
     found = refused(judge(sent, reply(400, invalid("nope", "PROPERTY_DOESNT_EXIST"))))
     assert [o for o, _ in found.blamed] == [1]
-    assert found.blamed[0][1].prop == "nope"
+    assert found.blamed[0][1].message.startswith("nope: PROPERTY_DOESNT_EXIST")
     assert found.because.correlation_id == "c-1"
 
 

@@ -161,7 +161,7 @@ def assert_id(text: str) -> None:
 
 
 def assert_refusal(refusal: refusals.Refusal) -> None:
-    for text in (refusal.category, refusal.correlation_id, refusal.prop):
+    for text in (refusal.category, refusal.correlation_id):
         text.encode()
         assert len(text) <= 200
     assert refusal.category.isprintable()
@@ -230,8 +230,7 @@ def test_every_answer_to_a_search_shows_a_page_or_nothing(reply: Reply) -> None:
         for each in found.results:
             assert_id(each.id)
             searching.plain(each.properties)
-            assert not searching.same({"hs_timestamp": "1", "x": "y"}, {})
-            searching.like(each.properties, each.properties)
+            searching.about(each.properties)
     else:
         assert_said(found.reason)
 
