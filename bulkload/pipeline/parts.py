@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bulkload.journal.readers import Counts
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from random import Random
@@ -74,7 +76,7 @@ class Policy:
 
 
 class Tally:
-    """What is settled, counted after it is durable."""
+    """What is settled, counted after it is durable; `requests` and what follows by this process."""
 
     def __init__(self) -> None:
         self.loaded = self.existing = self.dead = self.doubt = self.skipped = 0
@@ -85,8 +87,17 @@ class Tally:
         self.files_left_out = 0
 
     @property
+    def counts(self) -> Counts:
+        settled = self.loaded, self.existing, self.dead, self.doubt, self.skipped
+        return Counts(*settled, self.batches)
+
+    def take(self, counts: Counts) -> None:
+        """Begin with what earlier lives of the run settled."""
+        self.loaded, self.existing, self.dead, self.doubt, self.skipped, self.batches = counts
+
+    @property
     def read(self) -> int:
-        return self.loaded + self.existing + self.dead + self.doubt + self.skipped
+        return self.counts.read
 
 
 @dataclass(frozen=True, slots=True)

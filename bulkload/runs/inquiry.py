@@ -15,10 +15,9 @@ from bulkload.errors import BulkloadError, RefusedToStart
 from bulkload.journal import readers
 from bulkload.rundir import RUNS, RunDir, name_for
 from bulkload.runs import lineage
-from bulkload.runs.summary import Summary, standing
+from bulkload.runs.summary import Process, Summary, standing
 
-_OUTCOMES = ("read", "loaded", "existing", "dead_lettered", "in_doubt", "skipped", "batches")
-_OF_PROCESS = ("requests", "retries", "throttled", "elapsed_s", "records_per_s")
+_OUTCOMES = ("read", *readers.Counts._fields)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -75,7 +74,7 @@ def status(run: str | Path) -> Summary:
     kept = _kept(directory, stands)
     if stands.resume and (why := kept.get("stopped")):
         stands = replace(stands, stopped=why)
-    of_process: dict[str, Any] = {name: kept.get(name) for name in _OF_PROCESS}
+    of_process: dict[str, Any] = {name: kept.get(name) for name in Process._fields}
     return replace(stands, **of_process)
 
 

@@ -31,7 +31,7 @@ from bulkload.runs.leftover import Leftover, Word
 from bulkload.runs.preflight import Preflight
 from bulkload.runs.runlog import RunLog
 from bulkload.runs.sourcing import all_settled, still_whole
-from bulkload.runs.summary import Summary, finished, going_on, keep, standing_besides
+from bulkload.runs.summary import Process, Summary, finished, going_on, keep, standing_besides
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -150,11 +150,7 @@ class _Life:
         return summary
 
     def _take_counts(self, journal: Journal) -> None:
-        counts, tally = journal.counts, self._tally
-        tally.loaded, tally.existing = counts.loaded, counts.existing
-        tally.dead, tally.doubt = counts.dead_lettered, counts.in_doubt
-        tally.skipped = counts.skipped
-        tally.batches = counts.batches
+        self._tally.take(journal.counts)
         if journal.set_aside is not None:
             self._tell(
                 events.Said(
@@ -163,7 +159,8 @@ class _Life:
             )
         expected = total_size(self._sources)
         run, place = journal.facts["run_id"], str(self._directory.path)
-        self._tell(events.Started(run, place, expected, tally.read, self._options.limit))
+        already, most = self._tally.read, self._options.limit
+        self._tell(events.Started(run, place, expected, already, most))
 
     async def _work(
         self, journal: Journal, client: Client, traffic: Traffic, kept: AsyncExitStack
@@ -270,22 +267,13 @@ class _Life:
         besides = standing_besides(self._directory, facts, tally.dead, tally.files_left_out)
         code = finished(tally.doubt, besides) if stopped is None else stopped.exit_code
         busy = (tally.last_settled or 0.0) - (tally.first_request or 0.0)
-        return Summary(
-            run=str(self._directory.path),
-            read=tally.read,
-            loaded=tally.loaded,
-            existing=tally.existing,
-            dead_lettered=tally.dead,
-            in_doubt=tally.doubt,
-            skipped=tally.skipped,
-            batches=tally.batches,
-            requests=tally.requests,
-            retries=tally.retries,
-            throttled=tally.throttled,
+        process = Process(
+            tally.requests,
+            tally.retries,
+            tally.throttled,
             elapsed_s=round(time.monotonic() - self._began, 3),
             records_per_s=round(tally.settled_now / busy, 1) if busy > 0 else 0.0,
-            exit_code=code,
-            resume=going_on(self._directory, facts, access.flags()) if code == 3 else None,
-            stopped=str(stopped) if stopped is not None else None,
-            **besides,
         )
+        resume = going_on(self._directory, facts, access.flags()) if code == 3 else None
+        why = None if stopped is None else str(stopped)
+        return Summary.of(self._directory, tally.counts, code, resume, why, besides, process)

@@ -19,6 +19,7 @@ from bulkload.runs import lineage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bulkload.journal.readers import Counts
     from bulkload.rundir import RunDir
 
 
@@ -33,6 +34,19 @@ class Replay(NamedTuple):
     existing: int = 0
     dead_lettered: int = 0
     in_doubt: int = 0
+
+
+class Process(NamedTuple):
+    """What one process did."""
+
+    requests: int = 0
+    retries: int = 0
+    throttled: int = 0
+    elapsed_s: float = 0.0
+    records_per_s: float = 0.0
+
+
+IDLE = Process()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +91,29 @@ class Summary:
     undone: dict[str, int] = field(default_factory=dict)
     own: tuple[str, ...] = ()
 
+    @classmethod
+    def of(
+        cls,
+        directory: RunDir,
+        counts: Counts,
+        exit_code: int,
+        resume: str | None,
+        stopped: str | None,
+        besides: dict[str, Any],
+        process: Process = IDLE,
+    ) -> Summary:
+        """`besides`: as `standing_besides` has it."""
+        return cls(
+            run=str(directory.path),
+            read=counts.read,
+            **counts._asdict(),
+            **process._asdict(),
+            exit_code=exit_code,
+            resume=resume,
+            stopped=stopped,
+            **besides,
+        )
+
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "replays": [each._asdict() for each in self.replays]}
 
@@ -102,25 +139,9 @@ def standing(directory: RunDir, facts: dict[str, Any], *, locked: bool = False) 
     besides = standing_besides(directory, facts, counts.dead_lettered)
     ended = undone == "done" or (facts.get("complete") and not undone)
     code = finished(counts.in_doubt, besides) if ended else 3
-    return Summary(
-        run=str(directory.path),
-        read=counts.read,
-        loaded=counts.loaded,
-        existing=counts.existing,
-        dead_lettered=counts.dead_lettered,
-        in_doubt=counts.in_doubt,
-        skipped=counts.skipped,
-        batches=counts.batches,
-        requests=0,
-        retries=0,
-        throttled=0,
-        elapsed_s=0.0,
-        records_per_s=0.0,
-        exit_code=code,
-        resume=going_on(directory, facts) if code == 3 and not (undone or holder) else None,
-        stopped=_why(directory, facts, holder) if code == 3 else None,
-        **besides,
-    )
+    resume = going_on(directory, facts) if code == 3 and not (undone or holder) else None
+    why = _why(directory, facts, holder) if code == 3 else None
+    return Summary.of(directory, counts, code, resume, why, besides)
 
 
 def finished(in_doubt: int, besides: dict[str, Any]) -> int:
@@ -158,9 +179,8 @@ def _met(child: RunDir, state: lineage.State) -> Replay:
         return Replay(str(child.path), state)
     working = state == "not ended" and child.holder() is not None
     stands = "at work" if working else state
-    counts = readers.counts(child)
-    outcomes = counts.loaded, counts.existing, counts.dead_lettered, counts.in_doubt
-    return Replay(str(child.path), stands, *outcomes)
+    loaded, existing, dead, doubt, *_ = readers.counts(child)
+    return Replay(str(child.path), stands, loaded, existing, dead, doubt)
 
 
 def _why(directory: RunDir, facts: dict[str, Any], holder: int | None) -> str:
