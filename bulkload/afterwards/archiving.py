@@ -172,7 +172,7 @@ class ByBatch:
             part = parts.popleft()
             send = partial(self._archive, archive.request(part))
             judged = await self._caller.ask(send, partial(archive.judge, may=self._may))
-            if isinstance(judged, archive.Refused):
+            if isinstance(judged, archive.NotArchived):
                 narrowed = archive.narrow(part, shown)
                 parts.extend(narrowed.parts)
                 refused |= dict.fromkeys(narrowed.failed, judged.why)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bulkload.hubspot.account import Account, Usages
-    from bulkload.hubspot.inspecting import Definitions, Grant, Labels, Made
+    from bulkload.hubspot.inspecting import Definitions, Grant, Labels, PropertyMade
     from bulkload.hubspot.ratelimits import Daily, Told
 
 State = Literal["ok", "warn", "fail"]
@@ -101,7 +101,7 @@ class Facts:
     usage: Usages | None = None
     skew: Skew | None = None
     definitions: Definitions | None = None
-    made: Mapping[str, Made] = field(default_factory=lambda: MappingProxyType({}))
+    made: Mapping[str, PropertyMade] = field(default_factory=lambda: MappingProxyType({}))
     labels: Mapping[str, Labels] = field(default_factory=lambda: MappingProxyType({}))
     probed: Probed | None = None
     learnt: Learnt | None = None

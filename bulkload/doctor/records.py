@@ -14,7 +14,7 @@ from bulkload.runs.learnt import LONGEST_S
 from bulkload.runs.preflight import KEY, RUN
 
 if TYPE_CHECKING:
-    from bulkload.hubspot.inspecting import Made
+    from bulkload.hubspot.inspecting import PropertyMade
     from bulkload.runs.learnt import Learnt
 
 FIX, PROBE = "bulkload doctor --fix", "bulkload doctor --probe"
@@ -84,11 +84,11 @@ def _wrong(name: str, says: str) -> Check:
     )
 
 
-def _just(tried: Made | None) -> str:
+def _just(tried: PropertyMade | None) -> str:
     return " (just made)" if tried is not None and tried.done else ""
 
 
-def _why(tried: Made) -> str:
+def _why(tried: PropertyMade) -> str:
     return tried.denied or tried.trouble
 
 

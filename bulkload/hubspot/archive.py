@@ -37,7 +37,7 @@ class Archived:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class NotArchived:
     """The remote took the call and would not archive these. `why`: status and category."""
 
     why: str
@@ -84,7 +84,7 @@ def judge_read(asked: Sequence[str], reply: Reply, *, may: str = EMAILS) -> Show
     return Shown(frozenset(asked) - missing)
 
 
-def judge(reply: Reply, *, may: str = EMAILS) -> Archived | Refused | replies.Trouble:
+def judge(reply: Reply, *, may: str = EMAILS) -> Archived | NotArchived | replies.Trouble:
     """What an answer to `request` says of all its ids."""
     answer = replies.parsed(reply)
     # A 404 that speaks of records is about what was asked.
@@ -94,7 +94,7 @@ def judge(reply: Reply, *, may: str = EMAILS) -> Archived | Refused | replies.Tr
     partly = reply.status == 207 and bool(answer.get("errors") or answer.get("numErrors"))
     if 200 <= reply.status < 300 and not partly:
         return Archived()
-    return Refused(refusals.describe(reply.status, answer))
+    return NotArchived(refusals.describe(reply.status, answer))
 
 
 def narrow(ids: Sequence[str], shown: Collection[str]) -> Narrowed:

@@ -24,7 +24,7 @@ import aiohttp
 from aiohttp.http import HttpProcessingError
 
 from bulkload.hubspot import route, trouble
-from bulkload.hubspot.pool import Pool
+from bulkload.hubspot.pool import Connector
 from bulkload.hubspot.replies import Reply, unpacked
 from bulkload.version import __version__
 
@@ -140,7 +140,9 @@ class Client:
         trace.on_request_headers_sent.append(_headers_sent)
         trace.on_request_chunk_sent.append(_chunk_sent)
         self._session = aiohttp.ClientSession(
-            connector=Pool(limit=connections + 4, ttl_dns_cache=60, ssl=self._route.trust or True),
+            connector=Connector(
+                limit=connections + 4, ttl_dns_cache=60, ssl=self._route.trust or True
+            ),
             timeout=aiohttp.ClientTimeout(total=None),
             trace_configs=[trace],
             raise_for_status=False,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Made(NamedTuple):
+class Usual(NamedTuple):
     """`ids` by trace id, of as many `results`; when the remote began and ended, "" unless told."""
 
     ids: Mapping[str, str]
@@ -25,11 +25,11 @@ class Made(NamedTuple):
     completed: str = ""
 
 
-Glance = Callable[[bytes], Made | None]
+Glance = Callable[[bytes], Usual | None]
 """An answer's body → what was made; None: errors are told of, or it is another kind of answer."""
 
 
-def by_orjson(body: bytes) -> Made | None:
+def by_orjson(body: bytes) -> Usual | None:
     """It reads all of it."""
     try:
         answer = orjson.loads(body)
@@ -39,7 +39,7 @@ def by_orjson(body: bytes) -> Made | None:
         ids = {result["objectWriteTraceId"]: result["id"] for result in results}
         times = answer.get("startedAt", ""), answer.get("completedAt", "")
         texts = {*map(type, ids), *map(type, ids.values()), *map(type, times)}
-        return Made(ids, len(results), *times) if texts == {str} else None
+        return Usual(ids, len(results), *times) if texts == {str} else None
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
@@ -61,7 +61,7 @@ def by_msgspec() -> Glance:
     decode: Callable[[bytes], Any] = msgspec.json.Decoder(answer).decode
     bad = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-    def read(body: bytes) -> Made | None:
+    def read(body: bytes) -> Usual | None:
         try:
             if not body.isascii():
                 body.decode()  # it steps over what is no UTF-8
@@ -71,7 +71,7 @@ def by_msgspec() -> Glance:
         if told.errors:
             return None
         ids = {result.objectWriteTraceId: result.id for result in told.results}
-        return Made(ids, len(told.results), told.startedAt, told.completedAt)
+        return Usual(ids, len(told.results), told.startedAt, told.completedAt)
 
     return read
 

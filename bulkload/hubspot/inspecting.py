@@ -64,7 +64,7 @@ class Definitions(NamedTuple):
     trouble: str = ""
 
 
-class Made(NamedTuple):
+class PropertyMade(NamedTuple):
     """What became of a property to make. `denied`: the token may not; `trouble`: why it is not."""
 
     done: bool = False
@@ -142,12 +142,12 @@ def read_definitions(reply: Reply) -> Definitions:
     )
 
 
-def read_made(reply: Reply) -> Made:
+def read_made(reply: Reply) -> PropertyMade:
     """What the answer to `make` says."""
     if reply.status in (200, 201) and _text(replies.parsed(reply), "name"):
-        return Made(done=True)
+        return PropertyMade(done=True)
     told = trouble(reply, "make properties of emails")
-    return Made(denied=told) if reply.status in (401, 403) else Made(trouble=told)
+    return PropertyMade(denied=told) if reply.status in (401, 403) else PropertyMade(trouble=told)
 
 
 def read_labels(reply: Reply) -> Labels:

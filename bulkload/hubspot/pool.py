@@ -28,7 +28,7 @@ SLEPT_S = 1.0
 """So much more wall time than running time has passed: the machine slept, or its clock was set."""
 
 
-class Pool(aiohttp.TCPConnector):
+class Connector(aiohttp.TCPConnector):
     """Hands out connections that are new, or that can't be seen to be of no use."""
 
     def __init__(self, **more: Any) -> None:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bulkload.batch import Batch, Entry
-    from bulkload.hubspot.glance import Made
+    from bulkload.hubspot.glance import Usual
     from bulkload.hubspot.refusals import Refusal
 
 PREFIX, SUFFIX = b'{"inputs":[', b"]}"
@@ -182,7 +182,7 @@ def _judge_results(batch: Batch, reply: Reply, key_property: str) -> Verdict:
     )
 
 
-def _all_made(batch: Batch, usual: Made) -> tuple[tuple[int, str], ...]:
+def _all_made(batch: Batch, usual: Usual) -> tuple[tuple[int, str], ...]:
     """(ordinal, id) of each entry, where each has a result of its own by its trace id: the usual
     answer, said at a glance. Empty where it takes a closer look.
     """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bulkload.pipeline.parts import Parts, Tally
 
 
-class Made(NamedTuple):
+class Tried(NamedTuple):
     """A create that was made, and its answer. `load` counts it among its tries; `attempt` is its
     own in the journal. `falls`: those of the gate when it left; `trial`: it tried the remote, and
     no other has to meanwhile.
@@ -48,7 +48,7 @@ class Creating:
         self._key_property = key_property
         self.under_way: dict[int, Batch] = {}
 
-    async def create(self, load: Load, *, trial: bool) -> Made | None:
+    async def create(self, load: Load, *, trial: bool) -> Tried | None:
         """For who has a slot and a pass, which are given back. None: the gate fell before anything
         left.
         """
@@ -80,7 +80,7 @@ class Creating:
         times = load.batch.attempt + (not isinstance(judged, replies.NotSent))
         batch = replace(load.batch, attempt=times)
         load = replace(load, batch=batch, tries=load.tries + 1, since=since)
-        return Made(load, attempt, sent, judged, falls, trial)
+        return Tried(load, attempt, sent, judged, falls, trial)
 
     async def _intend(self, batch: Batch, request: bytes) -> tuple[int, float | None]:
         """Write down what leaves next: (its attempt, the remote's clock). What can't be written

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from bulkload.batch import Batch
     from bulkload.hubspot.client import Sent
-    from bulkload.pipeline.creating import Made
+    from bulkload.pipeline.creating import Tried
     from bulkload.pipeline.parts import Parts, Policy, Tally
 
 SOON_S = 5.0
@@ -190,7 +190,7 @@ class Pipeline:
         finally:
             self._creating.under_way.pop(made.attempt, None)
 
-    async def _settle(self, made: Made) -> list[Load]:
+    async def _settle(self, made: Tried) -> list[Load]:
         """Write down what became of the batch, and let the gate know how the remote is."""
         load, attempt, sent, judged, falls, trial = made
         outage, prober, status = self._outage, False, sent.reply.status

@@ -46,16 +46,16 @@ def test_a_2xx_means_archived(status: int) -> None:
 @pytest.mark.parametrize("status", [400, 409, 413, 414, 422])
 def test_a_refusal_is_about_the_ids(status: int) -> None:
     body = {"category": "VALIDATION_ERROR", "message": "secret value"}
-    assert archive.judge(reply(status, body)) == archive.Refused(f"{status} VALIDATION_ERROR")
-    assert archive.judge(reply(status, b"<html>")) == archive.Refused(f"{status}")
+    assert archive.judge(reply(status, body)) == archive.NotArchived(f"{status} VALIDATION_ERROR")
+    assert archive.judge(reply(status, b"<html>")) == archive.NotArchived(f"{status}")
 
 
 def test_a_207_with_errors_and_a_404_of_records_are_refusals() -> None:
     partly = {"status": "COMPLETE", "errors": [missing("2")]}
-    assert archive.judge(reply(207, partly)) == archive.Refused("207")
-    assert archive.judge(reply(207, {"numErrors": 1})) == archive.Refused("207")
+    assert archive.judge(reply(207, partly)) == archive.NotArchived("207")
+    assert archive.judge(reply(207, {"numErrors": 1})) == archive.NotArchived("207")
     unknown = reply(404, {"category": "OBJECT_NOT_FOUND"})
-    assert archive.judge(unknown) == archive.Refused("404 OBJECT_NOT_FOUND")
+    assert archive.judge(unknown) == archive.NotArchived("404 OBJECT_NOT_FOUND")
     assert isinstance(archive.judge(reply(404, b"<html>")), replies.Denied)
 
 

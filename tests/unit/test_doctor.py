@@ -20,7 +20,7 @@ from bulkload.hubspot.inspecting import (
     Definitions,
     Grant,
     Labels,
-    Made,
+    PropertyMade,
 )
 from bulkload.hubspot.ratelimits import Daily, Told
 from bulkload.report import table
@@ -200,18 +200,18 @@ def test_clocks_are_apart_by_what_is_sure(skew: Skew, says: str) -> None:
     ("named", "made", "state", "says"),
     [
         ({KEY: UNIQUE}, None, "ok", "with unique values"),
-        ({KEY: UNIQUE}, Made(done=True), "ok", "just made"),
+        ({KEY: UNIQUE}, PropertyMade(done=True), "ok", "just made"),
         ({KEY: PLAIN}, None, "fail", "without unique values"),
         ({KEY: Definition("number", unique=True)}, None, "fail", "of type number"),
         ({}, None, "warn", f"no {KEY}"),
-        ({}, Made(denied="the token may not"), "fail", "the token may not"),
-        ({}, Made(done=True), "warn", "not listed yet"),
+        ({}, PropertyMade(denied="the token may not"), "fail", "the token may not"),
+        ({}, PropertyMade(done=True), "warn", "not listed yet"),
         ({f"u{n}": UNIQUE for n in range(10)}, None, "warn", "no room"),
         ({f"u{n}": UNIQUE._replace(hubspots=True) for n in range(10)}, None, "warn", f"no {KEY}:"),
     ],
 )
 def test_the_key_property_is_a_unique_text(
-    named: dict[str, Definition], made: Made | None, state: str, says: str
+    named: dict[str, Definition], made: PropertyMade | None, state: str, says: str
 ) -> None:
     facts = replace(defined(**named), made={KEY: made} if made else {})
     check = records.check_key(facts)

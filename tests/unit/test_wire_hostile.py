@@ -241,7 +241,7 @@ def test_every_answer_to_an_archive_is_one_of_three(reply: Reply) -> None:
     for found in (archive.judge(reply), archive.judge_read(["100"], reply), replies.trouble(reply)):
         if isinstance(found, replies.Trouble):
             assert_said(found.reason)
-        elif isinstance(found, archive.Refused):
+        elif isinstance(found, archive.NotArchived):
             assert_said(found.why)
 
 
