@@ -2,12 +2,12 @@
 
 aiohttp's traps, each with a test on a real socket: a 307 would post the body again
 (redirects are not followed); a total timeout would count the wait of others (none is set:
-connecting, writing, waiting and reading each have their own, and writing one in all); a pooled
-connection that the remote closed meanwhile makes a doubtful batch (`pool`); an answer may be
-endless (its body is read with a bound in bytes and in time; aiohttp bounds its headers);
-compressed answers may explode (none are asked for; what comes all the same is unpacked within the
-same bound). Whether a byte of the request left is what the trace says, not the exception's class;
-what the exception means is `trouble`'s.
+connecting, writing, waiting and reading each have their own, and what is written or read a least
+speed too); a pooled connection that the remote closed meanwhile makes a doubtful batch (`pool`);
+an answer may be endless (its body is read with a bound in bytes and in time; aiohttp bounds its
+headers); compressed answers may explode (none are asked for, and what comes all the same is
+unpacked within that bound). Whether a byte of the request left is what the trace says, not the
+exception's class; what the exception means is `trouble`'s.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ STALLED_S = 1.0
 """A deadline that comes so much too late tells of us, not of the remote."""
 
 SLOWEST = 16 << 10
-"""Bytes a second of a request that a remote has to take at least, over the whole of it."""
+"""Bytes a second that a remote has to take of a request, or give of an answer, over all of it."""
 
 
 @dataclass(slots=True)
 class _Way:
-    """How far one request came. The deadline moves on with each stage, while it is written until
-    `last` at most.
+    """How far one request came. The deadline moves on with each stage, and with each part that is
+    written or read, until `last` at most.
     """
 
     scope: asyncio.Timeout
@@ -68,6 +68,7 @@ class _Way:
     timer: asyncio.TimerHandle | None = None
     left: bool = False
     left_at: float = 0.0
+    reading_at: float = 0.0
     stage: str = "connect"
     answer: aiohttp.ClientResponse | None = None
 
@@ -75,7 +76,14 @@ class _Way:
         self.stage = stage
         until = asyncio.get_running_loop().time() + self.timeout
         if self.timer is not None:  # else it is over: the body is written beside the answer
-            self.wait(until if stage == "read" else min(until, self.last))
+            self.wait(min(until, self.last))
+
+    def read(self, size: int) -> None:
+        """So much of the answer is there. It may go on for as long as it is not too slow."""
+        if size == 0:
+            self.reading_at = asyncio.get_running_loop().time()
+        self.last = self.reading_at + self.timeout + size / SLOWEST
+        self.move("read")
 
     def wait(self, until: float) -> None:
         """Give up then, unless it moves on."""
@@ -228,9 +236,9 @@ class Client:
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
                 ) as response,
             ):
-                way.move("read")
+                way.read(0)
                 way.answer = response
-                reply = await self._read(response)
+                reply = await self._read(response, way)
         except TimeoutError:
             reply = _nothing(way, f"no answer in time ({way.stage})")
         except aiohttp.ClientPayloadError:
@@ -243,13 +251,14 @@ class Client:
             way.stop()
         return Sent(_hushed(reply, headers), way.left_at, loop.time(), token)
 
-    async def _read(self, response: aiohttp.ClientResponse) -> Reply:
+    async def _read(self, response: aiohttp.ClientResponse, way: _Way) -> Reply:
         status, headers = response.status, response.headers
         answer, endless = bytearray(), "the answer is too large"
         if (response.content_length or 0) > ANSWER_BYTES:
             return Reply(status, headers, b"", whole=False, trouble=endless)
         async for part in response.content.iter_any():
             answer += part
+            way.read(len(answer))
             if len(answer) > ANSWER_BYTES:
                 return Reply(status, headers, b"", whole=False, trouble=endless)
         body = unpacked(bytes(answer), headers.get("Content-Encoding", ""), ANSWER_BYTES)

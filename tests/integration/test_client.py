@@ -179,6 +179,19 @@ def test_an_answer_that_came_while_this_process_stood_still_is_read(
     assert (sent.reply.status, sent.reply.body) == (201, b"{}")
 
 
+def test_an_answer_that_is_slow_and_goes_on_is_read_to_its_end() -> None:
+    async def slow(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 65536\r\n\r\n")
+        for part in [b"x" * 8192] * 8:
+            await asyncio.sleep(0.1)
+            writer.write(part)
+            await writer.drain()
+
+    sent, _ = post(slow, timeout=0.4)
+    assert (sent.reply.status, sent.reply.whole, len(sent.reply.body)) == (201, True, 65536)
+    assert sent.seconds >= 0.8
+
+
 def test_an_answer_that_drips_for_ever_is_bounded_by_time() -> None:
     began = time.monotonic()
     sent, _ = post(drip, timeout=0.3)
