@@ -103,7 +103,7 @@ class Doctor:
         if self._wanted.fix:
             await self._fix()
         for kind in inspecting.ASSOCIATIONS:
-            ask = partial(client.get, inspecting.LABELS.format(kind))
+            ask = partial(client.get, paths.LABELS.format(kind))
             sent = await read(f"association types of {kind}", ask)
             found = inspecting.read_labels(sent.reply)
             self._know(labels={**self._facts.labels, kind: found})
@@ -129,7 +129,7 @@ class Doctor:
         self._know(grant=first)
 
     async def _ask_definitions(self) -> None:
-        ask = partial(self._client.get, inspecting.PROPERTIES)
+        ask = partial(self._client.get, paths.PROPERTIES)
         sent = await self._asker.read("properties", ask)
         self._know(definitions=inspecting.read_definitions(sent.reply))
 

@@ -4,7 +4,7 @@ Laws kept here: secrets stay in: what holds one shows stars, can't be pickled, a
 of it in an error. A token that ended is the remote's trouble and not a record's: where there may
 be another, it is looked for; where there is none, that is said, and nothing more.
 
-`oauth.py` has the third kind, and chooses among the three.
+`oauth.py` has the third kind, and `credentials.py` chooses among the three.
 """
 
 from __future__ import annotations

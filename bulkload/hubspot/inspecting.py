@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import orjson
 
-from bulkload.hubspot import refusals, replies
+from bulkload.hubspot import paths, refusals, replies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
     from bulkload.hubspot.auth import Token
     from bulkload.hubspot.client import Client, Sent
     from bulkload.hubspot.replies import Reply
-
-PROPERTIES = "/crm/v3/properties/emails"
-PRIVATE_APP = "/oauth/v2/private-apps/get/access-token-info"
-OAUTH_APP = "/oauth/v1/access-tokens/"
-LABELS = "/crm/v4/associations/emails/{}/labels"
 
 ASSOCIATIONS = {"contacts": 198, "companies": 186, "deals": 210, "tickets": 224}
 """The type that ties an email to a record of each kind, as HubSpot documents it."""
@@ -86,17 +81,17 @@ def is_private(token: Token) -> bool:
 
 async def ask_private(client: Client, token: Token) -> Sent:
     """Asked without a header: the body says which token is meant."""
-    return await client.post_open(PRIVATE_APP, orjson.dumps({"tokenKey": token.reveal()}))
+    return await client.post_open(paths.PRIVATE_APP, orjson.dumps({"tokenKey": token.reveal()}))
 
 
 async def ask_oauth(client: Client, token: Token) -> Sent:
     """Asked without a header. The token stands in the path, so the path is never to be logged."""
-    return await client.get_open(OAUTH_APP + quote(token.reveal(), safe=""))
+    return await client.get_open(paths.OAUTH_APP + quote(token.reveal(), safe=""))
 
 
 async def make(client: Client, definition: bytes) -> Sent:
     """Make a property; `definition` is what `key_definition` or `run_definition` made."""
-    return await client.post(PROPERTIES, definition)
+    return await client.post(paths.PROPERTIES, definition)
 
 
 def read_private(reply: Reply) -> Grant:
@@ -122,7 +117,7 @@ def read_oauth(reply: Reply) -> Grant:
 
 
 def read_definitions(reply: Reply) -> Definitions:
-    """What the answer to `GET PROPERTIES` says."""
+    """What the answer to `GET paths.PROPERTIES` says."""
     listed = replies.parsed(reply).get("results")
     if reply.status != 200 or not isinstance(listed, list):
         return Definitions({}, trouble=trouble(reply, "read the properties of emails"))
@@ -151,7 +146,7 @@ def read_made(reply: Reply) -> PropertyMade:
 
 
 def read_labels(reply: Reply) -> Labels:
-    """What the answer to `GET LABELS` says."""
+    """What the answer to `GET paths.LABELS` says."""
     listed = replies.parsed(reply).get("results")
     if reply.status != 200 or not isinstance(listed, list):
         return Labels(trouble=trouble(reply, "read association types"))

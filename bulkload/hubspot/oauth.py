@@ -17,7 +17,7 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bulkload.hubspot import replies
+from bulkload.hubspot import paths, replies
 from bulkload.hubspot.auth import Hidden, RenewalTrouble, Token, is_token, loop_time
 from bulkload.hubspot.oauthfile import OAuthFile
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from bulkload.hubspot.replies import Reply
 
     PostForm = Callable[[str, Mapping[str, str]], Awaitable[Reply]]
-
-TOKEN_PATH = "/oauth/v1/token"  # noqa: S105  # an address
 
 LIFE_S = 1800.0
 """What is taken for a token's life where the answer doesn't tell: HubSpot's own."""
@@ -237,7 +235,7 @@ class OAuth(Hidden):
     async def _answered(self) -> tuple[Grant, float]:
         asked_at = self._clock()
         try:
-            reply = await self._post(TOKEN_PATH, self._file.form())
+            reply = await self._post(paths.OAUTH_TOKEN, self._file.form())
         except Exception as error:  # noqa: BLE001  # whatever it is, its text may quote the form
             kind = type(error).__name__
         else:

@@ -1,6 +1,7 @@
 """Where HubSpot's endpoints are: one place, since date-versioned twins exist.
 
-Source: HubSpot's public spec of CRM emails, contacts and owners v3, files v3 and account-info v3.
+Source: HubSpot's public spec of CRM emails, contacts and owners v3, associations v4, files v3,
+account-info v3 and OAuth v1 and v2.
 """
 
 from __future__ import annotations
@@ -20,5 +21,10 @@ PROPERTIES = "/crm/v3/properties/emails"
 PROPERTY = PROPERTIES + "/"
 ACCOUNT = "/account-info/v3/details"
 USAGE = "/account-info/v3/api-usage/daily/private-apps"
+LABELS = "/crm/v4/associations/emails/{}/labels"
+"""Of emails to records of one kind, `contacts` for example."""
+PRIVATE_APP = "/oauth/v2/private-apps/get/access-token-info"
+OAUTH_APP = "/oauth/v1/access-tokens/"
+OAUTH_TOKEN = "/oauth/v1/token"  # noqa: S105  # an address
 PROBE = "/crm/v3/objects/emails?limit=1"
 """A read that costs the remote little: it tells whether emails answer at all."""

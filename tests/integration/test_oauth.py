@@ -15,7 +15,8 @@ from aiohttp import web
 
 from bulkload.hubspot.auth import RenewalTrouble, Token
 from bulkload.hubspot.client import Client
-from bulkload.hubspot.oauth import TOKEN_PATH, OAuth
+from bulkload.hubspot.oauth import OAuth
+from bulkload.hubspot.paths import OAUTH_TOKEN
 from bulkload.hubspot.replies import Reply
 from bulkload.sandbox.config import SandboxConfig
 from bulkload.sandbox.server import start
@@ -56,7 +57,7 @@ class Portal:
         self.credentials = OAuth(path, self.post_form, self.hands)
 
     async def post_form(self, path: str, form: Mapping[str, str]) -> Reply:
-        assert path == TOKEN_PATH
+        assert path == OAUTH_TOKEN
         async with self.http.post(path, data=form) as response:
             self.refreshes.append(response.status)
             return Reply(response.status, response.headers, await response.read())
@@ -221,7 +222,7 @@ def test_two_processes_that_share_a_file_never_use_a_dead_refresh_token(tmp_path
 
     async def run() -> list[tuple[bytes, bytes]]:
         app = web.Application()
-        app.router.add_post(TOKEN_PATH, refresh)
+        app.router.add_post(OAUTH_TOKEN, refresh)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         try:
