@@ -43,8 +43,8 @@ def test_one_that_would_never_be_told_is_refused_at_once(observer: Any, tmp_path
 
 
 @pytest.mark.parametrize("observer", [print, Plain(), [].append, partial(print, 1), Plain])
-def test_what_can_be_called_is_told(observer: Any) -> None:
-    Call(observers=(observer,))
+def test_what_can_be_called_is_taken(observer: Any) -> None:
+    assert Call(observers=(observer,)).observers == (observer,)
 
 
 @pytest.mark.parametrize("error", [ValueError, asyncio.CancelledError])

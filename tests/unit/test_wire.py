@@ -218,12 +218,22 @@ def test_an_answer_that_was_cut_off_is_doubtful_even_if_it_parses() -> None:
 @pytest.mark.parametrize("status", [201, 207, 400])
 def test_a_field_of_another_type_is_nothing(status: int, value: Any) -> None:
     odd = {"id": "1", "objectWriteTraceId": value, "properties": {"subject": value, "x": value}}
-    for body in (
+    bodies: list[dict[str, Any]] = [
         {"results": [odd, value], "errors": [value, {"context": value}]},
         {"results": value, "errors": value, "message": value, "category": value},
         {"results": [], "errors": value, "startedAt": value, "completedAt": value},
-    ):
-        judge(THREE, reply(status, body))
+    ]
+    listed = [True, value == [], not value]  # else there is no list of results, or of errors
+    for body, whole in zip(bodies, listed, strict=True):
+        found = judge(THREE, reply(status, body))
+        if status == 400:
+            assert refused(found) == Refused(refused(found).because), "nobody is named"
+        elif whole:
+            nothing = outcomes(found)
+            assert (nothing.loaded, nothing.rejected, nothing.worked_s) == ((), (), 0)
+            assert nothing.silent == (0, 1, 2)
+        else:
+            assert isinstance(found, Doubtful)
 
 
 @pytest.mark.parametrize(
