@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, TypeVar
 from bulkload import events
 from bulkload.calls import hold
 from bulkload.calls.outage import Outage
-from bulkload.calls.traffic import unless_over
 from bulkload.calls.turnstile import Turnstile
+from bulkload.calls.waiting import unless_over
 from bulkload.hubspot import replies
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Caller:
         self._traffic = traffic
         self._tell = tell
         self._clock = asyncio.get_running_loop().time
-        self._gate = hold.Gate(self._clock)
+        self._gate = hold.Gate(self._clock, idle=traffic.idle_s)
         self._turnstile = Turnstile(self._gate, traffic, tell)
         self._outage = Outage(self._gate, sink, traffic, random, tell, most_s, self.drain)
 

@@ -33,18 +33,25 @@ class Drained(Exception):  # noqa: N818  # not an error: the run ends in good or
 class Gate:
     """One for the run. Decides synchronously; only the waits are coroutines.
 
-    `widest`: so many creates may be under way when it is wide open.
+    `widest`: so many creates may be under way when it is wide open. `idle`: seconds so far in which
+    no call might leave for another reason than trouble (`Traffic.idle_s`).
     """
 
-    def __init__(self, clock: Callable[[], float], widest: int = 1) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        widest: int = 1,
+        idle: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         self._clock = clock
+        self._idle = idle
         self._widest = widest
         self._wide: int | None = None  # None: as many as there are workers
         self._under_way = self._reads = 0
         self._until = 0.0
         self._state: Literal["open", "down", "trial", "trying"] = "open"
         self._shut = False
-        self._since: float | None = None
+        self._since: float | None = None  # by `_busy`
         self._changed = asyncio.Event()
         self.successes = 0
         self.falls = 0
@@ -220,8 +227,15 @@ class Gate:
         return self._shut
 
     def down_for(self) -> float:
-        """Seconds since the trouble began that no success has ended; 0 if there is none."""
-        return 0.0 if self._since is None else self._clock() - self._since
+        """Seconds since the trouble began that no success has ended, those aside in which nobody
+        could have called; 0 if there is none.
+        """
+        return 0.0 if self._since is None else self._busy - self._since
+
+    def excuse(self, seconds: float) -> None:
+        """The one that probes waited so long for a slot: what the remote is like was not asked."""
+        if self._since is not None:
+            self._since += seconds
 
     async def pause(self, seconds: float) -> None:
         """Sleep, cut short by a drain. Raises Drained."""
@@ -245,7 +259,12 @@ class Gate:
 
     def _trouble(self) -> None:
         if self._since is None:
-            self._since = self._clock()
+            self._since = self._busy
+
+    @property
+    def _busy(self) -> float:
+        """A clock that stands still while the day is used up, or there is no token."""
+        return self._clock() - self._idle()
 
     def _notify(self) -> None:
         self._changed.set()

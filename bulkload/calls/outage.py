@@ -183,7 +183,7 @@ class Outage:
 
     async def _probe(self, ask: Callable[[], Awaitable[Sent]]) -> Sent | None:
         """A read that is given up sooner than others: while it hangs, nobody else asks."""
-        await self.traffic.acquire(self.gate.pause)
+        self.gate.excuse(await self.traffic.acquire(self.gate.pause))
         try:
             async with asyncio.timeout(probe_patience(self.gate.down_for())):
                 return await self.traffic.under_slot(ask)
@@ -199,8 +199,14 @@ class Outage:
     def _watch(self, wait: float, reason: str) -> None:
         """A wait that the remote asked for may be longer than the run's patience."""
         if self.most_s is not None and (left := self.most_s - self.gate.down_for()) < wait:
-            loop = asyncio.get_running_loop()
-            loop.call_later(max(left, 0.0) + 0.001, self.check, reason)
+            after = max(left, 0.0) + 0.001
+            asyncio.get_running_loop().call_later(after, self._look, wait - after, reason)
+
+    def _look(self, wait: float, reason: str) -> None:
+        """In the middle of a wait of which `wait` is left."""
+        self.check(reason)
+        if not self.gate.is_shut:  # part of the time was a night
+            self._watch(wait, reason)
 
     def check(self, reason: str) -> None:
         """Drain once the trouble has lasted longer than the run may wait."""

@@ -11,12 +11,13 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from bulkload import events
 from bulkload.calls.arrival import Arrival
 from bulkload.calls.quota import next_sleep
 from bulkload.calls.retry import Backoff
+from bulkload.calls.waiting import unless_over
 from bulkload.errors import StoppedResumable
 from bulkload.hubspot import ratelimits, replies
 from bulkload.hubspot.auth import RenewalTrouble
@@ -28,13 +29,10 @@ if TYPE_CHECKING:
 
     from bulkload.calls.limiter import Limiter
     from bulkload.calls.quota import Quota
+    from bulkload.calls.waiting import Pause
     from bulkload.hubspot.auth import Credentials
     from bulkload.hubspot.client import Sent
     from bulkload.hubspot.remoteclock import RemoteClock
-
-    Pause = Callable[[float], Awaitable[None]]
-
-V = TypeVar("V")
 
 TODAY_S = 3.0
 """So often observers are told how the day stands."""
@@ -76,6 +74,8 @@ class Traffic:
         self._wall = wall
         self._waiting = asyncio.Lock()  # one waits for all: it asks, and it tells, once
         self._clock = asyncio.get_running_loop().time
+        self._idle_s = 0.0
+        self._idle_since: float | None = None
         self._told_today = float("-inf")
         self._refused, self._in_a_row = -1, 0  # the newest that was; those since one was not
         self._why = ""
@@ -178,8 +178,19 @@ class Traffic:
         while self._waits:
             async with self._waiting:
                 await pause(0.0)  # the run may have ended while another one waited
-                await self._day(pause)
-                await self._token(pause)
+                self._idle_since = self._clock()
+                try:
+                    await self._day(pause)
+                    await self._token(pause)
+                finally:
+                    self._idle_s, self._idle_since = self.idle_s(), None
+
+    def idle_s(self) -> float:
+        """Seconds so far in which no call might leave, for want of the day's calls or of a token:
+        nothing was learnt of the remote's health in them.
+        """
+        since = self._idle_since
+        return self._idle_s + (0.0 if since is None else self._clock() - since)
 
     @property
     def _waits(self) -> bool:
@@ -271,23 +282,3 @@ class Traffic:
         if warning and warning != self._warned:
             self._tell(events.Said(warning))
         self._warned = warning
-
-
-async def unless_over(pause: Pause, work: Awaitable[V]) -> V:
-    """What `work` says, unless the run ends before it is done."""
-    working = asyncio.ensure_future(work)
-    ends = asyncio.ensure_future(_ever(pause))
-    try:
-        await asyncio.wait((working, ends), return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            await ends  # raises
-        return await working
-    finally:
-        working.cancel()
-        ends.cancel()
-        await asyncio.gather(working, ends, return_exceptions=True)
-
-
-async def _ever(pause: Pause) -> None:
-    while True:
-        await pause(3600.0)

@@ -68,7 +68,7 @@ class Pipeline:
         self._policy = policy
         self._tally = tally
         clock = asyncio.get_running_loop().time
-        self._gate = hold.Gate(clock, policy.in_flight)
+        self._gate = hold.Gate(clock, policy.in_flight, parts.traffic.idle_s)
         self._turnstile = Turnstile(self._gate, parts.traffic, parts.tell)
         self._outage = Outage(
             self._gate, parts.sink, parts.traffic, parts.random, parts.tell,

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from bulkload import events
 from bulkload.calls.retry import probe_delay
-from bulkload.calls.traffic import unless_over
+from bulkload.calls.waiting import unless_over
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.hubspot import account, contacts, definitions, lookup, owners, paths, replies, seconds
 from bulkload.hubspot.lookup import Marks

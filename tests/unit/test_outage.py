@@ -12,10 +12,12 @@ from bulkload import events
 from bulkload.calls.hold import Drained, Gate
 from bulkload.calls.limiter import Limiter
 from bulkload.calls.outage import Outage
+from bulkload.calls.quota import Quota
 from bulkload.calls.room import RateLimit
 from bulkload.hubspot.client import Sent
 from bulkload.hubspot.remoteclock import RemoteClock
 from bulkload.hubspot.replies import Reply, TryLater
+from bulkload.zone import Zone
 from tests.clock import run_virtual
 from tests.making import open_traffic, reply
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from bulkload.errors import StoppedResumable
 
 WIDEST = 8
+DAY_S = 86_400.0
 
 
 class Remote:
@@ -50,14 +53,34 @@ class Remote:
 
 
 class Made:
-    """An outage with all that it needs. `told`: what observers heard."""
+    """An outage with all that it needs. `told`: what observers heard. Its day began an hour before
+    it, at midnight.
+    """
 
-    def __init__(self, remote: Remote, *, most_s: float | None = None, free: bool = False) -> None:
+    def __init__(
+        self,
+        remote: Remote,
+        *,
+        most_s: float | None = None,
+        free: bool = False,
+        rate: RateLimit | None = None,
+        credentials: Any = None,
+    ) -> None:
         loop = asyncio.get_running_loop()
+        began = loop.time()
+
+        def wall() -> float:
+            return DAY_S + 3600.0 + loop.time() - began
+
+        self.wall = wall
+        self.quota = Quota(Zone.of("UTC"), random=Random(1))
         self.remote, self.told = remote, list[events.Event]()
         self.stopped: list[StoppedResumable] = []
-        self.gate = Gate(loop.time, WIDEST)
-        traffic = open_traffic(Limiter(RateLimit(1000, 1)), RemoteClock(loop.time))
+        self.traffic = traffic = open_traffic(
+            Limiter(rate or RateLimit(1000, 1)), RemoteClock(loop.time),
+            wall=wall, quota=self.quota, credentials=credentials,
+        )  # fmt: skip
+        self.gate = Gate(loop.time, WIDEST, traffic.idle_s)
         self.outage = Outage(
             self.gate, cast("Any", remote), traffic, Random(1),
             events.Announcer((self.told.append,)), most_s, self.drain, free=free,
@@ -280,5 +303,74 @@ def test_a_probe_that_meets_a_used_up_day_ends_the_outage_and_a_night_does_not_c
         made.outage.check("503")
         assert made.stopped == []
         assert made.gate.enter() == "trial"
+
+    virtually(test)
+
+
+class LateToken:
+    """Refused, and the next one takes two hours."""
+
+    number, patience_s, warning = 1, 0.0, None
+
+    def due(self) -> bool:
+        return False
+
+    async def renew(self, number: int) -> bool:
+        await asyncio.sleep(7200.0)
+        self.number = number + 1
+        return True
+
+
+@pytest.mark.parametrize("what", ["the day", "a token", "a slot"])
+def test_what_a_probe_waits_for_before_it_may_leave_is_no_outage(what: str) -> None:
+    async def test() -> None:
+        rate = RateLimit(1, 7200) if what == "a slot" else None
+        credentials = LateToken() if what == "a token" else None
+        made = Made(Remote(reply(503)), most_s=3600.0, rate=rate, credentials=credentials)
+        now = began = asyncio.get_running_loop().time()
+        if what == "a slot":
+            await made.traffic.call(Remote().probe, made.gate.pause)
+        assert made.outage.begin(trial=False)
+        if what == "the day":
+            made.quota.refused(made.wall())
+        elif what == "a token":
+            made.traffic.refused(Sent(reply(401), now, now, 1), "401")
+        await made.outage.recover("503")
+        assert asyncio.get_running_loop().time() - began > 7200.0
+        assert made.stopped == []
+        assert made.gate.down_for() < 60.0
+
+    virtually(test)
+
+
+def test_a_night_between_the_probe_that_was_answered_and_the_trial_is_no_outage() -> None:
+    async def test() -> None:
+        made = Made(Remote(*[reply(200), reply(503)]), most_s=3600.0)
+        made.outage.begin(trial=False)
+        await made.outage.recover("503")
+        made.quota.refused(made.wall())  # as another call showed, which nobody here saw
+        await made.traffic.acquire(made.gate.pause)
+        assert made.gate.enter() == "trial"
+        assert made.outage.begin(trial=True)
+        await made.outage.recover("503")
+        assert made.stopped == []
+
+    virtually(test)
+
+
+def test_patience_ends_a_wait_that_the_remote_asked_for_later_by_what_was_a_night_of_it() -> None:
+    async def test() -> None:
+        made = Made(Remote(), most_s=3600.0)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        asked = TryLater("477", 100 * 3600.0, throttled=False)
+        made.outage.hold(asked, Sent(reply(477), began, began), trial=False)
+        made.quota.refused(made.wall())
+        search = asyncio.create_task(made.traffic.allowed(made.gate.pause))
+        with pytest.raises(Drained):
+            await made.gate.wait()
+        assert loop.time() - began == pytest.approx(24 * 3600.0, abs=60.0)
+        assert len(made.stopped) == 1
+        await search
 
     virtually(test)
