@@ -112,6 +112,10 @@ class Traffic:
     def give_back(self) -> None:
         """A slot that was acquired is not used after all."""
         self.limiter.give_back()
+        self.unused()
+
+    def unused(self) -> None:
+        """A call that was allowed did not leave after all."""
         self.quota.unspent(self._wall())
 
     async def call(self, send: Callable[[], Awaitable[Sent]], pause: Pause) -> Sent:
@@ -143,8 +147,6 @@ class Traffic:
         surely arrived; `completed`: when the remote says that it was done.
         """
         headers, now = sent.reply.headers, self._clock()
-        if not sent.sent_at:
-            self.quota.unspent(self._wall())
         done = moment(completed) if worked_s else None
         arrived_by = self._arrival.by(sent.sent_at, sent.ended_at, worked_s, done)
         self.limiter.end(sent.sent_at, arrived_by)
@@ -157,7 +159,12 @@ class Traffic:
         self.heard(sent, completed)
 
     def heard(self, sent: Sent, completed: str = "") -> None:
-        """What an answer shows, but for the rolling window: of the clock, the day, the token."""
+        """What an answer shows, but for the rolling window: of the clock, the day, the token.
+
+        A call that never left was none of the day's.
+        """
+        if not sent.sent_at:
+            self.unused()
         self.remote.observe(sent.reply.headers, sent.sent_at, sent.ended_at, completed)
         self._learn_day(sent)
         if 200 <= sent.reply.status < 300 and sent.token > self._refused:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import orjson
 from aiolimiter import AsyncLimiter
 
+from bulkload.calls.hold import Drained
 from bulkload.hubspot import replies, searching
 
 if TYPE_CHECKING:
@@ -52,10 +53,14 @@ class Searches:
         gate, traffic = self._outage.gate, self._traffic
         while True:
             await traffic.allowed(gate.pause)
-            async with gate.reading():
-                await self._pace.acquire()
-                falls = gate.falls
-                sent = await self._sink.search(request)
+            try:
+                async with gate.reading():
+                    await self._pace.acquire()
+                    falls = gate.falls
+                    sent = await self._sink.search(request)
+            except Drained:
+                traffic.unused()
+                raise
             traffic.heard(sent)
             match judged := searching.judge(sent.reply):
                 case searching.Page():

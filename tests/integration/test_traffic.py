@@ -6,7 +6,8 @@ import asyncio
 import json
 import math
 from random import Random
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -23,6 +24,7 @@ from bulkload.hubspot.client import Sent
 from bulkload.hubspot.oauth import OAuth
 from bulkload.hubspot.ratelimits import Daily
 from bulkload.hubspot.remoteclock import RemoteClock
+from bulkload.pipeline.searches import Searches
 from bulkload.zone import Zone
 from tests.clock import run_virtual
 from tests.making import open_traffic, reply
@@ -239,6 +241,37 @@ def test_a_search_is_one_of_the_days_calls_too() -> None:
         await asyncio.sleep(60.0)
         assert not stage.left
         await call
+
+    played(play, share="10")
+
+
+@pytest.mark.parametrize("how", ["nothing left", "drained"])
+def test_a_search_that_never_left_is_none_of_the_days_calls(how: str) -> None:
+    async def play(stage: Stage) -> None:
+        tried = 0
+
+        async def search(request: bytes) -> Sent:
+            nonlocal tried
+            tried += 1
+            if how == "nothing left" and tried <= 3:
+                return Sent(reply(0)._replace(left=False, whole=False), 0.0, stage.clock())
+            return stage.sent(reply(200, {"total": 0, "results": []}))
+
+        async def met(*_: object) -> None:
+            pass
+
+        parts: Any = SimpleNamespace(sink=SimpleNamespace(search=search), traffic=stage.traffic)
+        searches = Searches(parts, cast("Any", SimpleNamespace(gate=stage.gate, met=met)))
+        if how == "drained":
+            stage.gate.fail()
+            asked = asyncio.create_task(searches.page(b""))
+            await asyncio.sleep(1.0)
+            stage.gate.shut()
+            with pytest.raises(Drained):
+                await asked
+        else:
+            await searches.page(b"")
+        assert (tried, stage.quota.own) == ((0, 0) if how == "drained" else (4, 1))
 
     played(play, share="10")
 
