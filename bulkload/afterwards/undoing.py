@@ -1,7 +1,8 @@
 """`undo`: archives what a run created, and only that: emails, then contacts, then files.
 
 Laws kept here: same account, or nothing is archived; what is about to happen is told first; a
-contact or a file goes only after every email that may be tied to it.
+contact or a file goes only after every email that may be tied to it; never over the limit: what
+the run used of it, and of its share of the day's calls, is counted, and what its undo uses is kept.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import time
 from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,11 +20,12 @@ from bulkload.afterwards.proving import prove
 from bulkload.afterwards.undoplan import Keep, Plan, Undone, plan
 from bulkload.calls import hold
 from bulkload.calls.calling import Caller
-from bulkload.errors import StoppedForGood, StoppedResumable
+from bulkload.errors import BulkloadError, StoppedForGood, StoppedResumable
 from bulkload.hubspot import account, archive, contacts, paths, replies
 from bulkload.hubspot.sink import Sink
 from bulkload.journal import removals
 from bulkload.journal import undo as journals
+from bulkload.runs import binding
 from bulkload.runs.call import Access, Call
 from bulkload.runs.connecting import connected
 from bulkload.runs.inquiry import existing
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bulkload.afterwards.archiving import Ledger, Way
-    from bulkload.calls.limiter import Limiter
+    from bulkload.calls.traffic import Traffic
     from bulkload.events import Observer
     from bulkload.hubspot.account import Account
     from bulkload.hubspot.client import Client
@@ -111,9 +112,14 @@ class _Life:
             caller = Caller(Sink(client), traffic, jitter, self._tell, options.max_outage)
             stack.enter_context(self._drained_when_told(caller))
             try:
-                _announce(plan, self._tell, await self._portal(caller, client))
-                if not self._dry:
-                    await self._remove(caller, traffic.limiter, in_flight, stack)
+                journal = None if self._dry else await self._open(caller, traffic, stack)
+                found = await self._account(caller, client)
+                zone = binding.settled_in(found, traffic)
+                _announce(plan, self._tell, found.portal or None)
+                if journal is not None:
+                    await journal.note(zone)
+                    await binding.note_day(journal, traffic, options)
+                    await self._remove(caller, journal, in_flight)
             except hold.Drained:
                 pass
             except (StoppedResumable, StoppedForGood) as error:
@@ -124,16 +130,26 @@ class _Life:
             self._log.write(f"the undo ended with exit code {result.exit_code}: {told}")
         return result
 
-    async def _remove(
-        self, caller: Caller, limiter: Limiter, in_flight: int, stack: AsyncExitStack
-    ) -> None:
-        directory, keep = self._plan.directory, self._plan.keep
+    async def _open(
+        self, caller: Caller, traffic: Traffic, stack: AsyncExitStack
+    ) -> journals.UndoJournal:
+        """The journal, until `stack` ends, with what it knows of the limit and of the day."""
+        directory, options = self._plan.directory, self._plan.options
         with suppress(OSError):  # a full disk: what it was for has happened
             directory.lay_ballast()
         journal = journals.UndoJournal(directory, on_full=self._disk_trouble(caller))
         stack.push_async_callback(journal.close)
-        window_s = limiter.room.limit.window_s
-        limiter.take_recent(await journal.sent_since(time.time() - window_s))
+        await binding.remember(journal, traffic, options)
+
+        async def note_day() -> None:
+            with suppress(BulkloadError):  # a full disk: what left is counted by its intents
+                await binding.note_day(journal, traffic, options)
+
+        stack.push_async_callback(note_day)
+        return journal
+
+    async def _remove(self, caller: Caller, journal: journals.UndoJournal, in_flight: int) -> None:
+        directory, keep = self._plan.directory, self._plan.keep
         # Its bytes are ids here: the share that is done tells how long it takes.
         before = sum(self._settled) + sum(sum(made.settled) for made in self._plan.wanted)
         self._tell(
@@ -181,8 +197,8 @@ class _Life:
         before = others - sum(settled)
         return Archiving(caller, ledger, way, settled, self._tell, self._log, before=before)
 
-    async def _portal(self, caller: Caller, client: Client) -> str | None:
-        """The portal of this token. Raises where it is not, or may not be, the run's."""
+    async def _account(self, caller: Caller, client: Client) -> Account:
+        """The account of this token. Raises where it is not, or may not be, the run's."""
         bound = self._plan.portal
         found = await caller.ask(partial(client.get, paths.ACCOUNT), _judge_account, read=True)
         if bound and not found.portal:
@@ -195,7 +211,7 @@ class _Life:
                 f"this token is for portal {found.portal}, the run was begun on portal {bound}. "
                 "Use a token of that portal to undo it"
             )
-        return found.portal or None
+        return found
 
     @contextmanager
     def _drained_when_told(self, caller: Caller) -> Iterator[None]:

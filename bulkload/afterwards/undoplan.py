@@ -218,9 +218,12 @@ class Plan:
         )
 
     def _command(self) -> str:
-        kept = self.facts["options"].get("base_url")
-        url = self.options.base_url
-        changed = "" if url == kept else f" --base-url {shlex.quote(url)}"
+        kept = Options.from_json(self.facts["options"])
+        changed = "".join(
+            f" --{name.replace('_', '-')} {shlex.quote(now)}"
+            for name in ("base_url", "on_quota", "daily_share")
+            if (now := getattr(self.options, name)) and now != getattr(kept, name)
+        )
         keep = "".join(f" --keep-{name}" for name, kept in self.keep._asdict().items() if kept)
         return f"bulkload undo {shlex.quote(str(self.directory.path))} --yes{keep}{changed}"
 

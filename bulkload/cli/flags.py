@@ -53,6 +53,12 @@ def run_options(function: F) -> F:
     return add_options(function, (*OPTIONS, *READING))
 
 
+def day_options(function: F) -> F:
+    """What a run may take of the account's day, for a command that goes by the run's own."""
+    those = (option for option in OPTIONS if option[0] in ("on-quota", "daily-share"))
+    return add_options(function, ((*option[:2], "as it was", option[3]) for option in those))
+
+
 def reading_options(function: F) -> F:
     """How sources are read."""
     return add_options(function, READING)

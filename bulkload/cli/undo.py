@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bulkload.cli.flags import access, output_options
+from bulkload.cli.flags import access, day_options, given, output_options
 from bulkload.errors import RefusedToStart
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     envvar="BULKLOAD_BASE_URL",
     help="Where HubSpot is [default: where the run was sent].",
 )
+@day_options
 @output_options
 @click.pass_context
 def command(
@@ -38,7 +39,6 @@ def command(
     dry_run: bool,
     keep_contacts: bool,
     keep_files: bool,
-    base_url: str | None,
     **_: Any,
 ) -> int:
     """Archive what RUN created in HubSpot, and only that.
@@ -57,7 +57,7 @@ def command(
     from bulkload.report import words
 
     params = ctx.params
-    changes = {"base_url": base_url} if base_url else {}
+    changes = given(ctx)
     keep, once = Keep(keep_contacts, keep_files), _Once()
 
     def attended(*, dry_run: bool) -> Undone:

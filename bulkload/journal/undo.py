@@ -16,11 +16,12 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkload import ordinals
-from bulkload.journal import schema
+from bulkload.journal import attempts, schema
 from bulkload.journal.portions import Portion, Settled, mark
+from bulkload.journal.readers import facts_of
 from bulkload.journal.removals import Removals
 from bulkload.journal.writer import Writer
 from bulkload.model import MAX_INPUTS
@@ -76,11 +77,14 @@ def settled(run: RunDir) -> Settled:
 
 
 class UndoJournal:
-    """Open for writing: the holder of the run's lock has the only one."""
+    """Open for writing: the holder of the run's lock has the only one. `facts`: the run's, as they
+    were when it was opened.
+    """
 
     def __init__(self, run: RunDir, *, on_full: Callable[[str], None]) -> None:
         with schema.opened(run.journal, writable=True) as connection:
             schema.check(connection)
+            self.facts = facts_of(connection)
             self._from = _begin(connection)
             self._open = deque(_left_open(connection))
         self._cut: deque[Hundred] = deque()
@@ -134,6 +138,10 @@ class UndoJournal:
                 (archived, failed, portion.number),
             )
         )
+
+    async def note(self, facts: dict[str, Any]) -> None:
+        """Set facts of the run."""
+        await self._writer.write(lambda connection: attempts.put_facts(connection, facts))
 
     async def finish(self) -> None:
         """Every portion is settled."""

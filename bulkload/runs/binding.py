@@ -7,7 +7,7 @@ the remote holds for all its lives: a batch in doubt must be built again as it w
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from bulkload import events
 from bulkload.hubspot.lookup import Marks
@@ -43,7 +43,24 @@ class Bound(NamedTuple):
     slow_s: float
 
 
-async def remember(journal: Journal, traffic: Traffic, options: Options) -> None:
+class Book(Protocol):
+    """Where a run's facts and calls are written down: the journal of a load, or of its undo."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """As they were when it was opened."""
+        ...
+
+    async def sent_since(self, when: float) -> int:
+        """Calls made after `when`, epoch seconds, that it knows of."""
+        ...
+
+    async def note(self, facts: dict[str, Any]) -> None:
+        """Set facts of the run, durable."""
+        ...
+
+
+async def remember(journal: Book, traffic: Traffic, options: Options) -> None:
     """What earlier lives of the run used of the limits."""
     limiter, quota, now = traffic.limiter, traffic.quota, time.time()
     limiter.take_recent(await journal.sent_since(now - limiter.room.limit.window_s))
@@ -54,7 +71,7 @@ async def remember(journal: Journal, traffic: Traffic, options: Options) -> None
         quota.seed(await journal.sent_since(since), now)
 
 
-async def note_day(journal: Journal, traffic: Traffic, options: Options) -> None:
+async def note_day(journal: Book, traffic: Traffic, options: Options) -> None:
     """For the next life: reads are calls too, and leave no intent."""
     if options.daily_share is not None:
         await journal.note({"day": traffic.quota.kept(time.time())})
@@ -66,7 +83,7 @@ async def bind(journal: Journal, traffic: Traffic, preflight: Preflight, options
     bound = facts.get("portal")
     found = await preflight.account(bound)
     portal = found.portal or None
-    zone = _settled_in(found, traffic)
+    zone = settled_in(found, traffic)
     await preflight.usage()
     known = _known(portal, preflight, options)
     if "marks" not in facts:
@@ -99,7 +116,7 @@ async def bind(journal: Journal, traffic: Traffic, preflight: Preflight, options
     return Bound(marks, _slow_s(known))
 
 
-def _settled_in(found: Account, traffic: Traffic) -> dict[str, Any]:
+def settled_in(found: Account, traffic: Traffic) -> dict[str, Any]:
     """The day is the account's. Returns what a later life has to know of it."""
     if not found.time_zone and found.utc_offset_s is None:
         return {}

@@ -118,6 +118,23 @@ def test_no_more_than_the_share_is_used_however_often_the_run_is_resumed(
     check(remote)
 
 
+def test_an_undo_takes_no_more_than_the_run_left_of_its_share(cli: Cli, sandbox: Start) -> None:
+    remote = sandbox("--rate-limit", "none", "--daily-limit", "1000", "--daily-reset", "600")
+    words = loading(cli, remote, "--daily-share", "60", "--on-quota", "stop", "--no-progress")
+    cli(*words, "--batch-size", 100, code=0)
+    assert 30 <= arrived(remote) < 45
+    stopped = cli("undo", "run", "--yes", "--no-progress", code=3)
+    assert "this run's share of the day's calls is used up (60 of 1,000)" in stopped.out
+    assert 55 <= arrived(remote) <= 60
+    again = json.loads(cli("undo", "run", "--yes", "--json", code=3).out)
+    assert 0 < again["archived"] < RECORDS
+    assert arrived(remote) <= 60
+    more = ("--daily-share", "100%")
+    found = json.loads(cli("undo", "run", "--yes", "--json", *more, code=0).out)
+    assert (found["archived"], found["already_gone"]) == (RECORDS, 0)
+    assert all(email["archived"] for email in remote.emails())
+
+
 def test_ctrl_c_ends_the_wait_for_the_day_at_once(cli: Cli, sandbox: Start) -> None:
     remote = sandbox("--rate-limit", "none", "--daily-limit", "100", "--daily-reset", "600")
     process = cli.start(*loading(cli, remote))
