@@ -224,9 +224,13 @@ class Preflight:
                 case replies.TryLater() | replies.NotSent() | replies.Doubtful():
                     failures += 1
                     began = began or time.monotonic()
+                    if failures == 1:
+                        self.tell(events.Held(None, judged.reason))
                     after = replies.retry_after(sent.reply.headers) or 0.0
                     await self._wait(failures, began, judged.reason, after)
                 case _:
+                    if failures:
+                        self.tell(events.Released())
                     return judged
 
     async def _property(self, name: str) -> Property:

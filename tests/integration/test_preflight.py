@@ -16,7 +16,7 @@ from bulkload.calls.limiter import Limiter
 from bulkload.calls.retry import Backoff
 from bulkload.calls.room import RateLimit
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
-from bulkload.hubspot import paths
+from bulkload.hubspot import owners, paths
 from bulkload.hubspot.client import Sent
 from bulkload.hubspot.lookup import Marks
 from bulkload.hubspot.remoteclock import RemoteClock
@@ -357,3 +357,21 @@ def test_a_resume_waits_for_its_portal_longer_than_a_new_run() -> None:
     assert (found.answer.portal, found.said) == ("7", [])
     given_up = portal(None, *many, reply(200, {"portalId": 7}))
     assert given_up.answer.portal == ""
+
+
+@pytest.mark.parametrize("trouble", [DOWN, LATER, GONE], ids=["503", "429", "refused"])
+@pytest.mark.parametrize("what", ["contacts", "owners"])
+def test_a_wait_for_what_a_run_may_read_is_told(what: str, trouble: Reply) -> None:
+    remote = Remote(
+        {
+            paths.CONTACTS_READ: [trouble, trouble, NOBODY],
+            owners.page_path(archived=False, after=""): [trouble, reply(200, {"results": []})],
+            owners.page_path(archived=True, after=""): [reply(200, {"results": []})],
+        }
+    )
+    asks = Preflight.people if what == "contacts" else Preflight.owners
+    found = ask(remote, asks)
+    kinds = [type(each) for each in found.told if isinstance(each, events.Held | events.Released)]
+    assert kinds[0] is events.Held
+    assert kinds.count(events.Released) == 1
+    assert kinds[-1] is events.Released
