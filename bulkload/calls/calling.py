@@ -1,10 +1,8 @@
-"""Calls that may be made again: each is repeated until the remote answers it, or the run gives up.
+"""One gate and one limit for those who call where nothing is created (an undo): each call is
+repeated until the remote answers it, or they give up.
 
 Laws kept here: the remote's trouble is not the record's: throttling and outages cost time, and
 one worker asks for all how the remote is; never over the limit: every call takes a slot.
-
-For calls that are reads, or whose second time does nothing (archiving). What creates goes
-through the pipeline.
 """
 
 from __future__ import annotations
@@ -12,19 +10,20 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from bulkload import events
 from bulkload.calls import hold
 from bulkload.calls.outage import Outage
+from bulkload.calls.repeating import Repeating
 from bulkload.calls.turnstile import Turnstile
 from bulkload.calls.waiting import unless_over
-from bulkload.hubspot import replies
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from random import Random
 
+    from bulkload import events
     from bulkload.calls.traffic import Traffic
     from bulkload.errors import BulkloadError
+    from bulkload.hubspot import replies
     from bulkload.hubspot.client import Sent
     from bulkload.hubspot.sink import Sink
 
@@ -47,12 +46,9 @@ class Caller:
     ) -> None:
         self.sink = sink
         self.stopped: BulkloadError | None = None
-        self._traffic = traffic
-        self._tell = tell
-        self._clock = asyncio.get_running_loop().time
-        self._gate = hold.Gate(self._clock, idle=traffic.idle_s)
-        self._turnstile = Turnstile(self._gate, traffic, tell)
-        self._outage = Outage(self._gate, sink, traffic, random, tell, most_s, self.drain)
+        gate = self._gate = hold.Gate(asyncio.get_running_loop().time, idle=traffic.idle_s)
+        outage = Outage(gate, sink, traffic, random, tell, most_s, self.drain)
+        self._repeating = Repeating(outage, tell, turnstile=Turnstile(gate, traffic, tell))
 
     def drain(self, why: BulkloadError) -> None:
         """Finish what is in flight, start nothing new. The first reason given is kept."""
@@ -75,23 +71,6 @@ class Caller:
         The answer of a call that was under way is judged also when a drain has begun; a `read` is
         given up then.
         """
-        tries = 0
-        while True:
-            trial = await self._turnstile.enter() == "trial"
-            falls = self._gate.falls
-            try:
-                call = self._traffic.under_slot(send)
-                sent = await (unless_over(self._gate.pause, call) if read else call)
-            except BaseException:
-                if trial:
-                    self._gate.untried()
-                raise
-            finally:
-                self._gate.leave()
-            self._tell(events.Answered(sent.reply.status, sent.seconds, tries > 0))
-            tries += 1
-            judged = judge(sent.reply)
-            if not isinstance(judged, replies.Trouble):
-                self._outage.over(trial=trial)
-                return judged
-            await self._outage.met(judged, sent, falls, trial=trial)
+        pause = self._gate.pause
+        call = (lambda: unless_over(pause, send())) if read else send
+        return await self._repeating.until_answered(call, judge)

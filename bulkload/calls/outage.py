@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from bulkload import events
 from bulkload.calls.retry import THROTTLED, TRIAL, probe_delay, probe_patience
@@ -172,14 +172,14 @@ class Outage:
                 self.check(trouble.reason)
         return answer
 
-    async def read(self, ask: Callable[[], Awaitable[Sent]]) -> tuple[Sent, int]:
-        """One read under the limit, past the turnstile, and how often the gate had fallen when it
-        left: it waits for no create. Raises Drained.
+    async def read(self, ask: Callable[[], Awaitable[Sent]]) -> tuple[Sent, int, Literal[False]]:
+        """One read under the limit, past the turnstile, as its `call` says it: it waits for no
+        create, and tries nothing. Raises Drained.
         """
         async with self.gate.reading():
             await self.traffic.acquire(self.gate.pause)
             falls = self.gate.falls
-            return await self.traffic.under_slot(ask), falls
+            return await self.traffic.under_slot(ask), falls, False
 
     async def _probe(self, ask: Callable[[], Awaitable[Sent]]) -> Sent | None:
         """A read that is given up sooner than others: while it hangs, nobody else asks."""

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 from bulkload import events
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from bulkload.calls.hold import Gate, Pass
     from bulkload.calls.traffic import Traffic
+    from bulkload.hubspot.client import Sent
 
 
 class Turnstile:
@@ -37,3 +40,18 @@ class Turnstile:
                 if (passed := self._gate.enter()) is not None:
                     return passed
                 self._traffic.give_back()
+
+    async def call(self, send: Callable[[], Awaitable[Sent]]) -> tuple[Sent, int, bool]:
+        """One call that waits its turn: its answer, how often the gate had fallen when it left, and
+        whether it tried the remote. Raises Drained.
+        """
+        trial = await self.enter() == "trial"
+        falls = self._gate.falls
+        try:
+            return await self._traffic.under_slot(send), falls, trial
+        except BaseException:
+            if trial:
+                self._gate.untried()
+            raise
+        finally:
+            self._gate.leave()

@@ -56,7 +56,7 @@ class Asking:
         while True:
             falls = gate.falls
             if sent is None:
-                sent, falls = await self.outage.read(read)
+                sent, falls, _ = await self.outage.read(read)
             judged = self._judge(load, sent)
             if isinstance(judged, lookup.Findings):
                 ours = await self._made_here(load, judged.found)

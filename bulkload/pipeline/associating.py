@@ -14,7 +14,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from bulkload.hubspot import contacts
+from bulkload.hubspot import contacts, replies
 from bulkload.model import MAX_INPUTS
 from bulkload.records import added
 
@@ -22,12 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from bulkload.batch import Batch, Entry, Letter
-    from bulkload.hubspot import replies
+    from bulkload.calls.repeating import Repeating
     from bulkload.hubspot.replies import Reply
     from bulkload.model import Address
     from bulkload.options import UnknownContacts
     from bulkload.pipeline.parts import Parts
-    from bulkload.pipeline.repeating import Repeating
     from bulkload.records.people import People
 
 NOBODY = contacts.Contact("", made=False)
@@ -146,12 +145,10 @@ class Associating:
 
     async def _look_up(self, group: Sequence[str]) -> list[str]:
         """Returns those that the portal has no contact of."""
-
-        def judge(reply: Reply, _: object) -> contacts.Found | contacts.Refused | replies.Trouble:
-            return contacts.judge_read(group, reply)
-
         read = partial(self._parts.sink.read_contacts, contacts.read_body(group))
-        found: contacts.Found | contacts.Refused = await self._repeating.until_answered(read, judge)
+        found: contacts.Found | contacts.Refused = await self._repeating.until_answered(
+            read, partial(contacts.judge_read, group)
+        )
         if isinstance(found, contacts.Refused):
             return [
                 *found.blamed,
@@ -181,12 +178,11 @@ class Associating:
         """Make the contacts of these. `lost`: an earlier call for them may have made them."""
         addresses = tuple(group)
 
-        def judge(
-            reply: Reply, again: object
-        ) -> contacts.Upserted | contacts.Refused | replies.Trouble:
+        def judge(reply: Reply) -> contacts.Upserted | contacts.Refused | replies.Trouble:
             nonlocal lost
-            lost = lost or bool(again)
-            return contacts.judge_upsert(addresses, reply, since if lost else None)
+            judged = contacts.judge_upsert(addresses, reply, since if lost else None)
+            lost = lost or isinstance(judged, replies.Doubtful)
+            return judged
 
         upsert = partial(self._parts.sink.upsert_contacts, contacts.upsert_body(addresses))
         answer: contacts.Upserted | contacts.Refused = await self._repeating.until_answered(
@@ -211,7 +207,7 @@ class Associating:
         """Before they are settled: what is cut in between is done again."""
         if made and (request := contacts.names_body(made)):
             name = partial(self._parts.sink.name_contacts, request)
-            await self._repeating.until_answered(name, lambda reply, _: contacts.judge_names(reply))
+            await self._repeating.until_answered(name, contacts.judge_names)
 
     async def _settle(self, made: Mapping[str, contacts.Contact]) -> None:
         if made:

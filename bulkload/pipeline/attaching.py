@@ -21,11 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from bulkload.batch import Batch, Entry, Letter
-    from bulkload.hubspot import replies
-    from bulkload.hubspot.replies import Reply
+    from bulkload.calls.repeating import Repeating
     from bulkload.model import Attachment
     from bulkload.pipeline.parts import Parts, Policy, Tally
-    from bulkload.pipeline.repeating import Repeating
 
 P = ParamSpec("P")
 V = TypeVar("V")
@@ -104,12 +102,8 @@ class Attaching:
     async def _upload(self, file: File, kind: str, content: bytes) -> tuple[str, str]:
         await self._parts.journal.files.intend(file)
         request = files.upload(content, file.name, kind, self._policy.run)
-
-        def judge(reply: Reply, _: object) -> files.Uploaded | files.Refused | replies.Trouble:
-            return files.judge_upload(reply)
-
         answer: files.Uploaded | files.Refused = await self._repeating.until_answered(
-            partial(self._parts.sink.upload, request), judge
+            partial(self._parts.sink.upload, request), files.judge_upload
         )
         made = answer.id if isinstance(answer, files.Uploaded) else ""
         await self._parts.journal.files.settle(file.hash, made)

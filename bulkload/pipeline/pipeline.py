@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from bulkload import verdict
 from bulkload.calls import hold
 from bulkload.calls.outage import Outage
+from bulkload.calls.repeating import Repeating
 from bulkload.calls.turnstile import Turnstile
 from bulkload.errors import BulkloadError
 from bulkload.hubspot import replies, wire
@@ -32,7 +33,6 @@ from bulkload.pipeline.creating import Creating
 from bulkload.pipeline.intake import Intake
 from bulkload.pipeline.loads import Load, Step
 from bulkload.pipeline.quarantine import Quarantine
-from bulkload.pipeline.repeating import Repeating
 from bulkload.pipeline.verification import Aside
 from bulkload.pipeline.workers import all_done
 from bulkload.records.people import People
@@ -83,7 +83,7 @@ class Pipeline:
         self._aside = Aside(
             parts, self._outage, policy, self._settle_step, self._creating.under_way.values
         )
-        repeating = Repeating(parts, self._outage, tally)
+        repeating = Repeating(self._outage, parts.tell, tally)
         self._associating = Associating(
             parts, repeating, people or People(lambda _: ""), policy.unknown_contacts
         )

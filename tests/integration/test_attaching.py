@@ -51,9 +51,9 @@ def test_one_content_is_uploaded_once_though_the_first_was_refused() -> None:
         return Sent(answer, 1.0, 2.0)
 
     async def until_answered(
-        send: Callable[[], Awaitable[Sent]], judge: Callable[[Reply, bool], Any]
+        send: Callable[[], Awaitable[Sent]], judge: Callable[[Reply], Any]
     ) -> Any:
-        return judge((await send()).reply, False)
+        return judge((await send()).reply)
 
     async def runs() -> list[Entry]:
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:

@@ -172,7 +172,7 @@ MUTATIONS = (
     _m("a contact made by an earlier life is another's", PEOPLED, "pipeline/associating.py",
        ("open_[who], lost=True)", "open_[who])")),
     _m("a contact made by a call that was lost is another's", PEOPLED, "pipeline/associating.py",
-       ("lost = lost or bool(again)", "pass")),
+       ("lost = lost or isinstance(judged, replies.Doubtful)", "pass")),
     _m("whose a contact is comes before its names", PEOPLED, "pipeline/associating.py",
        (NAME, WHOSE), ("        " + WHOSE + "\n        for", "        " + NAME + "\n        for")),
     _m("what is tied anew is a dead letter too", PEOPLED, "pipeline/pipeline.py",
