@@ -206,11 +206,7 @@ class _Life:
                 f"the remote did not say which portal this token is for ({found.trouble}), and "
                 f"the run was begun on portal {bound}: nothing was archived"
             )
-        if bound not in (None, found.portal):
-            raise StoppedForGood(
-                f"this token is for portal {found.portal}, the run was begun on portal {bound}. "
-                "Use a token of that portal to undo it"
-            )
+        account.same_portal(bound, found, "undo it")
         return found
 
     @contextmanager

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bulkload.errors import StoppedForGood
 from bulkload.hubspot import refusals, replies
 from bulkload.hubspot.lookup import moment
 
@@ -84,6 +85,15 @@ def read(reply: Reply) -> Account:
             utc_offset_s=_offset(answer),
         )
     return Account(trouble=_trouble(reply, answer))
+
+
+def same_portal(bound: str | None, found: Account, verb: str) -> None:
+    """Raises StoppedForGood where a run is bound to another portal. `verb`: what is to be done."""
+    if bound not in (None, found.portal):
+        raise StoppedForGood(
+            f"this token is for portal {found.portal}, the run was begun on portal {bound}. "
+            f"Use a token of that portal to {verb}"
+        )
 
 
 def read_property(reply: Reply) -> Property:

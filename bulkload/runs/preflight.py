@@ -17,7 +17,7 @@ from urllib.parse import quote
 from bulkload import events
 from bulkload.calls.retry import probe_delay
 from bulkload.calls.waiting import unless_over
-from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
+from bulkload.errors import RefusedToStart, StoppedResumable
 from bulkload.hubspot import account, contacts, definitions, lookup, owners, paths, replies, seconds
 from bulkload.hubspot.lookup import Marks
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from bulkload.calls.traffic import Traffic
+    from bulkload.errors import BulkloadError
     from bulkload.hubspot.account import Account, Property
     from bulkload.hubspot.client import Client, Sent
     from bulkload.hubspot.replies import Reply
@@ -63,7 +64,8 @@ class Preflight:
         Raises StoppedForGood where the run is bound to another, StoppedResumable where the
         token is refused or the remote can't be reached in time.
         """
-        found = await self._ask(patient=bound is not None)
+        tries = TRIES if bound is None else None  # a run that is bound has to know
+        found = await self._patient(paths.ACCOUNT, account.read, tries)
         if not found.portal:
             self.tell(
                 events.Said(
@@ -72,11 +74,7 @@ class Preflight:
                 )
             )
             return found._replace(portal=bound or "")
-        if bound not in (None, found.portal):
-            raise StoppedForGood(
-                f"this token is for portal {found.portal}, the run was begun on portal {bound}. "
-                "Use a token of that portal to resume"
-            )
+        account.same_portal(bound, found, "resume")
         return found
 
     async def usage(self) -> None:
@@ -167,10 +165,10 @@ class Preflight:
         """Raises RefusedToStart where the token may not read contacts: a new run would stop at its
         first batch.
         """
-        await self._may(
+        await self._until_answered(
             partial(self.client.post, paths.CONTACTS_READ, contacts.read_body([NOBODY])),
             partial(contacts.judge_read, [NOBODY]),
-            "or load without them: --no-contacts",
+            lambda why: RefusedToStart(f"{why}; or load without them: --no-contacts"),
         )
 
     async def warn(self, sample: Sequence[Mapping[str, str]]) -> None:
@@ -197,19 +195,47 @@ class Preflight:
         async def page(archived: bool, after: str) -> owners.Page:  # noqa: FBT001  # as `everybody` calls it
             path = owners.page_path(archived=archived, after=after)
             judge = partial(owners.judge, archived=archived)
-            return await self._may(
-                partial(self.client.get, path), judge, "or name a file: --owners FILE"
+            return await self._until_answered(
+                partial(self.client.get, path),
+                judge,
+                lambda why: RefusedToStart(f"{why}; or name a file: --owners FILE"),
             )
 
         return owners.by_address(await owners.everybody(page))
 
-    async def _may(
+    async def _property(self, name: str) -> Property:
+        path = paths.PROPERTY + quote(name, safe="")
+        return await self._patient(path, account.read_property, 2 * TRIES)
+
+    async def _patient(self, path: str, read: Callable[[Reply], F], tries: int | None) -> F:
+        """Ask until it is answered. `tries`: so many server errors are an answer; None: none is."""
+        failures = 0
+
+        def judge(reply: Reply) -> F | replies.Trouble:
+            nonlocal failures
+            found, denied = read(reply), replies.denied(reply)
+            if denied is not None and (denied.expired or reply.hopeless or replies.is_page(reply)):
+                return denied
+            if found.denied:
+                return replies.Denied(found.denied)
+            unreached = reply.status == 0 or not reply.whole or reply.status in replies.LATER
+            failing = reply.status >= 500 and (tries is None or failures + 1 < tries)
+            if not (unreached or failing):
+                return found
+            daily = replies.is_daily(reply)
+            failures = 0 if daily else failures + 1
+            return replies.TryLater(found.trouble, None, throttled=False, daily=daily)
+
+        get = partial(self.client.get, path)
+        return await self._until_answered(get, judge, StoppedResumable)
+
+    async def _until_answered(
         self,
         send: Callable[[], Awaitable[Sent]],
         judge: Callable[[Reply], V | replies.Trouble],
-        otherwise: str,
+        refused: Callable[[str], BulkloadError],
     ) -> V:
-        """Ask until it is answered. Raises RefusedToStart, with what to do, where it is refused."""
+        """What `judge` makes of the first answer. Raises what `refused` says where none will be."""
         began: float | None = None
         failures = 0
         while True:
@@ -218,60 +244,24 @@ class Preflight:
                 case replies.Denied(expired=True):
                     self.traffic.refused(sent, judged.reason)
                 case replies.Denied():
-                    raise RefusedToStart(f"{judged.reason}; {otherwise}")
+                    raise refused(judged.reason)
                 case replies.TryLater(daily=True):
-                    began, failures = None, 0  # as in `_patient`
+                    began, failures = None, 0  # `traffic` waits for the day; a night is no outage
                 case replies.TryLater() | replies.NotSent() | replies.Doubtful():
                     failures += 1
-                    began = began or time.monotonic()
+                    began = self._busy() if began is None else began
                     if failures == 1:
                         self.tell(events.Held(None, judged.reason))
-                    after = replies.retry_after(sent.reply.headers) or 0.0
-                    await self._wait(failures, began, judged.reason, after)
+                    asked = replies.retry_after(sent.reply.headers) or 0.0
+                    await self._wait(failures, began, judged.reason, asked)
                 case _:
                     if failures:
                         self.tell(events.Released())
                     return judged
 
-    async def _property(self, name: str) -> Property:
-        path = paths.PROPERTY + quote(name, safe="")
-        return await self._patient(path, account.read_property, 2 * TRIES)
-
-    async def _ask(self, *, patient: bool) -> Account:
-        return await self._patient(paths.ACCOUNT, account.read, None if patient else TRIES)
-
-    async def _patient(self, path: str, read: Callable[[Reply], F], tries: int | None) -> F:
-        """Ask until it is answered. `tries`: so many server errors are an answer; None: none is."""
-        began: float | None = None
-        failures = 0
-        while True:
-            sent = await self._call(partial(self.client.get, path))
-            reply, found = sent.reply, read(sent.reply)
-            denied = replies.denied(reply)
-            if denied is not None and denied.expired:
-                self.traffic.refused(sent, denied.reason)
-                continue
-            if denied is not None and (reply.hopeless or replies.is_page(reply)):
-                raise StoppedResumable(denied.reason)
-            if found.denied:
-                raise StoppedResumable(found.denied)
-            if replies.is_daily(reply):
-                # `traffic` waits for the day, or ends the run; a night is no outage.
-                began, failures = None, 0
-                continue
-            unreached = reply.status == 0 or not reply.whole or reply.status in replies.LATER
-            failing = reply.status >= 500 and (tries is None or failures + 1 < tries)
-            if not (unreached or failing):
-                if failures:
-                    self.tell(events.Released())
-                return found
-            failures += 1
-            began = began or time.monotonic()
-            if failures == 1:
-                self.tell(events.Held(None, found.trouble))
-            await self._wait(
-                failures, began, found.trouble, replies.retry_after(reply.headers) or 0.0
-            )
+    def _busy(self) -> float:
+        """A clock that stands still while the day is used up, or there is no token."""
+        return asyncio.get_running_loop().time() - self.traffic.idle_s()
 
     async def _call(self, send: Callable[[], Awaitable[Sent]]) -> Sent:
         """All that is asked here are reads: an interrupt waits for no answer. Raises
@@ -281,7 +271,7 @@ class Preflight:
         return await unless_over(self._pause, self.traffic.call(send, self._pause))
 
     async def _wait(self, failures: int, began: float, trouble: str, asked: float) -> None:
-        waited = time.monotonic() - began
+        waited = self._busy() - began
         wait = max(probe_delay(failures, waited, self.random), asked)
         if self.max_outage_s is not None:
             if waited >= self.max_outage_s:

@@ -13,6 +13,7 @@ import pytest
 from bulkload import events
 from bulkload.calls import retry
 from bulkload.calls.limiter import Limiter
+from bulkload.calls.quota import Quota
 from bulkload.calls.retry import Backoff
 from bulkload.calls.room import RateLimit
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
@@ -22,6 +23,8 @@ from bulkload.hubspot.lookup import Marks
 from bulkload.hubspot.remoteclock import RemoteClock
 from bulkload.hubspot.replies import Reply
 from bulkload.runs.preflight import KEY, RUN, TRIES, Preflight
+from bulkload.zone import Zone
+from tests.clock import run_virtual
 from tests.making import open_traffic, reply
 
 if TYPE_CHECKING:
@@ -375,3 +378,29 @@ def test_a_wait_for_what_a_run_may_read_is_told(what: str, trouble: Reply) -> No
     assert kinds[0] is events.Held
     assert kinds.count(events.Released) == 1
     assert kinds[-1] is events.Released
+
+
+def test_a_night_in_the_middle_of_an_outage_is_none_of_it() -> None:
+    async def asks() -> None:
+        loop = asyncio.get_running_loop()
+        began, quota = loop.time(), Quota(Zone.of("UTC"), random=Random(1))
+
+        def wall() -> float:
+            return 90_001.0 + loop.time() - began  # an hour after midnight
+
+        class Failing(Remote):
+            async def get(self, path: str) -> Sent:
+                if not self.asked:
+                    quota.refused(wall())  # as another call saw
+                return await super().get(path)
+
+        remote = Failing({paths.ACCOUNT: [GONE, GONE, reply(200, {"portalId": 7})]})
+        limiter = Limiter(RateLimit(1_000_000, 1))
+        traffic = open_traffic(limiter, RemoteClock(loop.time), quota=quota, wall=wall)
+        preflight = Preflight(
+            cast("Client", remote), traffic, events.Announcer(), Random(1), 3600.0, asyncio.Event()
+        )
+        assert (await preflight.account("7")).portal == "7"
+        assert loop.time() - began > 80_000.0
+
+    run_virtual(asks())
