@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkload import events
-from bulkload.report.progress import Meter, Progress
+from bulkload.report.meter import Meter
+from bulkload.report.progress import Progress
 from bulkload.zone import span
 from tests.unit.test_zone import BERLIN, at
 
