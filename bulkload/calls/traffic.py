@@ -252,7 +252,8 @@ class Traffic:
             if self._is_refused and self._in_a_row >= IN_A_ROW:
                 raise StoppedResumable(f"{self._why} ({self._in_a_row} tokens in a row)")
             trouble, after = self._why, 1.0
-            patience: float | None = credentials.patience_s if self._accepted else 0.0
+            most = math.inf if self._most_s is None else self._most_s
+            patience: float | None = min(credentials.patience_s, most) if self._accepted else 0.0
             try:
                 if await unless_over(pause, self._renew()):  # it may be long in coming
                     continue

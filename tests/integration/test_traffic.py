@@ -389,9 +389,12 @@ def test_trouble_with_a_renewal_holds_everybody_then_they_go_on() -> None:
     played(play, lambda: Renewing([*brings, True]), most_s=None)
 
 
-@pytest.mark.parametrize("accepted", [True, False])
+@pytest.mark.parametrize(
+    ("accepted", "most", "least"),
+    [(True, None, PATIENCE_S), (True, 25.0, 25.0), (False, None, 0.0)],
+)
 def test_a_token_file_is_waited_for_a_minute_if_its_token_was_ever_accepted(
-    tmp_path: Path, accepted: bool
+    tmp_path: Path, accepted: bool, most: float | None, least: float
 ) -> None:
     path = tmp_path / "token"
     path.write_text("first")
@@ -402,10 +405,9 @@ def test_a_token_file_is_waited_for_a_minute_if_its_token_was_ever_accepted(
         await refused(stage)
         with pytest.raises(StoppedResumable, match="the token was refused"):
             await stage.call()
-        least = PATIENCE_S if accepted else 0.0
         assert least <= stage.spent < least + 2.0
 
-    played(play, lambda: TokenFile(path), most_s=None)
+    played(play, lambda: TokenFile(path), most_s=most)
 
 
 def test_a_token_file_that_is_rewritten_after_a_401_lets_everybody_go_on(tmp_path: Path) -> None:
