@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+PASSED_BY = 10_000
+"""So many settled records are read past before their keys are made durable: no batch comes of them
+that would do it, and the keys of what is not durable yet are held in memory.
+"""
+
 
 def total_size(sources: Sequence[Source]) -> int | None:
     """Bytes in all; None where one does not know its own."""
@@ -108,6 +113,7 @@ class Reader:
             seek = (0, 0, None)
         elif seek[1] < settled[1]:
             seek = (settled[0], settled[1], None)
+        passed_by = 0
         with closing(self._made(seek, covered)) as read:
             for made in read:
                 if isinstance(made, Passed):
@@ -122,6 +128,9 @@ class Reader:
                     if isinstance(each, Entry) and each.key:
                         first = self._seen.first(each.key, each.ordinal)
                     if each.ordinal < covered.end and each.ordinal in covered:
+                        passed_by += 1
+                        if passed_by % PASSED_BY == 0:
+                            self._seen.commit()
                         continue
                     if isinstance(each, Entry) and first is not None:
                         yield Skip(

@@ -8,19 +8,24 @@ import stat
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bulkload.batch import Entry, Skip
 from bulkload.errors import StoppedResumable
-from bulkload.records import hashtable, seen
+from bulkload.model import Position, Record
+from bulkload.ordinals import Covered
+from bulkload.records import hashtable, reading, seen
 from bulkload.records.hashtable import HashTable
 from bulkload.records.seen import Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+    from bulkload.protocols import Source
 
 KEYS = st.integers(0, 40).map(str)
 PAGE = 512  # what a disk writes at once
@@ -306,3 +311,42 @@ def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
     index.close()
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     assert modes == {"seen.table": 0o600, "seen.log": 0o600}
+
+
+def test_what_is_read_past_is_durable_though_no_batch_comes_of_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An index that was lost is filled from the first record on, however many are settled."""
+    monkeypatch.setattr(reading, "PASSED_BY", 10)
+
+    def make(ordinal: int, source: int, record: Record) -> Entry:
+        return Entry(ordinal, source, record.position, "", b"", record, f"k{ordinal % 90}")
+
+    class Lines:
+        name, format, noun = "s", "ndjson", "record"
+
+        def records(self, _: Position | None) -> Iterator[Record]:
+            yield from (Record(Position(n, n + 1), "json", b"") for n in range(100))
+
+        def size(self) -> int:
+            return 100
+
+        def consumed(self) -> int:
+            return 0
+
+    index = Seen(tmp_path, durable=False)
+    most, commit = 0, index.commit
+
+    def counted() -> None:
+        nonlocal most
+        most = max(most, len(index._pending))
+        commit()
+
+    monkeypatch.setattr(index, "commit", counted)
+    reader = reading.Reader([cast("Source", Lines())], make, index)
+    left = [*reader.read((95, 0, Position(95, 96)), Covered([(0, 94)]))]
+    assert [(type(each), each.ordinal) for each in left] == [(Skip, n) for n in range(95, 100)]
+    assert most == 10
+    assert len(index._pending) == 0, "of the last no batch was made yet"
+    assert index.through == 90
+    index.close()
