@@ -1,12 +1,16 @@
 """What is known of people: address → the id of its contact, "" where the portal has none.
 
 Two generations in memory, and the journal behind them: memory is bounded, and what is known is
-asked for once in the whole run. Read by the reader's thread, written by the loop's; each step is
-one operation on a dict.
+asked for once in the whole run. The reader's thread and the loop's both ask, and who asks puts what
+was asked for last among the young; the loop's learns.
+
+Law kept here: what was learnt last is what is told: a look into the journal that began before it
+changes nothing.
 """
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,6 +28,8 @@ class People:
         self._generation = generation
         self._young: dict[str, str] = {}
         self._old: dict[str, str] = {}
+        self._turns = 0
+        self._lock = threading.Lock()
         self.hits = self.misses = 0
 
     def knows(self, address: str) -> bool:
@@ -37,20 +43,39 @@ class People:
 
     def contact(self, address: str) -> str | None:
         """The id, "" where there is none; None where it is not known."""
-        found = self._young.get(address)
-        if found is None:
-            found = self._old.get(address)
+        known = self._young.get(address)
+        while known is None:
+            with self._lock:
+                turns, known = self._turns, self._remembered(address)
+            if known is not None:
+                break
+            # Not within the lock: the loop would wait for the disk.
+            found = self._look(address)
             if found is None:
-                found = self._look(address)
-            if found is not None:
-                self._put(address, found)
-        return found
+                return None
+            with self._lock:
+                known = self._remembered(address)
+                # Else it may have been learnt and forgotten meanwhile: the look is too old.
+                if known is None and turns == self._turns:
+                    self._put(address, found)
+                    known = found
+        return known
 
     def learn(self, found: Mapping[str, str]) -> None:
-        for address, contact in found.items():
-            self._put(address, contact)
+        with self._lock:
+            for address, contact in found.items():
+                self._put(address, contact)
+
+    def _remembered(self, address: str) -> str | None:
+        """And kept for longer. The lock is held."""
+        known = self._young.get(address)
+        if known is None and (known := self._old.get(address)) is not None:
+            self._put(address, known)
+        return known
 
     def _put(self, address: str, contact: str) -> None:
+        """The lock is held."""
         if len(self._young) >= self._generation:
             self._young, self._old = {}, self._young
+            self._turns += 1
         self._young[address] = contact

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,3 +46,44 @@ def test_one_without_a_contact_is_known_too() -> None:
     people.learn({"a": ""})
     assert people.knows("a")
     assert people.contact("a") == ""
+
+
+def test_what_is_learnt_while_another_looks_it_up_is_what_is_known() -> None:
+    """The row that the other finds is older than what was learnt."""
+
+    def look(address: str) -> str | None:
+        people.learn({address: ""})
+        return "123"
+
+    people = People(look)
+    assert people.contact("a") == ""
+    assert people.contact("a") == ""
+
+
+def test_what_was_learnt_and_forgotten_meanwhile_is_looked_up_again() -> None:
+    journal = {"a": "123"}
+
+    def look(address: str) -> str | None:
+        found = journal.get(address)
+        if found == "123":
+            journal[address] = ""
+            people.learn({address: ""})
+            people.learn(dict.fromkeys("bcde", "1"))
+        return found
+
+    people = People(look, 2)
+    assert people.contact("a") == ""
+    assert people.contact("a") == ""
+
+
+def test_an_old_one_that_is_used_does_not_come_back_over_what_is_learnt() -> None:
+    """Between the look among the old and the put among the young nobody can learn."""
+    people = People(lambda _: None, 2)
+    people.learn({"a": "123", "b": "1", "c": "1"})
+    assert "a" in people._old
+    learns = threading.Thread(target=people.learn, args=({"a": ""},))
+    with people._lock:
+        learns.start()
+        known = people._remembered("a")
+    learns.join()
+    assert (known, people.contact("a")) == ("123", "")
