@@ -141,8 +141,7 @@ class Options:
 
     def __post_init__(self) -> None:
         for name in _SEVERAL:
-            if isinstance(given := getattr(self, name), str):  # else its letters would be taken
-                object.__setattr__(self, name, (given,))
+            object.__setattr__(self, name, _several(getattr(self, name)))
         address(self.base_url)
         try:
             self.most_calls()
@@ -235,6 +234,7 @@ class Options:
         none.
         """
         refuse_unknown(given)
+        given = {n: _several(value) if n in _SEVERAL else value for n, value in given.items()}
         for name, value in given.items():
             if name not in MAY_CHANGE and value != getattr(self, name):
                 raise RefusedToStart(
@@ -251,6 +251,13 @@ def refuse_unknown(names: Iterable[str]) -> None:
     for name in names:
         if name not in known:
             raise RefusedToStart(f"{name!r} is no option of a run{meant(name, known)}")
+
+
+def _several(value: Any) -> Any:
+    """An option that holds several in the one form of it, however a program or a file gave it."""
+    if isinstance(value, str):  # else its letters would be taken
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _shown(value: object) -> object:

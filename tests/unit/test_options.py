@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -90,3 +91,12 @@ def test_any_text_is_a_rate_or_a_value_error(text: str) -> None:
         return
     assert limit.calls >= 1
     assert limit.window_s > 0
+
+
+@pytest.mark.parametrize("again", [["a.example"], "a.example", ("a.example",)])
+def test_what_holds_several_may_be_given_again_in_any_form(again: object) -> None:
+    options = Options(mine=("a.example",), batch_size=50)
+    assert options.changed({"mine": again}) == options
+    assert Options(mine=again) == replace(options, batch_size=100)  # type: ignore[arg-type]
+    with pytest.raises(RefusedToStart, match=r"--mine can't change .*'b\.example'"):
+        options.changed({"mine": ["b.example"]})
