@@ -163,7 +163,8 @@ def _judge_results(batch: Batch, reply: Reply, key_property: str) -> Verdict:
     rest = [e for e in batch.entries if e.ordinal not in tied]
     if loose and not errors and len(made) == len(batch.entries):
         nameless = tuple((e.ordinal, "") for e in batch.entries)
-        return Outcomes(nameless, (), (), tuple(str(r["id"]) for r in made), worked_s)
+        ids = tuple(str(r["id"]) for r in made)
+        return Outcomes(nameless, (), (), ids, worked_s, completed=completed)
     refused = _refused(rest, errors, loose)
     taken = {
         entry.ordinal: refused[entry.ordinal]

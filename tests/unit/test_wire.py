@@ -170,9 +170,11 @@ def test_a_value_that_two_inputs_share_ties_nothing() -> None:
 
 
 def test_as_many_results_as_inputs_means_that_all_were_made() -> None:
-    body = {"results": [{"id": str(n)} for n in (7, 8, 9)]}
+    completed = "2026-01-01T00:00:00.250Z"
+    body = {"results": [{"id": str(n)} for n in (7, 8, 9)], "completedAt": completed}
     found = outcomes(judge(THREE, reply(201, body)))
     assert found.loaded == ((0, ""), (1, ""), (2, ""))
+    assert found.completed == completed
     assert found.loose_ids == ("7", "8", "9")
 
 
