@@ -45,7 +45,8 @@ class Access:
     ) -> Access:
         """As it is given. Raises RefusedToStart where the token is none."""
         files = (None if each is None else Path(each) for each in (token_file, oauth_file, ca_file))
-        return cls(token_of(token, "the token") if token else None, *files)
+        # One that is given and empty is none: the environment's may be another portal's.
+        return cls(None if token is None else token_of(token, "the token"), *files)
 
     def flags(self) -> list[str]:
         """The files of it as a command line names them; a pipe can't be read again."""

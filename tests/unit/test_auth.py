@@ -12,6 +12,7 @@ import pytest
 
 from bulkload.errors import RefusedToStart
 from bulkload.hubspot.auth import RenewalTrouble, Token, TokenFile, token_of
+from bulkload.runs.call import Access
 from tests.clock import run_virtual
 
 FIRST, SECOND = "pat-na1-first-secret", "pat-na1-second-secret"
@@ -199,3 +200,15 @@ def test_an_error_beside_a_token_does_not_show_it(tmp_path: Path) -> None:
     told = "".join(traceback.format_exception(found.value)) + repr(found.value)
     assert FIRST not in told
     assert SECOND not in told
+
+
+def test_a_token_that_is_given_and_empty_is_not_the_environments(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """That one may be another portal's."""
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", FIRST)
+    with pytest.raises(RefusedToStart, match="the token: this is no access token"):
+        Access.of("")
+    access = Access.of().credentials()
+    assert isinstance(access, Token)
+    assert access.reveal() == FIRST
