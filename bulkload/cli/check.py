@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import orjson
 
 from bulkload.cli import saying
 from bulkload.cli.flags import (
@@ -109,7 +108,7 @@ def _tell(checked: Checked, *, as_json: bool) -> int:
 
     with saying.result("result"):
         if as_json:
-            click.echo(orjson.dumps(checked.as_json()).decode())
+            click.echo(saying.as_json(checked.as_json()))
         else:
             mapped.records(checked.samples, sys.stdout)
             click.echo(words(checked))

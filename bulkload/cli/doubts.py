@@ -6,7 +6,8 @@ import shlex
 from pathlib import Path
 
 import click
-import orjson
+
+from bulkload.cli import saying
 
 
 @click.command("doubts")
@@ -25,7 +26,7 @@ def command(run: Path, *, as_json: bool) -> int:
     for doubt in doubts(run):
         count += 1
         if as_json:
-            click.echo(orjson.dumps(doubt).decode())
+            click.echo(saying.as_json(doubt))
         else:
             click.echo(
                 f"{doubt['source']} {doubt['position']['number']} (record {doubt['ordinal']}): "

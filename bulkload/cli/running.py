@@ -7,7 +7,6 @@ import gc
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
-import orjson
 
 from bulkload.cli import saying, signals
 from bulkload.report import words
@@ -64,7 +63,7 @@ def tell(ended: E, params: dict[str, Any], in_words: Callable[[E], str]) -> int:
     signals.over()
     with saying.result("summary"):
         if params["as_json"]:
-            click.echo(orjson.dumps(ended.as_json()).decode())
+            click.echo(saying.as_json(ended.as_json()))
         elif not params["quiet"] or ended.stopped:
             click.echo(in_words(ended))
     if params["as_json"] and ended.stopped:

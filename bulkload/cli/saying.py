@@ -6,6 +6,7 @@ the words, never the command.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import orjson
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +31,14 @@ def heard() -> None:
             nowhere = Path(os.devnull).open(mode)  # noqa: SIM115  # it stands there to the end
             os.set_inheritable(nowhere.fileno(), True)  # noqa: FBT003  # as the three are
             setattr(sys, name, nowhere)
+
+
+def as_json(value: object) -> str:
+    """On one line. What is no text, as a path may be, is escaped as Python reads it again."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return json.dumps(value, separators=(",", ":"))
 
 
 def aside(text: str) -> None:

@@ -6,7 +6,8 @@ from itertools import chain
 from pathlib import Path
 
 import click
-import orjson
+
+from bulkload.cli import saying
 
 
 @click.command("status")
@@ -35,9 +36,9 @@ def command(run: Path | None, *, letters: bool, skipped: bool, as_json: bool) ->
         dead = inquiry.letters(run) if letters else ()
         left = inquiry.skipped(run) if skipped else ()
         for each in chain(dead, left):
-            click.echo(orjson.dumps(each).decode() if as_json else words.record(each))
+            click.echo(saying.as_json(each) if as_json else words.record(each))
     elif as_json:
-        click.echo(orjson.dumps(ended.as_json()).decode())
+        click.echo(saying.as_json(ended.as_json()))
     else:
         click.echo(words.summary(ended))
     return ended.exit_code
@@ -55,5 +56,5 @@ def _all(*, as_json: bool) -> int:
         return 0
     for _, stands in found:
         if isinstance(stands, Summary):
-            click.echo(orjson.dumps(stands.as_json()).decode())
+            click.echo(saying.as_json(stands.as_json()))
     return 0

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 from typing import Any
 
+import pytest
+
 from bulkload.afterwards.undoplan import Part, Undone
+from bulkload.cli import saying
 from bulkload.report import words
 from bulkload.runs.summary import Summary
 
@@ -76,3 +81,11 @@ def test_an_undo_tells_of_contacts_and_files_only_where_the_run_made_some() -> N
         "already_gone": 1,
         "failed": 2,
     }
+
+
+def test_a_path_that_is_no_text_is_told_as_it_can_be_read_again() -> None:
+    path = os.fsdecode(b"caf\xe9")
+    assert json.loads(saying.as_json({"run": path, "n": 1})) == {"run": path, "n": 1}
+    assert saying.as_json({"run": "café"}) == '{"run":"café"}'
+    with pytest.raises(TypeError):
+        saying.as_json({1j})
