@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -72,8 +73,13 @@ def check(run: RunDir) -> None:
 
 def register_replay(run: RunDir, path: Path) -> None:
     """Remember a replay before it sends anything. The lock of `run` is held."""
+    name = os.fsencode(path)
+    try:
+        kept: str | bytes = name.decode()
+    except UnicodeDecodeError:
+        kept = name  # a directory's name is bytes: SQLite takes those as they are
     with schema.opened(run.journal, writable=True) as connection:
-        connection.execute("INSERT OR IGNORE INTO replay VALUES (?)", (str(path),))
+        connection.execute("INSERT OR IGNORE INTO replay VALUES (?)", (kept,))
 
 
 class Journal:
@@ -116,8 +122,14 @@ class Journal:
                 full = error.errno in (errno.ENOSPC, errno.EDQUOT)
                 on_full("is full" if full else f"can't be written ({error.strerror})")
 
-        writer = Writer(run.journal, on_commit=project, on_full=on_full)
-        return cls(writer, facts, counts, projection, Reading(run.journal))
+        look = Reading(run.journal)
+        try:
+            # Last: a thread that nobody was given is stopped by nobody.
+            writer = Writer(run.journal, on_commit=project, on_full=on_full)
+        except BaseException:
+            look.close()
+            raise
+        return cls(writer, facts, counts, projection, look)
 
     async def close(self) -> None:
         await self._writer.stop()

@@ -6,6 +6,7 @@ A reader that stayed open would let the write-ahead log grow without end.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -227,7 +228,7 @@ def lineage(run: RunDir) -> dict[int, int]:
 
 def replays(run: RunDir) -> list[str]:
     """The directories of the replays that were made of a run."""
-    return [path for (path,) in _ask(run, "SELECT path FROM replay ORDER BY path")]
+    return [os.fsdecode(path) for (path,) in _ask(run, "SELECT path FROM replay ORDER BY path")]
 
 
 def facts_of(connection: sqlite3.Connection) -> dict[str, Any]:

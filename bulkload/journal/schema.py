@@ -175,7 +175,16 @@ def opened(path: Path, *, writable: bool = False) -> Iterator[sqlite3.Connection
         with closing(connect(path) if writable else read_only(path)) as connection:
             yield connection
     except (sqlite3.DatabaseError, ValueError) as error:
+        if not accuses(error):
+            raise
         raise damaged(path, error) from None
+
+
+def accuses(error: Exception) -> bool:
+    """Whether a failure in work on the journal is the journal's: what was read and is no value is
+    not as it was written; what can't be encoded was to be written.
+    """
+    return not isinstance(error, UnicodeEncodeError)
 
 
 def check(connection: sqlite3.Connection) -> None:

@@ -152,7 +152,6 @@ def _failed(path: Path, error: Exception) -> Exception:
             f"the journal can't be written ({error}). Make room or mend the disk, then resume: "
             "what was in flight will be looked at first"
         )
-    # What was read is not what is written ever; what can't be encoded was to be written.
-    if isinstance(error, ValueError) and not isinstance(error, UnicodeEncodeError):
+    if isinstance(error, ValueError) and schema.accuses(error):
         return schema.damaged(path, error)
     return error

@@ -8,6 +8,7 @@ import os
 import shutil
 import sqlite3
 import stat
+import threading
 from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,10 @@ import pytest
 from bulkload import status
 from bulkload.batch import Letter, Skip
 from bulkload.errors import BulkloadError, StoppedForGood, StoppedResumable
-from bulkload.journal import journal as journals
 from bulkload.journal import projection, readers, schema
+from bulkload.journal import journal as journals
 from bulkload.journal.journal import Journal
+from bulkload.journal.people import Reading
 from bulkload.journal.settlement import Resend, Settlement
 from bulkload.journal.writer import Writer
 from bulkload.model import Position
@@ -789,3 +791,57 @@ def test_a_doubt_that_was_settled_late_is_claimed_though_it_began_before(run: Ru
             assert await journal.claimed({"0", "1"}, 150.0) == {"0", "1"}
 
     asyncio.run(claims())
+
+
+def test_a_replay_is_kept_by_its_name_also_where_that_is_no_text(run: RunDir) -> None:
+    names = [b"caf\xe9-replay-1", "café-replay-1".encode()]
+    for name in names:
+        journals.register_replay(run, run.path / os.fsdecode(name))
+    assert {os.fsencode(path) for path in readers.replays(run)} == {
+        os.fsencode(run.path) + b"/" + name for name in names
+    }
+
+
+def test_what_can_not_be_written_down_is_not_the_journals_fault(run: RunDir) -> None:
+    """Neither within the writer nor beside it."""
+    with pytest.raises(UnicodeEncodeError), schema.opened(run.journal, writable=True) as connection:
+        connection.execute("INSERT INTO replay VALUES (?)", ("\udce9",))
+    with pytest.raises(StoppedForGood, match="damaged"), schema.opened(run.journal):
+        raise ValueError("no number")
+
+    async def writes() -> None:
+        async with opened(run) as journal:
+            with pytest.raises(UnicodeEncodeError):
+                await journal.bury([letter(1)._replace(position=Position("\udce9", 1))])
+
+    asyncio.run(writes())
+
+
+def test_a_journal_that_can_not_be_read_beside_leaves_no_thread(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        error = sqlite3.OperationalError("unable to open database file")
+        error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+        raise error
+
+    async def opens() -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(schema, "read_only", fails)
+            with pytest.raises(StoppedResumable, match="can't be opened"):
+                Journal.of(run, on_full=lambda _: None)
+        closed, close = [], Reading.close
+
+        def closes(look: Reading) -> None:
+            closed.append(look)
+            close(look)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Reading, "close", closes)
+            patched.setattr(journals, "Writer", fails)
+            with pytest.raises(sqlite3.OperationalError):
+                Journal.of(run, on_full=lambda _: None)
+        assert len(closed) == 1
+
+    asyncio.run(opens())
+    assert "journal" not in [thread.name for thread in threading.enumerate()]
