@@ -230,21 +230,6 @@ def _forget(connection: sqlite3.Connection, doubted: dict[int, list[int]]) -> No
     )
 
 
-def claimed(connection: sqlite3.Connection, ids: set[str], since: float | None) -> set[str]:
-    found: set[str] = set()
-    rows = connection.execute(
-        "SELECT ids, loaded, doubtful_since, remote_since FROM attempt ORDER BY id DESC"
-    )
-    for made, loaded, doubtful, began in rows:
-        if made:
-            # Behind those of loaded records stand the ids that fit no input: they may be anyone's.
-            found |= ids.intersection(made.split(",")[:loaded])
-        # What carries a doubt has the time of that; the others began in their order.
-        if since is not None and doubtful is None and began is not None and began < since:
-            break
-    return found
-
-
 def state(connection: sqlite3.Connection) -> State:
     def spans() -> Iterable[tuple[int, int]]:
         # What is open is spoken for too: it is settled or sent again apart from the reading.

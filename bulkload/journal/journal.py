@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bulkload.errors import StoppedResumable
 from bulkload.journal import attempts, schema
+from bulkload.journal.claims import Claims, claimed
 from bulkload.journal.files import FilesBook
 from bulkload.journal.people import PeopleBook, Reading
 from bulkload.journal.projection import Projection, restore
@@ -86,7 +87,7 @@ class Journal:
     """Open for writing: the holder of the run's lock has the only one.
 
     `facts` and `counts` are those that the journal holds when it is opened; `projection`: the
-    file of its letters, where it has one; `look` reads beside the writer.
+    file of its letters, where it has one; `look` and `claims` read beside the writer.
     """
 
     def __init__(
@@ -96,9 +97,11 @@ class Journal:
         counts: Counts,
         projection: Projection | None = None,
         look: Reading | None = None,
+        claims: Claims | None = None,
     ) -> None:
         self._writer = writer
         self._look = look
+        self._claims = claims
         self.people = PeopleBook(writer)
         self.files = FilesBook(writer)
         self.facts = facts
@@ -129,7 +132,7 @@ class Journal:
         except BaseException:
             look.close()
             raise
-        return cls(writer, facts, counts, projection, look)
+        return cls(writer, facts, counts, projection, look, Claims(run.journal))
 
     async def close(self) -> None:
         await self._writer.stop()
@@ -161,7 +164,12 @@ class Journal:
 
         `since`: only of attempts that began after that, by the remote's clock.
         """
-        return await self._writer.write(lambda c: attempts.claimed(c, ids, since)) if ids else set()
+        if not ids:
+            return set()
+        if self._claims is None:
+            return await self._writer.write(lambda connection: claimed(connection, ids, since))
+        await self._writer.write(lambda _: None)  # what was asked for before this is committed
+        return await self._claims.among(ids, since)
 
     async def note(self, facts: dict[str, Any]) -> None:
         """Set facts of the run."""

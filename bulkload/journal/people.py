@@ -115,7 +115,7 @@ class Reading:
             self._connection = schema.read_only(path, one_thread=False)
         except sqlite3.DatabaseError as error:
             raise schema.damaged(path, error) from None
-        self.path = path
+        self._path = path
         self._turn = threading.Lock()
 
     def __call__(self, address: str) -> str | None:
@@ -123,7 +123,7 @@ class Reading:
             try:
                 return look(self._connection, address)
             except sqlite3.DatabaseError as error:
-                raise schema.damaged(self.path, error) from None
+                raise schema.damaged(self._path, error) from None
 
     def close(self) -> None:
         with self._turn:

@@ -17,7 +17,7 @@ import pytest
 from bulkload import status
 from bulkload.batch import Letter, Skip
 from bulkload.errors import BulkloadError, StoppedForGood, StoppedResumable
-from bulkload.journal import projection, readers, schema
+from bulkload.journal import claims, projection, readers, schema
 from bulkload.journal import journal as journals
 from bulkload.journal.journal import Journal
 from bulkload.journal.people import Reading
@@ -791,6 +791,70 @@ def test_a_doubt_that_was_settled_late_is_claimed_though_it_began_before(run: Ru
             assert await journal.claimed({"0", "1"}, 150.0) == {"0", "1"}
 
     asyncio.run(claims())
+
+
+def test_claims_are_looked_for_page_by_page_and_beside_the_writer(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that takes, nobody who writes waits for it; those who ask meanwhile share the
+    next look.
+    """
+    monkeypatch.setattr(claims, "ROWS", 2)
+    looks: list[set[str]] = []
+    looking, go_on = threading.Event(), threading.Event()
+    look = claims.claimed
+
+    def slow(connection: sqlite3.Connection, ids: set[str], since: float | None) -> set[str]:
+        looks.append(set(ids))
+        looking.set()
+        assert go_on.wait(10)
+        return look(connection, ids, since)
+
+    async def asks() -> None:
+        async with opened(run) as journal:
+            for number in range(7):
+                attempt = await journal.intend(batch([number]), b"d")
+                await journal.settle(attempt, Settlement(201, loaded=((number, f"1{number}"),)))
+            for few in (0, 100):
+                monkeypatch.setattr(claims, "FEW", few)
+                assert await journal.claimed({"10", "13", "16", "1", "0"}) == {"10", "13", "16"}
+            monkeypatch.setattr(claims, "claimed", slow)
+            first = asyncio.create_task(journal.claimed({"10", "9"}))
+            assert await asyncio.to_thread(looking.wait, 10)
+            others = [asyncio.create_task(journal.claimed(ids)) for ids in ({"11"}, {"12", "9"})]
+            late = await journal.intend(batch([7]), b"d")
+            await journal.settle(late, Settlement(201, loaded=((7, "17"),)))
+            assert looks == [{"10", "9"}], "the writer went on, and only one looks"
+            go_on.set()
+            assert await first == {"10"}
+            assert await asyncio.gather(*others) == [{"11"}, {"12"}]
+            assert looks[1:] == [{"11", "12", "9"}]
+            assert await journal.claimed({"17"}) == {"17"}
+
+    asyncio.run(asks())
+
+
+def test_a_look_for_claims_that_fails_is_made_again_for_who_waits(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def asks() -> None:
+        async with opened(run) as journal:
+            attempt = await journal.intend(batch([0]), b"d")
+            await journal.settle(attempt, Settlement(201, loaded=((0, "10"),)))
+            looks = iter([False, True])
+
+            def look(*_: object) -> set[str]:
+                if next(looks):
+                    return {"10"}
+                raise ValueError("no row")
+
+            monkeypatch.setattr(claims, "claimed", look)
+            asked = [asyncio.create_task(journal.claimed({"10"})) for _ in range(3)]
+            first, *others = await asyncio.gather(*asked, return_exceptions=True)
+            assert isinstance(first, StoppedForGood)
+            assert others == [{"10"}, {"10"}]
+
+    asyncio.run(asks())
 
 
 def test_a_replay_is_kept_by_its_name_also_where_that_is_no_text(run: RunDir) -> None:
