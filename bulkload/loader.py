@@ -12,10 +12,11 @@ import secrets
 import shlex
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from glob import glob
 from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from bulkload.errors import RefusedToStart, StoppedResumable
@@ -34,11 +35,13 @@ from bulkload.sources.own import OwnSource
 from bulkload.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from bulkload.events import Observer
     from bulkload.protocols import Source
     from bulkload.records.rules import Rules
+
+V = TypeVar("V")
 
 
 async def load(
@@ -135,7 +138,7 @@ async def resume(
     with directory.locked():
         facts = readers.facts(directory)
         options = Options.from_json(facts["options"]).changed(changes or {})
-        stands = standing(directory, facts, locked=True)
+        stands = await asyncio.to_thread(standing, directory, facts, locked=True)
         refuse_undone(directory, facts)
         settles = facts.get("marks") or options.in_doubt != "hold"
         if facts.get("complete") and not (stands.in_doubt and settles):
@@ -226,11 +229,21 @@ def sweep(directory: RunDir) -> None:
             os.unlink(f"{directory.journal}{suffix}")  # noqa: PTH108  # one name, four endings
 
 
+async def beside(work: Callable[[], V]) -> V:
+    """In a thread. Who is cancelled waits for its end: till then what it writes is its own."""
+    working = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.wait([working])
+        raise
+
+
 async def start(
     directory: RunDir,
     sources: Sequence[Source],
     options: Options,
-    lineage: Sequence[tuple[int, int]] = (),
+    lineage: Iterable[tuple[int, int]] = (),
     **more: Any,
 ) -> None:
     """Commit a new run: from here on it can be resumed."""
@@ -244,7 +257,7 @@ async def start(
             **await asyncio.to_thread(keep, directory, sources),
             **more,
         }
-        journals.create(directory, facts, lineage)
+        await beside(partial(journals.create, directory, facts, lineage))
     except (OSError, StoppedResumable) as error:
         raise unbegun(directory, error) from None
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     Span = tuple[int, int]
 
+PAGE = 1024
+"""Ordinals whose bits stand together: a page with few of them costs some 250 bytes."""
+
 
 def spans(ordinals: Iterable[int]) -> Iterator[Span]:
     """Ascending ordinals → inclusive (first, last) spans."""
@@ -52,6 +55,20 @@ def unpack(packed: str) -> Iterator[int]:
         yield from range(first, last + 1)
 
 
+def _joined(covered: Iterable[Span]) -> Iterator[Span]:
+    """Those that follow each other as one: what comes in order needs no room to be sorted."""
+    now: Span | None = None
+    for first, last in covered:
+        if now is not None and now[0] <= first <= now[1] + 1:
+            now = now[0], max(now[1], last)
+            continue
+        if now is not None:
+            yield now
+        now = first, last
+    if now is not None:
+        yield now
+
+
 class Covered:
     """Which ordinals are settled. Memory is the number of gaps, not of ordinals.
 
@@ -61,7 +78,7 @@ class Covered:
     def __init__(self, covered: Iterable[Span] = ()) -> None:
         self._firsts: list[int] = []
         self._lasts: list[int] = []
-        for first, last in sorted(covered):
+        for first, last in sorted(_joined(covered)):
             if self._lasts and first <= self._lasts[-1] + 1:
                 self._lasts[-1] = max(self._lasts[-1], last)
             else:
@@ -80,3 +97,46 @@ class Covered:
     @property
     def low_water(self) -> int:
         return self._lasts[0] + 1 if self._firsts and self._firsts[0] == 0 else 0
+
+
+class Ticked:
+    """Ordinals that are ticked one after the other, in any order: a bit for each.
+
+    Memory is that of the pages in which one is: a few bits for each record of a run, at most.
+    """
+
+    def __init__(self, ordinals: Iterable[int] = ()) -> None:
+        self._pages: dict[int, bytearray] = {}
+        self._count = 0
+        for ordinal in ordinals:
+            self.tick(ordinal)
+
+    def tick(self, ordinal: int) -> bool:
+        """Whether it was not yet."""
+        number, at = divmod(ordinal, PAGE)
+        page = self._pages.get(number)
+        if page is None:
+            page = self._pages[number] = bytearray(PAGE // 8)
+        bit = 1 << (at & 7)
+        if page[at >> 3] & bit:
+            return False
+        page[at >> 3] |= bit
+        self._count += 1
+        return True
+
+    def __contains__(self, ordinal: int) -> bool:
+        number, at = divmod(ordinal, PAGE)
+        page = self._pages.get(number)
+        return page is not None and bool(page[at >> 3] >> (at & 7) & 1)
+
+    def __iter__(self) -> Iterator[int]:
+        """Ascending."""
+        for number in sorted(self._pages):
+            page = int.from_bytes(self._pages[number], "little")
+            while page:
+                lowest = page & -page
+                yield number * PAGE + lowest.bit_length() - 1
+                page ^= lowest
+
+    def __len__(self) -> int:
+        return self._count

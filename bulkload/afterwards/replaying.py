@@ -3,15 +3,18 @@
 Laws kept here: nothing twice. The letters are copied into the replay's own directory first,
 so that it can be resumed whatever happens to the file. A run knows its replays before they
 send anything; a letter that any of them, or a replay of one of them, loaded (or left in
-doubt) is not sent by the next, unless that was undone.
+doubt) is not sent by the next, unless that was undone. Memory is bounded: of each letter some bits
+are held. What goes through all of them does so beside the event loop.
 """
 
 from __future__ import annotations
 
 import os
 import shlex
+from collections import defaultdict
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +23,9 @@ import orjson
 from bulkload.errors import BulkloadError, RefusedToStart, StoppedResumable
 from bulkload.journal import journal as journals
 from bulkload.journal import readers
-from bulkload.loader import own_place, refuse_undone, start, sweep, unbegun, uncommitted
+from bulkload.loader import beside, own_place, refuse_undone, start, sweep, unbegun, uncommitted
 from bulkload.options import DECIDE, Options, refuse_unknown
+from bulkload.ordinals import Ticked
 from bulkload.records.deciding import decide, outdated
 from bulkload.rundir import RUNS, RunDir, private
 from bulkload.runs import lineage
@@ -42,6 +46,9 @@ if TYPE_CHECKING:
 
 SPOOL = "letters.ndjson"
 
+LAST = 1 << 63
+"""No journal counts so far: it is no record's ordinal."""
+
 
 @dataclass(slots=True)
 class _Spooled:
@@ -49,7 +56,6 @@ class _Spooled:
     is one.
     """
 
-    lineage: list[tuple[int, int]]
     sent: int = 0
     settled: int = 0
     repeated: int = 0
@@ -93,23 +99,24 @@ async def replay(
         # The parent stays locked until the replay is committed: one that is registered and
         # not committed has sent nothing, and may be passed over by the next.
         with parent.locked() if parent else nullcontext():
-            settled: set[int] = set()
+            settled = Ticked()
             parent_id = None
             facts: dict[str, Any] = {}
             if parent is not None:
                 facts = readers.facts(parent)
                 refuse_undone(parent, facts)
-                journals.check(parent)
+                await beside(partial(journals.check, parent))
                 parent_id = facts["run_id"]
                 options = Options.from_json(facts["options"])
-                settled = lineage.settled(parent, _refuse)
+                settled = await beside(partial(lineage.settled, parent, _refuse))
             options = Options.from_json({**options.as_json(), "limit": None, **(changes or {})})
             directory = _directory(run, parent.path if parent else file.with_suffix(""))
             stack.enter_context(_made(directory))
             with _all_or_nothing(directory):
                 if parent is not None and not file.exists():
-                    journals.restore_letters(parent)
-                spooled = _spool(file, directory.path / SPOOL, parent_id, settled)
+                    await beside(partial(journals.restore_letters, parent))
+                spool = directory.path / SPOOL
+                spooled = await beside(partial(_spool, file, spool, parent_id, settled))
                 if spooled.sent and not spooled.letters and parent is None:
                     raise RefusedToStart(
                         f"{file}: none of its lines is a dead letter. Load it as what it is: "
@@ -117,10 +124,8 @@ async def replay(
                     )
                 if not spooled.sent:
                     raise RefusedToStart(f"{file}: no dead letter to send{spooled.why_less()}")
-            letters = LettersSource(
-                directory.path / SPOOL, str(file), max_record_bytes=2 * options.max_record_bytes
-            )
-            rules, ups = _rules(facts, options, changes or {}), spooled.lineage
+            letters = LettersSource(spool, str(file), max_record_bytes=2 * options.max_record_bytes)
+            rules, ups = _rules(facts, options, changes or {}), _lineage(spool, parent_id)
             with _all_or_nothing(directory, known=parent is not None):
                 if parent is not None:
                     journals.register_replay(parent, directory.path.resolve())
@@ -225,30 +230,41 @@ def _refuse(child: RunDir, of: RunDir, state: lineage.State) -> None:
         )
 
 
-def _spool(file: Path, to: Path, parent: str | None, settled: set[int]) -> _Spooled:
+def _spool(file: Path, to: Path, parent: str | None, settled: Ticked) -> _Spooled:
     """Copy the letters that are to be sent, durable before the run is committed."""
-    spooled = _Spooled([])
-    seen: set[tuple[str, int]] = set()
+    spooled = _Spooled()
+    seen: defaultdict[str, Ticked] = defaultdict(Ticked)
     private(to)
     with to.open("wb") as out:
         for line in _lines(file):
             spooled.letters = spooled.letters or is_letter(line)
             name = _name(line)
             if name is not None:
-                if name in seen:
+                run, ordinal = name
+                if not seen[run].tick(ordinal):
                     spooled.repeated += 1
                     continue
-                seen.add(name)
-                if name[0] == parent:
-                    if name[1] in settled:
-                        spooled.settled += 1
-                        continue
-                    spooled.lineage.append((spooled.sent, name[1]))
+                if run == parent and ordinal in settled:
+                    spooled.settled += 1
+                    continue
             out.write(line + b"\n")
             spooled.sent += 1
         out.flush()
         os.fsync(out.fileno())
     return spooled
+
+
+def _lineage(spool: Path, parent: str | None) -> Iterator[tuple[int, int]]:
+    """(ordinal in the replay, ordinal of the letter in its parent), read again from what is sent:
+    there may be too many to be held.
+    """
+    if parent is None:
+        return
+    with spool.open("rb") as letters:
+        for number, line in enumerate(letters):
+            name = _name(line)
+            if name is not None and name[0] == parent:
+                yield number, name[1]
 
 
 def _lines(file: Path) -> Iterator[bytes]:
@@ -271,4 +287,6 @@ def _name(line: bytes) -> tuple[str, int] | None:
     if not isinstance(letter, dict):
         return None
     run, ordinal = letter.get("run"), letter.get("ordinal")
-    return (run, ordinal) if isinstance(run, str) and isinstance(ordinal, int) else None
+    if isinstance(run, str) and type(ordinal) is int and 0 <= ordinal < LAST:
+        return run, ordinal
+    return None

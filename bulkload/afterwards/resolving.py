@@ -15,7 +15,7 @@ from bulkload.handed import OWN, refuse_without
 from bulkload.journal import readers
 from bulkload.loader import refuse_undone
 from bulkload.options import Options
-from bulkload.ordinals import Covered
+from bulkload.ordinals import Covered, Ticked
 from bulkload.runs.call import Access, Call
 from bulkload.runs.inquiry import existing
 from bulkload.runs.leftover import Word
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bulkload.events import Observer
+    from bulkload.rundir import RunDir
     from bulkload.sources.own import OwnSource
 
 
@@ -63,30 +64,39 @@ async def resolve(
         options = Options.from_json(facts["options"]).changed(changes or {})
         if options.in_doubt == "hold" and there is None:
             options = options.changed({"in_doubt": "verify"})
-        doubted = {doubt["ordinal"]: doubt["source"] for doubt in readers.doubts(directory)}
-        held = {*doubted}
+        held, sources = await asyncio.to_thread(_held, directory)
         if there:
             cut = readers.ordinals_under_way(directory)
-            held |= cut if chosen is None or all(each in chosen for each in cut) else set()
+            if chosen is None or all(each in chosen for each in cut):
+                for each in cut:
+                    held.tick(each)
         word = None
         if there is not None:
-            named = {ordinal for ordinal in held if chosen is None or ordinal in chosen}
-            if not named:
+            sure = Covered((at, at) for at in held if chosen is None or at in chosen)
+            if not sure:
                 raise RefusedToStart(
                     f"{directory.path}: none of these records is in doubt; list those that are: "
                     f"bulkload doubts {shlex.quote(str(directory.path))}"
                 )
-            sure = Covered((ordinal, ordinal) for ordinal in named)
             word = Word(there, sure)
             if there:
                 await believe(directory, sure)
                 return standing(directory, readers.facts(directory), locked=True)
         elif not held and not readers.under_way(directory):
             return standing(directory, facts, locked=True)
-        _refuse_without(facts, own, {*doubted.values()})
+        _refuse_without(facts, own, sources)
         access.check()
         opened = await asyncio.to_thread(reopened, directory, facts, own)
         return await carry_on(directory, opened, options, call, resolving=True, word=word)
+
+
+def _held(directory: RunDir) -> tuple[Ticked, set[int]]:
+    """The records in doubt, and the sources that they are of."""
+    held, sources = Ticked(), set[int]()
+    for ordinal, source in readers.doubted(directory):
+        held.tick(ordinal)
+        sources.add(source)
+    return held, sources
 
 
 def _refuse_without(facts: dict[str, Any], own: Sequence[OwnSource], doubted: set[int]) -> None:

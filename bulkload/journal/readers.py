@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from bulkload.rundir import RunDir
 
 
+SMALL = 10_000
+"""So many rows of a few numbers are read at a time."""
+
 _EVERY_RUNS = {
     "run_id": str,
     "created": float,
@@ -92,21 +95,20 @@ def counts(run: RunDir) -> Counts:
         return counts_of(connection)
 
 
-def doubts(run: RunDir) -> list[dict[str, Any]]:
+def doubts(run: RunDir) -> Iterator[dict[str, Any]]:
     """Every record in doubt: ordinal, source (its index), position, and its batch's history.
 
     `batch`: the ordinals that went with it, packed; `doubtful_since`: when the first call was
     made that may have made it; `sent_at`: the last one.
     """
-    rows = _ask(
-        run,
+    query = (
         "SELECT doubt.ordinal, doubt.source, doubt.at, doubt.number, covers,"
         " coalesce(doubtful_since, sent_at), sent_at, nth, status, note"
-        " FROM doubt JOIN attempt ON attempt.id=doubt.attempt ORDER BY doubt.ordinal",
+        " FROM doubt JOIN attempt ON attempt.id=doubt.attempt"
     )
-    return [
-        {
-            **_place(ordinal, source, at, number),
+    for *place, covers, since, sent_at, nth, status, note in _paged(run, query, "doubt.ordinal"):
+        yield {
+            **_place(*place),
             "batch": covers,
             "doubtful_since": _iso(since),
             "sent_at": _iso(sent_at),
@@ -114,8 +116,11 @@ def doubts(run: RunDir) -> list[dict[str, Any]]:
             "status": status,
             "note": note,
         }
-        for ordinal, source, at, number, covers, since, sent_at, nth, status, note in rows
-    ]
+
+
+def doubted(run: RunDir) -> Iterator[tuple[int, int]]:
+    """Of every record in doubt, its ordinal and its source (its index)."""
+    yield from _paged(run, "SELECT ordinal, source FROM doubt", "ordinal", SMALL)
 
 
 def letters(run: RunDir) -> Iterator[dict[str, Any]]:
@@ -151,11 +156,11 @@ def _place(ordinal: int, source: int, at: int | str, number: int) -> dict[str, A
     return {"ordinal": ordinal, "source": source, "position": Position(at, number).as_json()}
 
 
-def _paged(run: RunDir, query: str, by: str) -> Iterator[Any]:
+def _paged(run: RunDir, query: str, by: str, rows: int = 500) -> Iterator[Any]:
     """Rows that begin with the key `by`, in its order: no writer waits for a reader's terminal."""
     last = -1
     while True:
-        page = _ask(run, f"{query} WHERE {by}>{last} ORDER BY {by} LIMIT 500")
+        page = _ask(run, f"{query} WHERE {by}>{last} ORDER BY {by} LIMIT {rows}")
         yield from page
         if not page:
             return
@@ -216,14 +221,25 @@ def without_contact(run: RunDir) -> list[str]:
     ]
 
 
-def dead_ordinals(run: RunDir) -> set[int]:
-    """The ordinals of every dead letter."""
-    return {ordinal for (ordinal,) in _ask(run, "SELECT ordinal FROM letter")}
+class Again(NamedTuple):
+    """In a replay: a record, which letter it was in the run that it replays, and how it stands.
+    `dead`: it is a dead letter here too.
+    """
+
+    ordinal: int
+    letter: int
+    dead: bool
+    in_doubt: bool
 
 
-def lineage(run: RunDir) -> dict[int, int]:
-    """In a replay: ordinal here → ordinal of the letter in the run that it replays."""
-    return dict(_ask(run, "SELECT ordinal, parent_ordinal FROM lineage"))
+def lineage(run: RunDir) -> Iterator[Again]:
+    """Of a replay, in its order."""
+    query = (
+        "SELECT ordinal, parent_ordinal, ordinal IN (SELECT ordinal FROM letter),"
+        " ordinal IN (SELECT ordinal FROM doubt) FROM lineage"
+    )
+    for ordinal, letter, dead, in_doubt in _paged(run, query, "ordinal", SMALL):
+        yield Again(ordinal, letter, bool(dead), bool(in_doubt))
 
 
 def replays(run: RunDir) -> list[str]:

@@ -1,7 +1,8 @@
 """A run's replays: how they stand, and which of its dead letters they have settled.
 
 Law kept here: nothing twice: a letter that any of them, or a replay of one of them, loaded or left
-in doubt, is settled; one that was loaded and undone is to be sent again.
+in doubt, is settled; one that was loaded and undone is to be sent again. Memory is bounded: letters
+may be as many as records, and cost some bits each.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from bulkload.errors import BulkloadError
 from bulkload.journal import readers, undo
+from bulkload.ordinals import Ticked
 from bulkload.rundir import RunDir
 
 State: TypeAlias = Literal[
@@ -63,12 +65,13 @@ def settled(
     run: RunDir,
     met: Callable[[RunDir, RunDir, State], None],
     above: frozenset[Path] = frozenset(),
-) -> set[int]:
+) -> Ticked:
     """Ordinals of `run`'s letters that a replay which has ended settled; of one that was undone
     those that it left in doubt, or a replay of it settled. `met` is told each replay, with the run
     that it is of, and may raise. `above`: where that run and those that it is a replay of are kept.
+    Blocking.
     """
-    found: set[int] = set()
+    found = Ticked()
     above |= {run.path.resolve()}
     for child, state in replays(run):
         if child.path.resolve() in above:
@@ -76,11 +79,12 @@ def settled(
         met(child, run, state)
         if state not in ("ended", "undone"):
             continue
-        ups, below = readers.lineage(child), settled(child, met, above)
-        if state == "undone":
-            there = below | {doubt["ordinal"] for doubt in readers.doubts(child)}
-        else:
-            there = ups.keys() - (readers.dead_ordinals(child) - below)
+        below = settled(child, met, above)
         limit = readers.facts(child)["options"].get("limit")  # a pilot: it read none behind it
-        found |= {up for at, up in ups.items() if at in there and (limit is None or at < limit)}
+        for each in readers.lineage(child):
+            if limit is not None and each.ordinal >= limit:
+                break
+            there = each.in_doubt if state == "undone" else not each.dead
+            if there or each.ordinal in below:
+                found.tick(each.letter)
     return found

@@ -6,16 +6,19 @@ import asyncio
 import errno
 import os
 import sqlite3
+import threading
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bulkload import replay
+from bulkload import loader, replay
 from bulkload.afterwards import replaying
 from bulkload.errors import RefusedToStart
 from bulkload.journal import journal as journals
 from bulkload.journal import schema
 from bulkload.options import Options
+from bulkload.ordinals import Ticked
 from bulkload.records.rules import Rules
 from bulkload.rundir import RunDir
 from bulkload.runs import lineage
@@ -78,12 +81,89 @@ def test_what_keeps_it_from_beginning_refuses_it_and_leaves_nothing(
     assert known in ([], ["not begun"])
     left = {path.name for path in child.iterdir()} if child.exists() else set()
     assert left <= {"run.lock"}
-    assert lineage.settled(run, replaying._refuse) == set()
+    assert not lineage.settled(run, replaying._refuse)
 
 
 def test_a_mark_of_an_editor_is_no_part_of_a_letter(run: RunDir, tmp_path: Path) -> None:
     """A letter that is not known again would be sent by each replay."""
     run.letters.write_bytes(b"\xef\xbb\xbf" + LETTER)
-    spooled = replaying._spool(run.letters, tmp_path / "spool", "r", set())
-    assert (spooled.sent, spooled.lineage) == (1, [(0, 3)])
-    assert (tmp_path / "spool").read_bytes() == LETTER
+    spool = tmp_path / "spool"
+    assert replaying._spool(run.letters, spool, "r", Ticked()).sent == 1
+    assert list(replaying._lineage(spool, "r")) == [(0, 3)]
+    assert spool.read_bytes() == LETTER
+
+
+def test_letters_are_told_apart_in_a_few_bits_each(tmp_path: Path) -> None:
+    """There may be as many as records."""
+    file, spool = tmp_path / "letters", tmp_path / "spool"
+    several = (n for n in (*range(20_000), *range(100)) for _ in range(2))
+    file.write_bytes(b"".join(b'{"run":"r","ordinal":%d}\n' % n for n in several))
+    tracemalloc.start()
+    try:
+        spooled = replaying._spool(file, spool, "r", Ticked(range(0, 20_000, 2)))
+        ups = replaying._lineage(spool, "r")
+        assert all(up == 2 * at + 1 for at, up in ups)
+        assert tracemalloc.get_traced_memory()[1] < 500_000
+    finally:
+        tracemalloc.stop()
+    assert (spooled.sent, spooled.settled, spooled.repeated) == (10_000, 10_000, 20_200)
+
+
+@pytest.mark.parametrize("ordinal", [b"-1", b"9223372036854775808", b"true", b"1.0"])
+def test_what_is_no_ordinal_names_no_letter(ordinal: bytes, tmp_path: Path) -> None:
+    """It is sent, as any line of one's own is, and is no reason to fail."""
+    file, spool = tmp_path / "letters", tmp_path / "spool"
+    file.write_bytes(b'{"run":"r","ordinal":%b}\n' % ordinal * 2)
+    assert replaying._spool(file, spool, "r", Ticked()).sent == 2
+    assert list(replaying._lineage(spool, "r")) == []
+
+
+def test_what_goes_through_all_letters_is_beside_the_event_loop(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: dict[str, int] = {}
+
+    def noted(where: Any, what: str) -> None:
+        does = getattr(where, what)
+
+        def do(*given: Any) -> Any:
+            threads[what] = threading.get_ident()
+            return does(*given)
+
+        monkeypatch.setattr(where, what, do)
+
+    noted(journals, "check")
+    noted(lineage, "settled")
+    noted(replaying, "_spool")
+    noted(journals, "create")
+
+    async def goes_on(*_: Any) -> Any:
+        """It has begun, and what it does is a run's."""
+
+    monkeypatch.setattr(replaying, "carry_on", goes_on)
+    asyncio.run(replay(run.path, token="x"))
+    assert set(threads) == {"check", "settled", "_spool", "create"}
+    assert threading.get_ident() not in threads.values()
+
+
+def test_who_is_cancelled_waits_for_what_writes_beside_the_loop() -> None:
+    ended: list[bool] = []
+    began, go_on = threading.Event(), threading.Event()
+
+    def work() -> None:
+        began.set()
+        ended.append(go_on.wait(10))
+
+    async def cancels() -> None:
+        working = asyncio.create_task(loader.beside(work))
+        assert await asyncio.to_thread(began.wait, 10)
+        working.cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not working.done()
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await working
+        assert ended == [True]
+
+    asyncio.run(cancels())

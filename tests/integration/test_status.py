@@ -13,7 +13,7 @@ from bulkload import Options, extend, load, replay, status, undo
 from bulkload.cli import cli
 from bulkload.errors import BulkloadError, RefusedToStart
 from bulkload.journal import journal as journals
-from bulkload.journal import schema
+from bulkload.journal import readers, schema
 from bulkload.report import words
 from bulkload.rundir import RunDir
 from bulkload.runs import lineage
@@ -259,7 +259,7 @@ def test_what_a_replay_loaded_and_an_undo_took_away_is_sent_again(tmp_path: Path
 
 
 def test_of_an_undone_replay_what_it_left_in_doubt_or_was_replayed_stays_settled(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def made(name: str, of: str, ups: list[tuple[int, int]], **more: Any) -> RunDir:
         run = RunDir(tmp_path / name)
@@ -268,7 +268,7 @@ def test_of_an_undone_replay_what_it_left_in_doubt_or_was_replayed_stays_settled
         return run
 
     def settles() -> set[int]:
-        return lineage.settled(run, lambda *_: None)
+        return {*lineage.settled(run, lambda *_: None)}
 
     run = made("r", "", [])
     child = made("r1", "r", [(n, n + 10) for n in range(4)], undo="done")
@@ -282,6 +282,8 @@ def test_of_an_undone_replay_what_it_left_in_doubt_or_was_replayed_stays_settled
             " VALUES (1,'0-3',0,0,0,1,1,'',1.0,'loaded')"
         )
         connection.execute("INSERT INTO doubt VALUES (3,1,0,0,4)")
+    assert settles() == {11, 13}
+    monkeypatch.setattr(readers, "SMALL", 1)
     assert settles() == {11, 13}
     # Without a key, one that could not be archived is there, and nobody knows which.
     with schema.opened(child.journal, writable=True) as connection:
@@ -305,3 +307,31 @@ def test_a_replay_of_another_run_beside_it_is_none_of_its(tmp_path: Path) -> Non
     with schema.opened(other.journal, writable=True) as connection:
         connection.execute("""UPDATE run SET value='"r"' WHERE name='replays'""")
     assert list(lineage.replays(run)) == [(RunDir(tmp_path.resolve() / "r-replay-1"), "not ended")]
+
+
+def test_of_a_replay_all_is_settled_but_its_letters_as_far_as_it_read(tmp_path: Path) -> None:
+    run, child = RunDir(tmp_path / "r"), RunDir(tmp_path / "r1")
+    for made in (run, child):
+        made.create()
+    journals.create(run, FACTS)
+    journals.register_replay(run, child.path)
+    facts = {**FACTS, "run_id": "r1", "replays": "r", "complete": True, "options": {"limit": 3}}
+    journals.create(child, facts, [(n, n + 10) for n in range(5)])
+    with schema.opened(child.journal, writable=True) as connection:
+        connection.execute("INSERT INTO letter VALUES (1,1,0,0,1,'{}')")
+    assert [*lineage.settled(run, lambda *_: None)] == [10, 12]
+
+
+def test_doubts_are_read_page_by_page(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "r")
+    run.create()
+    journals.create(run, FACTS)
+    with schema.opened(run.journal, writable=True) as connection:
+        connection.execute(
+            "INSERT INTO attempt(id,covers,first,source,at,number,nth,digest,sent_at,outcome)"
+            " VALUES (1,'0-1200',0,0,0,1,1,'',1.0,'doubt')"
+        )
+        rows = ((n, 1, n % 2, 0, n) for n in range(1201))
+        connection.executemany("INSERT INTO doubt VALUES (?,?,?,?,?)", rows)
+    assert [doubt["ordinal"] for doubt in readers.doubts(run)] == list(range(1201))
+    assert list(readers.doubted(run)) == [(n, n % 2) for n in range(1201)]
