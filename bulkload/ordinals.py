@@ -98,6 +98,9 @@ class Covered:
     def low_water(self) -> int:
         return self._lasts[0] + 1 if self._firsts and self._firsts[0] == 0 else 0
 
+    def __len__(self) -> int:
+        return sum(b - a + 1 for a, b in zip(self._firsts, self._lasts, strict=True))
+
 
 class Ticked:
     """Ordinals that are ticked one after the other, in any order: a bit for each.
