@@ -47,55 +47,57 @@ def urls(sa: Any, address: str) -> tuple[Any, str]:
     return url, shown.replace("postgresql+psycopg://", "postgresql://", 1)
 
 
-def engine(sa: Any, url: Any, name: str) -> Any:
-    """Raises RefusedToStart where the driver is missing, or no database is known by the scheme."""
-    try:
-        # A connection a page: none is held while the remote is waited for.
-        more: dict[str, Any] = {"poolclass": sa.pool.NullPool}
-        if url.get_backend_name() == "sqlite":
-            more["creator"] = _sqlite(name, url.database)
-        engine = sa.create_engine(url, **more)
-    except sa.exc.NoSuchModuleError:
-        raise RefusedToStart(
-            f"{name}: no database is known by this scheme. Known are postgresql://, "
-            "sqlite:// and those that SQLAlchemy has a dialect for."
-        ) from None
-    except ModuleNotFoundError as error:
-        raise RefusedToStart(
-            f"{name}: its driver is not installed: pip install {error.name}"
-        ) from None
-    settings = _SETTINGS.get(url.get_backend_name(), ())
+class Database:
+    """One that is read from, by its `engine`. `name`: what it is called in errors.
 
-    def settle(connection: Any, _: object) -> None:
-        for setting in settings:
-            with connection.cursor() as cursor:
-                cursor.execute(setting)
-        connection.commit()
+    Raises RefusedToStart where the driver is missing, or no database is known by the scheme.
+    """
 
-    if settings:
-        sa.event.listen(engine, "connect", settle)
-    return engine
+    def __init__(self, sa: Any, url: Any, name: str) -> None:
+        self.sa, self._url, self._name = sa, url, name
+        try:
+            # A connection a page: none is held while the remote is waited for.
+            more: dict[str, Any] = {"poolclass": sa.pool.NullPool}
+            if url.get_backend_name() == "sqlite":
+                more["creator"] = _sqlite(name, url.database)
+            self.engine = sa.create_engine(url, **more)
+        except sa.exc.NoSuchModuleError:
+            raise RefusedToStart(
+                f"{name}: no database is known by this scheme. Known are postgresql://, "
+                "sqlite:// and those that SQLAlchemy has a dialect for."
+            ) from None
+        except ModuleNotFoundError as error:
+            raise RefusedToStart(
+                f"{name}: its driver is not installed: pip install {error.name}"
+            ) from None
+        settings = _SETTINGS.get(url.get_backend_name(), ())
 
+        def settle(connection: Any, _: object) -> None:
+            for setting in settings:
+                with connection.cursor() as cursor:
+                    cursor.execute(setting)
+            connection.commit()
 
-@contextmanager
-def asking(
-    sa: Any, url: Any, name: str, kind: type[RefusedToStart | StoppedResumable]
-) -> Iterator[None]:
-    """What the database says against it becomes an error of that kind, without the password."""
-    try:
-        yield
-    except sa.exc.SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        why = str(cause).strip().partition("\n")[0].rstrip(".")
-        if url.password:
-            why = why.replace(url.password, "***")
-        step = (
-            "Check the address, the user's rights and the names; a password that is not in "
-            f"the address is taken from {PASSWORD}"
-            if kind is RefusedToStart
-            else "Resume when the database answers again"
-        )
-        raise kind(f"{name}: {why}. {step}.") from None
+        if settings:
+            sa.event.listen(self.engine, "connect", settle)
+
+    @contextmanager
+    def asked(self, kind: type[RefusedToStart | StoppedResumable]) -> Iterator[None]:
+        """What the database says against it becomes an error of that kind, without the password."""
+        try:
+            yield
+        except self.sa.exc.SQLAlchemyError as error:
+            cause = getattr(error, "orig", None) or error
+            why = str(cause).strip().partition("\n")[0].rstrip(".")
+            if self._url.password:
+                why = why.replace(self._url.password, "***")
+            step = (
+                "Check the address, the user's rights and the names; a password that is not in "
+                f"the address is taken from {PASSWORD}"
+                if kind is RefusedToStart
+                else "Resume when the database answers again"
+            )
+            raise kind(f"{self._name}: {why}. {step}.") from None
 
 
 def _sqlite(name: str, database: str | None) -> Callable[[], sqlite3.Connection]:

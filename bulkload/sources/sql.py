@@ -25,7 +25,6 @@ from bulkload.wording import there_is
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
-    from contextlib import AbstractContextManager
 
     from bulkload.model import Record
     from bulkload.protocols import Source
@@ -85,7 +84,7 @@ class SqlSource:
         last: str | None = None,
     ) -> None:
         self._sa = needed("sqlalchemy", "sql", "a database")
-        self._url, self.address = database.urls(self._sa, address)
+        url, self.address = database.urls(self._sa, address)
         self.name = name or f"{self.address} {table or 'query'}"
         if (table is None) == (query is None):
             raise RefusedToStart(
@@ -94,8 +93,9 @@ class SqlSource:
         self.max_record_bytes = max_record_bytes
         self.table, self.query = table, query
         self.exclude = tuple(exclude)
-        self._engine = database.engine(self._sa, self._url, self.name)
-        with self._asked_by(RefusedToStart):
+        self._database = database.Database(self._sa, url, self.name)
+        self._engine = self._database.engine
+        with self._database.asked(RefusedToStart):
             self._from = self._table() if table is not None else self._select()
             known = [column.name for column in self._from.columns]
             self.order_by = order_by or self._primary_key()
@@ -140,7 +140,7 @@ class SqlSource:
         """The rows with greater keys; see `protocols.Growing`."""
         sa, end = self._sa, rowkeys.read(self.last)
         count = sa.select(sa.func.count()).select_from(self._from)
-        with self._asked_by(RefusedToStart), self._engine.connect() as connection:
+        with self._database.asked(RefusedToStart), self._engine.connect() as connection:
             if not connection.execute(count.where(self._key > end)).scalar_one():
                 return None
             before = connection.execute(count.where(self._key <= end)).scalar_one()
@@ -164,7 +164,7 @@ class SqlSource:
             number, after = self.after[1] + 1, key > rowkeys.read(self.after[0])
         size = FIRST_PAGE
         while True:
-            with self._asked_by(StoppedResumable), self._engine.connect() as connection:
+            with self._database.asked(StoppedResumable), self._engine.connect() as connection:
                 rows, taken = _fetched(connection, page.where(after).limit(size), size)
             for found, cells in rows:
                 yield self._record(found, cells, number)
@@ -183,11 +183,6 @@ class SqlSource:
                 "row can be sought. Load it anew with another column as --order-by."
             ) from None
         return row(position, self.columns, cells, self.max_record_bytes)
-
-    def _asked_by(
-        self, kind: type[RefusedToStart | StoppedResumable]
-    ) -> AbstractContextManager[None]:
-        return database.asking(self._sa, self._url, self.name, kind)
 
     def _table(self) -> Any:
         sa = self._sa
