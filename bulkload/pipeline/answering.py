@@ -47,22 +47,9 @@ def answered(
     """
     question = load.question
     assert question is not None
-    last = question.asked + 1 >= ASKS
     settled: dict[verdict.Decision, list[Entry]] = {}
     for entry in load.batch.entries:
-        conflict = entry.ordinal in question.conflicts
-        holder = found.get(entry.key)
-        if holder is not None and holder.archived and not conflict:
-            holder = None  # whether it keeps the key, the remote says when the record is sent
-        # Of a holder that is another record of this run the doubt explains nothing.
-        doubted = question.doubted and not (holder is not None and holder.id in made_here)
-        known: verdict.Known = "unknown" if doubted else "refused"
-        if conflict or (holder is not None and not doubted):
-            known = "conflict"
-        decision = verdict.decide(
-            known, policy.means, _whose(holder, load, made_here, policy),
-            doubted=doubted, last=last or (holder is not None and holder.archived),
-        )  # fmt: skip
+        decision = _decided(entry, load, question, found.get(entry.key), made_here, policy)
         settled.setdefault(decision, []).append(entry)
     absent = settled.get("send again", [])
     if len(settled.get("ask", ())) == len(load.batch.entries):
@@ -102,6 +89,28 @@ def answered(
         narrowed = replace(question.taken, taken=False)
         return refusal(rest, narrowed, question.status, letters)
     return _absent(step, rest, question, letters, successes)
+
+
+def _decided(
+    entry: Entry,
+    load: Load,
+    question: Question,
+    holder: Found | None,
+    made_here: Collection[str],
+    policy: Policy,
+) -> verdict.Decision:
+    """What becomes of one record. `holder`: who has its key."""
+    conflict = entry.ordinal in question.conflicts
+    if holder is not None and holder.archived and not conflict:
+        holder = None  # whether it keeps the key, the remote says when the record is sent
+    # Of a holder that is another record of this run the doubt explains nothing.
+    doubted = question.doubted and not (holder is not None and holder.id in made_here)
+    known: verdict.Known = "unknown" if doubted else "refused"
+    if conflict or (holder is not None and not doubted):
+        known = "conflict"
+    last = question.asked + 1 >= ASKS or (holder is not None and holder.archived)
+    whose = _whose(holder, load, made_here, policy)
+    return verdict.decide(known, policy.means, whose, doubted=doubted, last=last)
 
 
 def sighted(
