@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
 
     from bulkload.events import Observer
+    from bulkload.model import Position
     from bulkload.protocols import Source
     from bulkload.rundir import RunDir
 
@@ -138,17 +139,10 @@ def _came(
         if isinstance(found, OwnSource):
             own_known.append(found.name)
             continue
-        source = _opened(had[numbers[-1]])
-        if not source.still(facts["fingerprints"][numbers[-1]]):
-            raise StoppedForGood(
-                f"{source.name}: it did not only grow since this run read it: what was there is "
-                "changed, or gone. Load it as another run (what is in both is made twice, unless "
-                "the portal has a key property), or name the others to extend by"
-            )
-        if isinstance(source, Growing):
-            earlier = (_opened(had[number]) for number in numbers)
-            if came := source.extended(earlier, reached.get(numbers[-1])):
-                new.append(came)
+        parts = [had[number] for number in numbers]
+        bound, last = facts["fingerprints"][numbers[-1]], reached.get(numbers[-1])
+        if came := _grown(parts, bound, last):
+            new.append(came)
     if has_mail(new) and not has_mail(had):
         mail = next(source.name for source in new if has_mail([source]))
         raise RefusedToStart(
@@ -164,6 +158,20 @@ def _came(
     if new or not own_known:
         said.append(_told(new, "other " if unlooked else ""))
     return new
+
+
+def _grown(parts: Sequence[Source], bound: dict[str, Any], last: Position | None) -> Source | None:
+    """What came to a source that the run has in these parts, up to `last`. `bound`: the last
+    part's fingerprint.
+    """
+    source = _opened(parts[-1])
+    if not source.still(bound):
+        raise StoppedForGood(
+            f"{source.name}: it did not only grow since this run read it: what was there is "
+            "changed, or gone. Load it as another run (what is in both is made twice, unless "
+            "the portal has a key property), or name the others to extend by"
+        )
+    return source.extended(map(_opened, parts), last) if isinstance(source, Growing) else None
 
 
 def _found(
