@@ -163,7 +163,7 @@ MUTATIONS = (
        ("if self._is_idle and not self._waiting:", "if self._is_idle:")),
     _m("two loads share an attempt", "verify", "pipeline/verification.py",
        ("step.parted() if kept_back else step)", SHARED), ("class Aside:", CUT)),
-    _m("ids that fit no input are another's", "verify", "journal/attempts.py",
+    _m("ids that fit no input are another's", "verify", "journal/claims.py",
        ('made.split(",")[:loaded]', 'made.split(",")')),
     _m("what is undeliverable is asked for too early", "key,key+run", "pipeline/pipeline.py",
        ("self._quarantine.add(each, self._policy.quiet_s + SHOWN_S)", "at_once.append(each)")),
