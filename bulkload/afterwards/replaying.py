@@ -2,9 +2,10 @@
 
 Laws kept here: nothing twice. The letters are copied into the replay's own directory first,
 so that it can be resumed whatever happens to the file. A run knows its replays before they
-send anything; a letter that any of them, or a replay of one of them, loaded (or left in
-doubt) is not sent by the next, unless that was undone. Memory is bounded: of each letter some bits
-are held. What goes through all of them does so beside the event loop.
+send anything; a letter that any of its family (its replays, the runs that it is a replay of,
+and theirs) loaded or left in doubt is not sent by the next, unless that was undone. Same
+account: letters go to the portal that their run is bound to. Memory is bounded: of each letter some
+bits are held. What goes through all of them does so beside the event loop.
 """
 
 from __future__ import annotations
@@ -96,9 +97,9 @@ async def replay(
     parent, file = _parent(Path(source))
     options = Options()
     with ExitStack() as stack:
-        # The parent stays locked until the replay is committed: one that is registered and
+        # Parent and family stay locked until the replay is committed: one that is registered and
         # not committed has sent nothing, and may be passed over by the next.
-        with parent.locked() if parent else nullcontext():
+        with _family(parent) if parent else nullcontext():
             settled = Ticked()
             parent_id = None
             facts: dict[str, Any] = {}
@@ -129,10 +130,25 @@ async def replay(
             with _all_or_nothing(directory, known=parent is not None):
                 if parent is not None:
                     journals.register_replay(parent, directory.path.resolve())
+                    rules |= {"replays_at": str(parent.path.resolve())}
+                    rules |= {"portal": facts.get("portal")}
                 await start(directory, [letters], options, ups, replays=parent_id, **rules)
         with uncommitted(directory):
             said = (spooled.why_less().strip(), *outdated(options, rules["rules"]))
             return await carry_on(directory, [letters], options, call, [*filter(None, said)])
+
+
+@contextmanager
+def _family(parent: RunDir) -> Iterator[None]:
+    """Nobody else begins a replay of these letters, whichever run of the family he takes them of:
+    whoever does holds the lock of the first of them.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(parent.locked())
+        first = lineage.first(parent)
+        if first.path.resolve() != parent.path.resolve():
+            stack.enter_context(first.locked())
+        yield
 
 
 def _rules(facts: dict[str, Any], options: Options, changes: dict[str, Any]) -> dict[str, Any]:
@@ -213,6 +229,12 @@ def _refuse(child: RunDir, of: RunDir, state: lineage.State) -> None:
             f"{child.path}: a replay of {of.path} was kept here and is gone, so what it "
             "loaded can't be known. Put it back, or replay a copy of the dead-letter file, "
             "knowing that it may make doubles"
+        )
+    if state == "lost":
+        raise RefusedToStart(
+            f"{of.path}: is a replay of a run that was kept at {child.path} and is not there, so "
+            "what its other replays loaded can't be known. Put it back, or replay a copy of the "
+            "dead-letter file, knowing that it may make doubles"
         )
     if state == "unreadable":
         readers.facts(child)  # says why

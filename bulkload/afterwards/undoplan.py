@@ -280,5 +280,5 @@ def _replays(run: RunDir) -> list[str]:
                 return
         found.append(str(child.path))
 
-    lineage.settled(run, met)
+    lineage.settled_below(run, met)
     return found

@@ -242,6 +242,13 @@ def lineage(run: RunDir) -> Iterator[Again]:
         yield Again(ordinal, letter, bool(dead), bool(in_doubt))
 
 
+def nameless(run: RunDir) -> set[int]:
+    """The ordinals of what is loaded by the user's word, without an id."""
+    with schema.opened(run.journal) as connection:
+        rows = connection.execute("SELECT covers FROM attempt WHERE loaded > 0 AND ids IS NULL")
+        return {ordinal for (covers,) in rows for ordinal in ordinals.unpack(covers)}
+
+
 def replays(run: RunDir) -> list[str]:
     """The directories of the replays that were made of a run."""
     return [os.fsdecode(path) for (path,) in _ask(run, "SELECT path FROM replay ORDER BY path")]

@@ -59,7 +59,8 @@ class Summary:
     left out by why; `contacts` the addresses that have one (`found`), have none (`missing`), or got
     one (`made`); `attachments` the files that were `uploaded`, and those that this process left
     out.
-    `letters_left` are the dead letters that none of the `replays` settled; `undo` is "begun" or
+    `letters_left` are the dead letters that none of the `replays` settled, of which a replay names
+    also those of the runs above it that have letters of its own; `undo` is "begun" or
     "done" where there was one, `undone` what became of the records. From `requests` on the numbers
     are one process's, None where they are not known. Exit codes:
     0 all loaded or existing, or settled by a replay, 1 finished with dead letters or doubts, 3
@@ -161,7 +162,7 @@ def standing_besides(
     begun = facts.get("undo")
     return {
         "letters_left": dead - len(settled),
-        "replays": tuple(each for each in met if each.state != "not begun"),
+        "replays": tuple(each for each in met if each.state not in ("not begun", "lost")),
         "undo": begun,
         "undone": undo.settled(directory)._asdict() if begun else {},
         "skipped_by": readers.skipped(directory),
@@ -175,7 +176,7 @@ def standing_besides(
 
 
 def _met(child: RunDir, state: lineage.State) -> Replay:
-    if state in ("gone", "unreadable", "not begun"):
+    if state in ("gone", "unreadable", "not begun", "lost"):
         return Replay(str(child.path), state)
     working = state == "not ended" and child.holder() is not None
     stands = "at work" if working else state

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bulkload import loader, replay
+from bulkload import load, loader, replay, resolve, status, undo
 from bulkload.afterwards import replaying
 from bulkload.errors import RefusedToStart
 from bulkload.journal import journal as journals
@@ -22,6 +22,8 @@ from bulkload.ordinals import Ticked
 from bulkload.records.rules import Rules
 from bulkload.rundir import RunDir
 from bulkload.runs import lineage
+from bulkload.sandbox.config import SandboxConfig
+from bulkload.sandbox.server import start
 from tests.making import FACTS
 
 if TYPE_CHECKING:
@@ -167,3 +169,118 @@ def test_who_is_cancelled_waits_for_what_writes_beside_the_loop() -> None:
         assert ended == [True]
 
     asyncio.run(cancels())
+
+
+LINE = '{"properties":{"hs_timestamp":"1700000000000","hs_email_subject":"%d"%s}}\n'
+BAD = ',"hs_email_direction":"BAD"'
+
+
+def mend(run: Path) -> None:
+    """What keeps its letters from being loaded is mended."""
+    letters = run / "dead-letters.ndjson"
+    letters.write_text(letters.read_text().replace('"BAD"', '"EMAIL"'))
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where runs are kept; r is loaded from `in.ndjson`, whose record is refused."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.ndjson").write_text(LINE % (0, BAD))
+    return tmp_path
+
+
+def test_what_a_replay_loaded_is_not_sent_by_one_of_its_siblings_letters(place: Path) -> None:
+    async def run() -> None:
+        sandbox = await start(SandboxConfig(rate_limit=None, bare=True))
+        try:
+            await load("in.ndjson", run="r", options=Options(base_url=sandbox.url), token="x")
+            assert (await replay("r", token="x")).dead_lettered == 1
+            left = status("r-replay-1")
+            assert (left.letters_left, left.exit_code) == (1, 1)
+            mend(place / "r")
+            assert (await replay("r", token="x")).loaded == 1
+            # Its letter is the same record, which a sibling has loaded meanwhile.
+            found = status("r-replay-1")
+            assert (found.letters_left, found.exit_code) == (0, 0)
+            assert [each[:3] for each in found.replays] == [(str(place / "r-replay-2"), "ended", 1)]
+            mend(place / "r-replay-1")
+            with pytest.raises(RefusedToStart, match="1 were sent by earlier replays"):
+                await replay("r-replay-1", token="x")
+            assert sandbox.portal.emails.live == 1
+            # Undone, it is to be sent again, from wherever it is replayed.
+            await undo("r-replay-2", token="x")
+            assert status("r-replay-1").letters_left == 1
+            assert (await replay("r-replay-1", token="x")).loaded == 1
+            assert status("r").letters_left == 0
+            # Of a run that is not there any more nobody knows what its replays did.
+            (place / "r").rename(place / "away")
+            with pytest.raises(RefusedToStart, match=r"kept at .*/r and is not there"):
+                await replay("r-replay-1", token="x")
+        finally:
+            await sandbox.close()
+
+    asyncio.run(run())
+
+
+def test_while_another_replay_of_the_family_is_begun_none_is(place: Path) -> None:
+    async def run() -> None:
+        sandbox = await start(SandboxConfig(rate_limit=None, bare=True))
+        try:
+            await load("in.ndjson", run="r", options=Options(base_url=sandbox.url), token="x")
+            await replay("r", token="x")
+            with (
+                RunDir(place / "r").locked(),
+                pytest.raises(RefusedToStart, match="another bulkload works on this run"),
+            ):
+                await replay("r-replay-1", token="x")
+            assert (await replay("r-replay-1", token="x")).dead_lettered == 1
+        finally:
+            await sandbox.close()
+
+    asyncio.run(run())
+
+
+def test_of_an_undone_replay_what_was_called_loaded_is_not_sent_again(place: Path) -> None:
+    """An undo leaves it, since it has no id."""
+    (place / "in.ndjson").write_text("".join(LINE % (n, BAD) for n in range(20)))
+
+    async def run() -> None:
+        sandbox = await start(SandboxConfig(rate_limit=None, bare=True))
+        try:
+            options = Options(base_url=sandbox.url, batch_size=5, max_in_flight=1)
+            await load("in.ndjson", run="r", options=options, token="x")
+            mend(place / "r")
+            sandbox.portal.plan.change({"504-after": 0.5})
+            held = await replay("r", token="x")
+            sandbox.portal.plan.change({})
+            assert 0 < held.in_doubt < 20
+            await resolve("r-replay-1", there=True)
+            await undo("r-replay-1", token="x")
+            assert status("r").letters_left == 20 - held.in_doubt
+            again = await replay("r", token="x")
+            assert again.loaded == 20 - held.in_doubt
+        finally:
+            await sandbox.close()
+
+    asyncio.run(run())
+
+
+def test_letters_go_to_the_portal_of_their_run(place: Path) -> None:
+    async def run() -> None:
+        first = await start(SandboxConfig(rate_limit=None, portal_id=111))
+        await load("in.ndjson", run="r", options=Options(base_url=first.url), token="x")
+        await first.close()
+        mend(place / "r")
+        other = await start(SandboxConfig(rate_limit=None, portal_id=222))
+        try:
+            to_other = {"base_url": other.url}
+            stopped = await replay("r", changes=to_other, token="x")
+            assert (stopped.exit_code, stopped.loaded) == (4, 0)
+            assert "portal 222, the run was begun on portal 111" in (stopped.stopped or "")
+            # A copy of the letters is of no run, and goes wherever it is sent.
+            (place / "copy.ndjson").write_bytes((place / "r/dead-letters.ndjson").read_bytes())
+            assert (await replay("copy.ndjson", changes=to_other, token="x")).loaded == 1
+        finally:
+            await other.close()
+
+    asyncio.run(run())
