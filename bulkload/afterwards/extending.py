@@ -231,12 +231,15 @@ async def _widen(
     new: Sequence[Source],
     named: Sequence[str | OwnSource],
 ) -> None:
-    """Commit the run to them."""
+    """Commit the run to them. Whoever had no contact when it read the others may have one by now:
+    they are asked for again.
+    """
     journal = Journal.of(directory, on_full=lambda _: None)
     try:
         more = await asyncio.to_thread(keep, directory, new, len(facts["sources"]))
         wider = {name: [*facts[name], *more[name]] for name in more}
         specs = list(dict.fromkeys([*facts.get("specs", []), *kept(named)]))
+        await journal.people.forget_unknown()
         await journal.note({**wider, "specs": specs, "complete": False, "whole": False})
     except OSError as error:
         raise StoppedResumable(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from bulkload import events
 from bulkload.afterwards.archiving import Archiving, ByBatch, OneByOne
-from bulkload.afterwards.proving import prove
+from bulkload.afterwards.proving import Proving
 from bulkload.afterwards.undoplan import Keep, Plan, Undone, plan
 from bulkload.calls import hold
 from bulkload.calls.calling import Caller
@@ -29,6 +29,7 @@ from bulkload.runs import binding
 from bulkload.runs.call import Access, Call
 from bulkload.runs.connecting import connected
 from bulkload.runs.inquiry import existing
+from bulkload.runs.life import QUIET_S
 from bulkload.runs.runlog import RunLog
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class _Life:
                 if journal is not None:
                     await journal.note(zone)
                     await binding.note_day(journal, traffic, options)
-                    await self._remove(caller, journal, in_flight)
+                    await self._remove(caller, traffic, journal, in_flight)
             except hold.Drained:
                 pass
             except (StoppedResumable, StoppedForGood) as error:
@@ -148,7 +149,9 @@ class _Life:
         stack.push_async_callback(note_day)
         return journal
 
-    async def _remove(self, caller: Caller, journal: journals.UndoJournal, in_flight: int) -> None:
+    async def _remove(
+        self, caller: Caller, traffic: Traffic, journal: journals.UndoJournal, in_flight: int
+    ) -> None:
         directory, keep = self._plan.directory, self._plan.keep
         # Its bytes are ids here: the share that is done tells how long it takes.
         before = sum(self._settled) + sum(sum(made.settled) for made in self._plan.wanted)
@@ -165,7 +168,7 @@ class _Life:
         finally:
             self._settled = of_emails.settled
         if not keep.contacts:
-            await self._remove_contacts(caller, journal, in_flight)
+            await self._remove_contacts(caller, traffic, journal, in_flight)
         if not keep.files:
             of_files = self._archiving(caller, journal.files, OneByOne(caller), self._files.settled)
             try:
@@ -176,11 +179,13 @@ class _Life:
         await journal.finish()
 
     async def _remove_contacts(
-        self, caller: Caller, journal: journals.UndoJournal, in_flight: int
+        self, caller: Caller, traffic: Traffic, journal: journals.UndoJournal, in_flight: int
     ) -> None:
         caller.go_on()
         if self._contacts.unsure:
-            await prove(caller, journal.contacts, self._log)
+            quiet_s = self._plan.options.timeout + QUIET_S
+            ledger, remote = journal.contacts, traffic.remote
+            await Proving(caller, ledger, remote, quiet_s, self._log, self._tell).prove()
             self._contacts = removals.made(self._plan.directory, "contact")
         sink = caller.sink
         way = ByBatch("contact", caller, sink.read_contacts, sink.archive_contacts, contacts.WRITES)

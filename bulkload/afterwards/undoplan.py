@@ -18,6 +18,7 @@ from bulkload.journal import readers, removals, undo
 from bulkload.options import Options
 from bulkload.runs import lineage
 from bulkload.runs.inquiry import existing
+from bulkload.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,7 +123,7 @@ class Plan:
         unsure = 0 if self.keep.contacts else self.contacts.unsure
         if self.facts.get("undo") != "done":
             return not self.expected and not unsure
-        return not any(made.left for made in self.wanted)
+        return not (unsure or any(made.left for made in self.wanted))
 
     @property
     def portal(self) -> str | None:
@@ -176,6 +177,12 @@ class Plan:
             yield (
                 "its contacts are archived with whatever has been written into them or tied to "
                 "them since: --keep-contacts leaves them"
+            )
+        if self.contacts.unsure and not self.keep.contacts:
+            yield (
+                f"the run was cut while it made {counted(self.contacts.unsure, 'contact')}: those "
+                "that it did make, by when they were created, are archived too. They are looked "
+                "for as long as one may not be shown yet"
             )
         if self.files.left and not self.keep.files:
             yield "a file that is deleted can't be brought back: --keep-files leaves them"

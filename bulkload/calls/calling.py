@@ -59,6 +59,10 @@ class Caller:
         """Raises Drained where nothing new may start."""
         self._gate.go_on()
 
+    async def pause(self, seconds: float) -> None:
+        """Sleep. Raises Drained where nothing new may start."""
+        await self._gate.pause(seconds)
+
     async def ask(
         self,
         send: Callable[[], Awaitable[Sent]],

@@ -2,7 +2,8 @@
 
 Laws kept here: a contact that somebody else made is never changed: an upsert carries the address
 alone, and names are written afterwards, by id, to those that it made. Who made a contact is what
-the remote says (`new`), or, where the answer to a first call was lost, when it was created. An
+the remote says (`new`), or, where the answer to a first call was lost, when it was created: within
+the time in which that one may have been carried out. An
 address counts as unknown only where a whole answer shows no contact of it. Never raises.
 
 Source: HubSpot's contacts v3, `POST /crm/v3/objects/contacts/batch/read|upsert|update`: at most
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from bulkload.hubspot.addressing import Shown
     from bulkload.hubspot.refusals import Refusal
     from bulkload.hubspot.replies import Reply
+    from bulkload.hubspot.span import Span
     from bulkload.model import Address
 
 READS = "read contacts, which needs the scope crm.objects.contacts.read"
@@ -145,12 +147,12 @@ def judge_read(addresses: Sequence[str], reply: Reply) -> Found | Refused | repl
 
 
 def judge_upsert(
-    addresses: Sequence[str], reply: Reply, since: float | None = None
+    addresses: Sequence[str], reply: Reply, lost: Span | None = None
 ) -> Upserted | Refused | replies.Trouble:
     """What the answer to `upsert_body` says of each address.
 
-    `since`: the remote's clock, as a lower bound, when a first call for these left whose answer is
-    not known; None: this is the first. A contact created at or after it was made by that call.
+    `lost`: when earlier calls for these, whose answers are not known, may have been carried out;
+    None: this is the first. A contact created then was made by them.
     """
     if (trouble := replies.trouble(reply, may=WRITES) or _cut(reply)) is not None:
         return trouble
@@ -170,7 +172,7 @@ def judge_upsert(
     silent = [each for each in left if each not in refused]
     if len(silent) == len(strays) == 1:
         tied[silent.pop()] = strays[0]
-    contacts = {each: Contact(to.id, _made(each, to, since)) for each, to in tied.items()}
+    contacts = {each: Contact(to.id, _made(each, to, lost)) for each, to in tied.items()}
     for each, why in refused.items():
         if why.category == "CONFLICT" and (said := _EXISTING.search(why.message)) is not None:
             contacts[each] = Contact(said[1], made=False)
@@ -208,11 +210,11 @@ def _names(person: Address) -> dict[str, str]:
     return {name: value for name, value in names.items() if value}
 
 
-def _made(address: str, contact: Shown, since: float | None) -> bool:
-    if contact.new or since is None:
+def _made(address: str, contact: Shown, lost: Span | None) -> bool:
+    if contact.new or lost is None:
         return contact.new is True
-    ours = contact.email == address  # what has it as a second address was there before
-    return ours and contact.created is not None and contact.created >= since
+    # What has it as a second address was there before.
+    return contact.email == address and lost.holds(contact.created)
 
 
 def _existing(addresses: Sequence[str], reply: Reply) -> Upserted | None:

@@ -38,11 +38,12 @@ def intend(
     now: float,
     since: float | None = None,
     remote_since: float | None = None,
+    remote_until: float | None = None,
 ) -> int:
     head = batch.entries[0]
     cursor = connection.execute(
         "INSERT INTO attempt(covers, first, source, at, number, nth, digest, sent_at,"
-        " doubtful_since, remote_since) VALUES (?,?,?,?,?,?,?,?,?,?)",
+        " doubtful_since, remote_since, remote_until) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
         (
             batch.covers,
             head.ordinal,
@@ -53,6 +54,7 @@ def intend(
             now,
             since,
             remote_since,
+            remote_until,
         ),
     )
     assert cursor.lastrowid is not None
@@ -133,24 +135,28 @@ def settle(connection: sqlite3.Connection, attempt: int | Batch, outcome: Settle
     )
     if not outcome.resend:
         return []
-    (sent_at, since, remote_since) = connection.execute(
-        "SELECT sent_at, doubtful_since, remote_since FROM attempt WHERE id=?", (attempt,)
+    (sent_at, since, *remote) = connection.execute(
+        "SELECT sent_at, doubtful_since, remote_since, remote_until FROM attempt WHERE id=?",
+        (attempt,),
     ).fetchone()
     now = time.time()
     return [
-        intend(connection, each.batch, each.digest, now, since or sent_at, remote_since)
+        intend(connection, each.batch, each.digest, now, since or sent_at, *remote)
         for each in outcome.resend
     ]
 
 
-_ATTEMPT = "covers, first, source, at, number, nth, digest, sent_at, doubtful_since, remote_since"
+_ATTEMPT = (
+    "covers, first, source, at, number, nth, digest, sent_at, doubtful_since, remote_since,"
+    " remote_until"
+)
 
 
 def doubted(connection: sqlite3.Connection, chosen: Covered | None) -> list[Open]:
     """The attempts that `reopen` would make: they are not made yet, and have no id."""
     return [
-        Open(0, covers, first, source, Position(at, number), nth, digest, remote_since)
-        for covers, first, source, at, number, nth, digest, _, _, remote_since in _anew(
+        Open(0, covers, first, source, Position(at, number), nth, digest, *remote)
+        for covers, first, source, at, number, nth, digest, _, _, *remote in _anew(
             connection, _doubted(connection, chosen)
         )
     ]
@@ -159,7 +165,7 @@ def doubted(connection: sqlite3.Connection, chosen: Covered | None) -> list[Open
 def reopen(connection: sqlite3.Connection, chosen: Covered | None) -> int:
     doubted = _doubted(connection, chosen)
     connection.executemany(
-        f"INSERT INTO attempt({_ATTEMPT}) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608  # fixed names
+        f"INSERT INTO attempt({_ATTEMPT}) VALUES (?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608  # fixed names
         list(_anew(connection, doubted)),
     )
     _forget(connection, doubted)
@@ -176,7 +182,7 @@ def _anew(connection: sqlite3.Connection, doubted: dict[int, list[int]]) -> Iter
         yield connection.execute(
             "SELECT ?, doubt.ordinal, doubt.source, doubt.at, doubt.number, nth,"
             " CASE WHEN covers=? THEN digest ELSE x'' END, sent_at,"
-            " coalesce(doubtful_since, sent_at), remote_since"
+            " coalesce(doubtful_since, sent_at), remote_since, remote_until"
             " FROM attempt JOIN doubt ON doubt.attempt=attempt.id"
             " WHERE attempt.id=? AND doubt.ordinal=?",
             (covers := ordinals.pack(ordinals_), covers, attempt, ordinals_[0]),
@@ -259,14 +265,14 @@ def state(connection: sqlite3.Connection) -> State:
         {"low": low},
     ).fetchone()
     opened = connection.execute(
-        "SELECT id, covers, first, source, at, number, nth, digest, remote_since FROM attempt"
-        " WHERE outcome IS NULL ORDER BY id"
+        "SELECT id, covers, first, source, at, number, nth, digest, remote_since, remote_until"
+        " FROM attempt WHERE outcome IS NULL ORDER BY id"
     )
     return State(
         covered,
         [
-            Open(i, covers, first, source, Position(at, number), nth, digest, since)
-            for i, covers, first, source, at, number, nth, digest, since in opened
+            Open(i, covers, first, source, Position(at, number), nth, digest, *remote)
+            for i, covers, first, source, at, number, nth, digest, *remote in opened
         ],
         (seek[0], seek[1], Position(seek[2], seek[3])) if seek else (0, 0, None),
     )

@@ -208,14 +208,29 @@ class Journal:
                 ) from None
         await self.note({"complete": True, **({"settled": settled} if settled else {})})
 
-    async def intend(self, batch: Batch, digest: bytes, since: float | None = None) -> int:
+    async def intend(
+        self,
+        batch: Batch,
+        digest: bytes,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> int:
         """Record that `batch` is about to be sent. The request may leave after this returns.
 
-        `since`: a lower bound of the remote's clock now, seconds since the epoch.
+        `since`, `until`: by the remote's clock, when it may be carried out, in seconds since the
+        epoch.
         """
         return await self._writer.write(
             lambda connection: attempts.intend(
-                connection, batch, digest, time.time(), remote_since=since
+                connection, batch, digest, time.time(), remote_since=since, remote_until=until
+            )
+        )
+
+    async def prolong(self, attempt: int, until: float) -> None:
+        """An attempt that is open is about to be sent again, and may be carried out until then."""
+        await self._writer.write(
+            lambda connection: connection.execute(
+                "UPDATE attempt SET remote_until=? WHERE id=?", (until, attempt)
             )
         )
 

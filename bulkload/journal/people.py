@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from bulkload.journal.writer import Writes
 
 
-NEVER = 1e18
-"""Where the remote's clock is not known, no contact can be told to be made after a call left."""
-
-
 class Counts(NamedTuple):
     """Addresses: with a contact that was there, without one, with one that this run made."""
 
@@ -46,15 +42,17 @@ class PeopleBook:
             )
         )
 
-    async def intend(self, addresses: Iterable[str], since: float | None) -> None:
-        """A call that may make their contacts is about to leave. `since`: the remote's clock now,
-        in seconds since the epoch, as a lower bound.
+    async def intend(self, addresses: Iterable[str], since: float, until: float) -> None:
+        """A call that may make their contacts is about to leave: by the remote's clock, in seconds
+        since the epoch, it is carried out in this time, if it is. Takes the place of what was
+        written of an earlier one.
         """
-        rows = [(address, NEVER if since is None else since) for address in addresses]
+        rows = [(address, since, until) for address in addresses]
         await self._writer.write(
             lambda connection: connection.executemany(
-                "INSERT INTO contact(address, id, since) VALUES (?,'',?) ON CONFLICT(address)"
-                " DO UPDATE SET since=excluded.since WHERE id='' AND since IS NULL",
+                "INSERT INTO contact(address, id, since, until) VALUES (?,'',?,?)"
+                " ON CONFLICT(address) DO UPDATE SET since=excluded.since, until=excluded.until"
+                " WHERE id=''",
                 rows,
             )
         )
@@ -64,7 +62,7 @@ class PeopleBook:
         rows = [(id_, made, address) for address, (id_, made) in answered.items()]
         await self._writer.write(
             lambda connection: connection.executemany(
-                "UPDATE contact SET id=?, made=?, since=NULL WHERE address=?", rows
+                "UPDATE contact SET id=?, made=?, since=NULL, until=NULL WHERE address=?", rows
             )
         )
 
@@ -77,14 +75,22 @@ class PeopleBook:
             )
         )
 
-    async def open(self) -> dict[str, float]:
-        """Addresses whose contact an earlier life of the run may have made, and since when."""
+    async def forget_unknown(self) -> None:
+        """Who has no contact may have got one since: whoever comes again is asked for again."""
+        await self._writer.write(
+            lambda connection: connection.execute(
+                "DELETE FROM contact WHERE id='' AND since IS NULL"
+            )
+        )
+
+    async def open(self) -> dict[str, tuple[float, float]]:
+        """Addresses whose contact an earlier life of the run may have made, and when it may."""
         rows = await self._writer.write(
             lambda connection: connection.execute(
-                "SELECT address, since FROM contact WHERE since IS NOT NULL"
+                "SELECT address, since, until FROM contact WHERE since IS NOT NULL"
             ).fetchall()
         )
-        return dict(rows)
+        return {address: (since, until) for address, since, until in rows}
 
 
 def count(connection: sqlite3.Connection) -> Counts:

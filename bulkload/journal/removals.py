@@ -46,10 +46,13 @@ class Made(NamedTuple):
 
 
 class Unsure(NamedTuple):
-    """A contact that may have been made: a call for it left at `since`, by the remote's clock."""
+    """A contact that may have been made: by the remote's clock, a call for it may have been carried
+    out since and until then.
+    """
 
     address: str
     since: float
+    until: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +132,7 @@ class Removals:
             lambda connection: [
                 Unsure(*row)
                 for row in connection.execute(
-                    "SELECT address, since FROM contact WHERE id = '' AND since IS NOT NULL"
+                    "SELECT address, since, until FROM contact WHERE id = '' AND since IS NOT NULL"
                     " AND address > ? ORDER BY address LIMIT ?",
                     (after, MAX_INPUTS),
                 )
@@ -137,10 +140,12 @@ class Removals:
         )
 
     async def proved(self, address: str, contact: str, *, made: bool) -> None:
-        """There is a contact with this address; `made`: by a call of this run."""
+        """There is a contact with this address, or none and never will be (""); `made`: by a call
+        of this run.
+        """
         await self._writer.write(
             lambda connection: connection.execute(
-                "UPDATE contact SET id=?, made=?, since=NULL WHERE address=?",
+                "UPDATE contact SET id=?, made=?, since=NULL, until=NULL WHERE address=?",
                 (contact, made, address),
             )
         )

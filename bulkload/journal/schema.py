@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-VERSION = 5
+VERSION = 6
 PAGE_BYTES = 8192
 """A hundred records' row takes 1.5 KB: of pages half as large every other one is half empty."""
 
@@ -48,6 +48,8 @@ CREATE TABLE attempt (
     sent_at  REAL NOT NULL,       -- our clock, seconds since the epoch
     doubtful_since REAL,          -- when the first doubtful attempt for them was made
     remote_since REAL,            -- the remote's clock then, as a lower bound
+    remote_until REAL,            -- by the remote's clock, until when the last call for them may be
+                                  -- carried out
     outcome  TEXT,                -- NULL: open; loaded, existing, skipped, rejected, doubt,
                                   -- refused, resent
     status   INTEGER,
@@ -97,8 +99,9 @@ CREATE TABLE contact (            -- what is known of the people's contacts
     address TEXT PRIMARY KEY,
     id      TEXT NOT NULL,        -- '': the portal has none
     made    INTEGER NOT NULL DEFAULT 0,  -- 1: this run made it
-    since   REAL                  -- id '': the remote's clock, as a lower bound, when a call left
+    since   REAL,                 -- id '': the remote's clock, as a lower bound, when a call left
                                   -- that may have made it, whose answer is not recorded
+    until   REAL                  -- id '': and until when such a call may be carried out
 ) WITHOUT ROWID;
 CREATE TABLE file (               -- attachments that were uploaded, by what is in them
     hash    TEXT PRIMARY KEY,     -- SHA-256, hex

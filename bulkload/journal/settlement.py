@@ -51,7 +51,8 @@ class Open(NamedTuple):
     """An attempt whose answer was never recorded.
 
     `since`: the remote's clock when the first doubtful attempt for these records began, in
-    seconds since the epoch, as a lower bound; None where it is not known.
+    seconds since the epoch, as a lower bound; `until`: when the last of them may still be carried
+    out. None where it is not known.
     """
 
     id: int
@@ -62,6 +63,7 @@ class Open(NamedTuple):
     nth: int
     digest: bytes
     since: float | None
+    until: float | None = None
 
 
 @dataclass(slots=True)

@@ -163,9 +163,9 @@ def _whose(
     if holder.id in made_here:
         return "ours"
     doubted = load.question is not None and load.question.doubted
-    if not doubted or load.since is None or holder.created is None:
+    if not doubted or load.since is None or load.until is None or holder.created is None:
         return "another's"  # what can't be told is never undone
-    return "ours" if holder.created >= load.since else "another's"
+    return "ours" if load.since <= holder.created <= load.until else "another's"
 
 
 def _absent(

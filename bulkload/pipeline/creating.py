@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload import events
 from bulkload.hubspot import replies, wire
+from bulkload.hubspot.span import leaving
 
 if TYPE_CHECKING:
     from bulkload.batch import Batch
@@ -37,15 +38,19 @@ class Tried(NamedTuple):
 
 
 class Creating:
-    """For one run. `key_property`: "" where it has none. `under_way`: the batches of attempts that
-    are not settled; whoever settles one takes it out.
+    """For one run. `key_property`: "" where it has none; `quiet_s`: so long after its beginning a
+    call may still be carried out. `under_way`: the batches of attempts that are not settled;
+    whoever settles one takes it out.
     """
 
-    def __init__(self, parts: Parts, gate: Gate, tally: Tally, key_property: str) -> None:
+    def __init__(
+        self, parts: Parts, gate: Gate, tally: Tally, key_property: str, quiet_s: float
+    ) -> None:
         self._parts = parts
         self._gate = gate
         self._tally = tally
         self._key_property = key_property
+        self._quiet_s = quiet_s
         self.under_way: dict[int, Batch] = {}
 
     async def create(self, load: Load, *, trial: bool) -> Tried | None:
@@ -54,10 +59,10 @@ class Creating:
         """
         request, falls = wire.body(load.batch), self._gate.falls
         journal = self._parts.journal
-        attempt, since = load.attempt, load.since
+        span = leaving(self._parts.traffic.remote, self._quiet_s)
+        since, until = span or (None, None)
         try:
-            if attempt is None:
-                attempt, since = await self._intend(load.batch, request)
+            attempt = await self._intend(load, request, since, until)
             if self._gate.withdrawn(falls) if trial else self._gate.closed:
                 self._parts.traffic.give_back()
                 if trial and self._gate.tries(falls):
@@ -79,20 +84,29 @@ class Creating:
         trial = trial and self._gate.tries(falls)
         times = load.batch.attempt + (not isinstance(judged, replies.NotSent))
         batch = replace(load.batch, attempt=times)
-        load = replace(load, batch=batch, tries=load.tries + 1, since=since)
+        load = replace(load, batch=batch, tries=load.tries + 1)
+        if load.attempt is None:
+            load = replace(load, since=since)
+        if isinstance(judged, replies.Doubtful):
+            load = replace(load, until=until)
         return Tried(load, attempt, sent, judged, falls, trial)
 
-    async def _intend(self, batch: Batch, request: bytes) -> tuple[int, float | None]:
-        """Write down what leaves next: (its attempt, the remote's clock). What can't be written
-        down doesn't leave: its slot is for those who wait, or they would not see that the run ends.
+    async def _intend(
+        self, load: Load, request: bytes, since: float | None, until: float | None
+    ) -> int:
+        """Write down what leaves next. Returns its attempt. What can't be written down doesn't
+        leave: its slot is for those who wait, or they would not see that the run ends.
         """
-        traffic = self._parts.traffic
-        since = traffic.remote.at_least()
+        journal = self._parts.journal
         try:
-            digest = wire.digest(batch, request)
-            return await self._parts.journal.intend(batch, digest, since), since
+            if load.attempt is None:
+                digest = wire.digest(load.batch, request)
+                return await journal.intend(load.batch, digest, since, until)
+            if until is not None:
+                await journal.prolong(load.attempt, until)
+            return load.attempt
         except BaseException:
-            traffic.give_back()
+            self._parts.traffic.give_back()
             raise
 
     async def _send(self, request: bytes, load: Load) -> tuple[Sent, wire.Verdict]:

@@ -52,7 +52,8 @@ class Load:
     """A batch on its way, with what is known of earlier tries.
 
     `attempt`: its open attempt in the journal, where one carries a doubt; `since`: the remote's
-    clock when the first of those began, where it is known. `strikes`: doubtful answers with
+    clock when the first of those began, and `until` when the last of them may still be carried out,
+    where they are known. `strikes`: doubtful answers with
     another batch's success in between; `seen`: the count of successes at the last of them.
     `narrowed`: that count when the search for what makes the remote fail began, where it did.
     `reopener`: it failed as what tried the remote after an outage. `tries`: calls in all.
@@ -67,6 +68,7 @@ class Load:
     reopener: bool = False
     tries: int = 0
     since: float | None = None
+    until: float | None = None
     question: Question | None = None
 
     @property

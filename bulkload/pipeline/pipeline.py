@@ -75,7 +75,7 @@ class Pipeline:
             policy.max_outage_s, self.drain, free=policy.means == "key",
         )  # fmt: skip
         key_property = policy.marks.key if policy.marks else ""
-        self._creating = Creating(parts, self._gate, tally, key_property)
+        self._creating = Creating(parts, self._gate, tally, key_property, policy.quiet_s)
         self._asks = verdict.decide("unknown", policy.means, doubted=True) == "ask"
         self._ledger = Ledger(tally, policy, parts.tell, parts.consumed, self.drain)
         self._asking = Asking(parts, self._outage, policy, tally)
@@ -85,8 +85,9 @@ class Pipeline:
         )
         repeating = Repeating(self._outage, parts.tell, tally)
         self._associating = Associating(
-            parts, repeating, people or People(lambda _: ""), policy.unknown_contacts
-        )
+            parts, repeating, people or People(lambda _: ""), policy.unknown_contacts,
+            quiet_s=policy.quiet_s, shown_s=SHOWN_S,
+        )  # fmt: skip
         self._attaching = Attaching(parts, repeating, policy, tally)
         self._intake = Intake(
             parts, batches, doubted, self._gate, self._ledger, self._quarantine,

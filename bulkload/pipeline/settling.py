@@ -100,7 +100,11 @@ def refusal(load: Load, judged: wire.Refused, status: int, letters: LetterWriter
 
 def apart(load: Load, parts: Sequence[Batch], settlement: Settlement) -> Step:
     """Nothing was made: each part is sent by itself."""
-    loads = tuple(Load(part, tries=load.tries, since=load.since) for part in parts if part.entries)
+    loads = tuple(
+        Load(part, tries=load.tries, since=load.since, until=load.until)
+        for part in parts
+        if part.entries
+    )
     return Step(settlement).next(loads, doubted=load.attempt is not None)
 
 
@@ -163,7 +167,14 @@ def _struck(load: Load, policy: Policy, *, successes: int, trial: bool) -> tuple
 def halves(load: Load, successes: int) -> tuple[Load, ...]:
     began = successes if load.narrowed is None else load.narrowed
     return tuple(
-        Load(half, seen=successes, narrowed=began, tries=load.tries, since=load.since)
+        Load(
+            half,
+            seen=successes,
+            narrowed=began,
+            tries=load.tries,
+            since=load.since,
+            until=load.until,
+        )
         for half in load.batch.split(len(load.batch.entries) // 2)
     )
 

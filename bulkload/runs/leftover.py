@@ -85,7 +85,7 @@ class Leftover:
         left = []
         for opened in left_open:
             batch = replace(await self._again(opened), attempt=opened.nth)
-            load = Load(batch, attempt=opened.id, tries=1, since=opened.since)
+            load = Load(batch, attempt=opened.id, tries=1, since=opened.since, until=opened.until)
             match verdict.decide("unknown", means, doubted=True):
                 case "send again":
                     left.append(load)

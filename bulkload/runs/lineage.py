@@ -137,10 +137,8 @@ def settled_below(
         below = settled_below(child, met, above, only)
         left = Ticked(readers.nameless(child) if state == "undone" else ())
         for each in _again(child):
-            if state == "undone":
-                there = each.in_doubt or each.ordinal in left
-            else:
-                there = not each.dead
+            still = each.in_doubt or each.ordinal in left
+            there = still if state == "undone" else not each.dead
             if there or each.ordinal in below:
                 found.tick(each.letter)
     return found

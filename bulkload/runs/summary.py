@@ -200,7 +200,9 @@ def keep(directory: RunDir, summary: Summary) -> None:
     with suppress(OSError):  # a full disk: the journal has it all, this is a convenience
         private(directory.summary)
         directory.summary.write_text(json.dumps(summary.as_json(), indent=1) + "\n")
-        if summary.contacts.get("missing"):
+        if not summary.contacts.get("missing"):
+            directory.unknown_contacts.unlink(missing_ok=True)
+        else:
             private(directory.unknown_contacts)
             listed = "".join(f"{each}\n" for each in readers.without_contact(directory))
             directory.unknown_contacts.write_text(listed, encoding="utf-8")

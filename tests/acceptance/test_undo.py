@@ -522,8 +522,8 @@ def test_a_contact_whose_making_was_cut_goes_too(cli: Cli, sandbox: Callable[...
     run = load(cli, remote, 10)
     ours = make_contacts(remote, ["a@x.org"])
     with closing(sqlite3.connect(run / "journal.db")) as journal:
-        for address, since in (("a@x.org", 1_000_000_000.0), ("b@x.org", 1_000_000_000.0)):
-            journal.execute("INSERT INTO contact VALUES (?,'',0,?)", (address, since))
+        for address, until in (("a@x.org", 4_000_000_000.0), ("b@x.org", 1_000_000_060.0)):
+            journal.execute("INSERT INTO contact VALUES (?,'',0,1000000000.0,?)", (address, until))
         journal.commit()
     ended = cli("undo", "run", "--yes", "--json", code=0)
     assert undone(ended)["contacts"] == part(1, 1)

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from bulkload import events
+from bulkload.afterwards import proving as proofs
 from bulkload.afterwards.archiving import Archiving, ByBatch, OneByOne
-from bulkload.afterwards.proving import prove
+from bulkload.afterwards.proving import Proving
 from bulkload.calls.calling import Caller
 from bulkload.calls.hold import Drained
 from bulkload.calls.limiter import Limiter
@@ -29,6 +30,7 @@ from bulkload.hubspot.replies import Reply
 from bulkload.journal import journal as journals
 from bulkload.journal import readers, removals, schema, undo
 from bulkload.journal.portions import Settled
+from bulkload.pipeline.asking import SHOWN_S
 from bulkload.rundir import RunDir
 from bulkload.runs.runlog import RunLog
 from tests.making import FACTS, open_traffic
@@ -269,7 +271,7 @@ def fill_people(run: RunDir, ours: int, found: int = 0) -> list[str]:
     with schema.opened(run.journal, writable=True) as connection:
         connection.execute("BEGIN")
         connection.executemany(
-            "INSERT INTO contact VALUES (?,?,?,NULL)",
+            "INSERT INTO contact VALUES (?,?,?,NULL,NULL)",
             [
                 *((f"p{n:04}@x.org", f"c{n}", 1) for n in range(ours)),
                 *((f"p{n:04}@y.org", f"f{n}", 0) for n in range(found)),
@@ -379,6 +381,13 @@ def test_a_file_whose_deletion_was_not_answered_is_deleted_and_not_gone_already(
     assert remove(run, Remote(lost={"u1", "u2"}, gone={"u3"}), "file") == ((3, 1, 0), None)
 
 
+def proving(caller: Caller, journal: undo.UndoJournal, run: RunDir) -> Proving:
+    """A call can't be under way for longer than a tenth of a second."""
+    clock = RemoteClock(asyncio.get_running_loop().time)
+    log, tell = RunLog(run.log), events.Announcer(())
+    return Proving(caller, journal.contacts, clock, 0.1 - SHOWN_S, log, tell)
+
+
 def prove_people(run: RunDir, remote: Remote) -> None:
     async def work() -> None:
         tell = events.Announcer(())
@@ -387,7 +396,7 @@ def prove_people(run: RunDir, remote: Remote) -> None:
         caller = Caller(cast("Sink", remote), traffic, random.Random(1), tell, 5.0)
         journal = undo.UndoJournal(run, on_full=lambda _: None)
         try:
-            await prove(caller, journal.contacts, RunLog(run.log))
+            await proving(caller, journal, run).prove()
         finally:
             await journal.close()
 
@@ -410,22 +419,29 @@ def test_a_drain_gives_up_a_read_that_is_not_answered(run: RunDir) -> None:
         try:
             async with asyncio.timeout(10):
                 with pytest.raises(Drained):
-                    await prove(caller, journal.contacts, RunLog(run.log))
+                    await proving(caller, journal, run).prove()
         finally:
             await journal.close()
         assert limiter.under_way == 0, "slots leak"
 
     with schema.opened(run.journal, writable=True) as connection:
-        connection.execute("INSERT INTO contact VALUES ('p@x.org', '', 0, 1.0)")
+        connection.execute("INSERT INTO contact VALUES ('p@x.org', '', 0, 1.0, 2.0)")
     asyncio.run(work())
 
 
-def test_of_contacts_whose_making_was_cut_only_those_made_since_are_the_runs(run: RunDir) -> None:
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks for what is not shown yet follow each other quickly."""
+    monkeypatch.setattr(proofs, "AGAIN_S", 0.02)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_of_contacts_whose_making_was_cut_only_those_made_then_are_the_runs(run: RunDir) -> None:
     since = 1_767_225_600.0
     with schema.opened(run.journal, writable=True) as connection:
-        rows = [(f"p{n:03}@x.org", "", 0, since) for n in range(205)]
+        rows = [(f"p{n:03}@x.org", "", 0, since, since + 60) for n in range(205)]
         connection.execute("BEGIN")
-        connection.executemany("INSERT INTO contact VALUES (?,?,?,?)", rows)
+        connection.executemany("INSERT INTO contact VALUES (?,?,?,?,?)", rows)
         connection.execute("COMMIT")
     assert removals.made(run, "contact").unsure == 205
 
@@ -436,10 +452,39 @@ def test_of_contacts_whose_making_was_cut_only_those_made_since_are_the_runs(run
         return {"id": str(number), "properties": shown, "createdAt": created}
 
     since_then, before = "2026-01-01T00:00:00.001Z", "2025-12-31T23:59:59.999Z"
-    people = [person(0, since_then), person(1, before), person(204, since_then)]
+    behind = "2026-01-01T00:01:00.001Z"
+    people = [
+        person(0, since_then),
+        person(1, before),
+        person(3, behind),
+        person(204, since_then),
+    ]
     remote = Remote(people={f"p{int(each['id']):03}@x.org": each for each in people})
     remote.people["p002@x.org"] = person(2, since_then, "other@x.org")
     prove_people(run, remote)
     found = removals.made(run, "contact")
-    assert (found.made, found.unsure) == (2, 201)
+    assert (found.made, found.unsure) == (2, 0)
     assert remove(run, Remote(), "contact")[0] == (2, 0, 0)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_contact_whose_making_was_cut_is_looked_for_until_it_would_be_shown(run: RunDir) -> None:
+    with schema.opened(run.journal, writable=True) as connection:
+        for name in "ab":
+            connection.execute(f"INSERT INTO contact VALUES ('{name}@x.org', '', 0, 1.0, 9e9)")
+
+    class Late(Remote):
+        looks = 0
+
+        async def read_contacts(self, request: bytes) -> Sent:
+            self.looks += 1
+            if self.looks == 3:
+                made = {"id": "7", "properties": {"email": "a@x.org"}}
+                self.people["a@x.org"] = made | {"createdAt": "2026-01-01T00:00:00Z"}
+            return await super().read_contacts(request)
+
+    remote = Late()
+    prove_people(run, remote)
+    found = removals.made(run, "contact")
+    assert (found.made, found.unsure) == (1, 0)
+    assert remote.looks > 3

@@ -108,7 +108,7 @@ class Ran:
     tally: Tally
     stopped: Exception | None
     counts: readers.Counts
-    open: dict[str, float]
+    open: dict[str, tuple[float, float]]
     raised: BaseException | None
     left: set[asyncio.Task[Any]]
     """Of what the pipeline began, what still runs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from bulkload.hubspot.auth import Token
 from bulkload.hubspot.client import Client
 from bulkload.hubspot.contacts import Contact, Found, Upserted
 from bulkload.hubspot.sink import Sink
+from bulkload.hubspot.span import Span
 from bulkload.model import Address
 from bulkload.sandbox.config import SandboxConfig
 from bulkload.sandbox.server import start
@@ -50,7 +52,8 @@ async def upsert(
     sink: Sink, addresses: Sequence[str], since: float | None = None
 ) -> dict[str, Contact]:
     sent = await sink.upsert_contacts(contacts.upsert_body(addresses))
-    made = contacts.judge_upsert(addresses, sent.reply, since)
+    lost = None if since is None else Span(since, math.inf)
+    made = contacts.judge_upsert(addresses, sent.reply, lost)
     assert isinstance(made, Upserted)
     assert not made.refused
     assert not made.silent

@@ -43,7 +43,7 @@ def _m(name: str, modes: str, file: str, *changes: tuple[str, str]) -> Mutation:
     return Mutation(name, modes, file, changes)
 
 
-INTEND = "attempt, since = await self._intend(load.batch, request)"
+INTEND = "attempt = await self._intend(load, request, since, until)"
 SETTLE = "opened = await self._parts.journal.settle(at, step.settlement)"
 WRITE = """return await self._writer.write(
             lambda connection: attempts.settle(connection, attempt, outcome)
@@ -141,11 +141,11 @@ MUTATIONS = (
     _m("a 429 ends an earlier doubt", "resend,key+run,key", "pipeline/settling.py",
        ("next((load,), doubted=load.attempt is not None)", "next((load,), doubted=False)")),
     _m("a resend forgets when the doubt began", "key", "journal/attempts.py",
-       ("since or sent_at, remote_since)", "since or sent_at, now + 9e9)")),
+       ("since or sent_at, *remote)", "since or sent_at, now + 9e9, now + 9e9)")),
     _m("another's is taken for ours", "key+run", "pipeline/answering.py",
        ('return "ours" if holder.run == policy.run else', 'return "ours" if holder.run else')),
     _m("ours by the clock, the wrong way round", "key", "pipeline/answering.py",
-       ("holder.created >= load.since", "holder.created < load.since")),
+       ("load.since <= holder.created <=", "holder.created < load.since and holder.created <=")),
     _m("a conflict is a dead letter", "key+run,key", "hubspot/refusals.py",
        ("return is_conflict(refusal, key_property) or quotes_key(refusal, key, key_property)",
         "return False")),
@@ -168,11 +168,11 @@ MUTATIONS = (
     _m("what is undeliverable is asked for too early", "key,key+run", "pipeline/pipeline.py",
        ("self._quarantine.add(each, self._policy.quiet_s + SHOWN_S)", "at_once.append(each)")),
     _m("a contact is made without an intent", PEOPLED, "pipeline/associating.py",
-       ("await self._parts.journal.people.intend(missing, since)", "pass")),
+       ("        await people.intend(addresses, *written)\n\n", "\n")),
     _m("a contact made by an earlier life is another's", PEOPLED, "pipeline/associating.py",
-       ("open_[who], lost=True)", "open_[who])")),
+       ("open_[who].holds(found.created.get(who))", "False"), ("lost=span)", "lost=None)")),
     _m("a contact made by a call that was lost is another's", PEOPLED, "pipeline/associating.py",
-       ("lost = lost or isinstance(judged, replies.Doubtful)", "pass")),
+       ("lost = written", "pass")),
     _m("whose a contact is comes before its names", PEOPLED, "pipeline/associating.py",
        (NAME, WHOSE), ("        " + WHOSE + "\n        for", "        " + NAME + "\n        for")),
     _m("what is tied anew is a dead letter too", PEOPLED, "pipeline/pipeline.py",

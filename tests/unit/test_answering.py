@@ -25,7 +25,7 @@ from bulkload.records.letters import LetterWriter
 from tests.making import key_of, keyed
 
 BOTH, KEY_ONLY = Marks("bulkload_key", "bulkload_run"), Marks("bulkload_key")
-SINCE = 1000.0
+SINCE, UNTIL = 1000.0, 1100.0
 TAKEN = Refusal(400, "CONFLICT", "512 already has that value.", "c-1")
 NO = Refusal(400, "VALIDATION_ERROR", "no", "")
 LETTERS = LetterWriter("r", ["a.ndjson"], BOTH)
@@ -39,7 +39,7 @@ def policy(marks: Marks = BOTH, attempts: int = 5, means: Any = "key") -> Policy
 def load(count: int, question: Question | None = None, **more: Any) -> Load:
     batch = Batch(tuple(keyed(n) for n in range(count)))
     doubted = question is not None and question.doubted
-    found = Load(batch, attempt=7 if doubted else None, since=SINCE, question=question)
+    found = Load(batch, attempt=7 if doubted else None, since=SINCE, until=UNTIL, question=question)
     return replace(found, **more)
 
 
@@ -131,18 +131,22 @@ def test_a_conflict_after_a_doubt_is_ours_where_the_run_made_it() -> None:
 
 
 def test_without_a_run_property_the_remotes_clock_tells_what_a_doubt_made() -> None:
-    at = {0: MINE._replace(run="", created=SINCE), 1: MINE._replace(run="", created=SINCE - 0.001)}
-    step = stepped(answered(load(2, lost()), holding(at), (), policy(KEY_ONLY), LETTERS, 0))
-    assert step.settlement.loaded == ((0, "100"),)
-    assert step.settlement.existing == ((1, "101"),)
+    at = {0: SINCE, 1: SINCE - 0.001, 2: UNTIL, 3: UNTIL + 0.001}
+    held = {n: MINE._replace(run="", created=created) for n, created in at.items()}
+    step = stepped(answered(load(4, lost()), holding(held), (), policy(KEY_ONLY), LETTERS, 0))
+    assert step.settlement.loaded == ((0, "100"), (2, "102"))
+    # Behind the time in which its call may have been carried out another one made it.
+    assert step.settlement.existing == ((1, "101"), (3, "103"))
 
 
 @pytest.mark.parametrize(("since", "created"), [(None, SINCE), (SINCE, None), (None, None)])
 def test_what_cant_be_dated_is_never_ours(since: float | None, created: float | None) -> None:
     asked = load(1, lost(), since=since)
+    unbounded = load(1, lost(), until=None)
     found = holding({0: Found("", "r", created)})
-    step = stepped(answered(asked, found, (), policy(KEY_ONLY), LETTERS, 0))
-    assert step.settlement.existing == ((0, "100"),)
+    for each in (asked, unbounded) if created is None else (asked,):
+        step = stepped(answered(each, found, (), policy(KEY_ONLY), LETTERS, 0))
+        assert step.settlement.existing == ((0, "100"),)
 
 
 def test_without_a_run_property_what_this_run_knows_it_made_makes_a_duplicate() -> None:

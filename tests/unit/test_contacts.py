@@ -23,6 +23,7 @@ from bulkload.hubspot.contacts import (
     upsert_body,
 )
 from bulkload.hubspot.replies import Denied, Doubtful, NotSent, Reply, TryLater
+from bulkload.hubspot.span import Span
 from bulkload.model import Address
 from tests.making import NO_HEADERS, reply
 
@@ -63,8 +64,8 @@ def read(status: int, body: Any) -> Any:
     return judge_read(ASKED, reply(status, body))
 
 
-def upsert(status: int, body: Any, since: float | None = None) -> Any:
-    return judge_upsert(ASKED, reply(status, body), since)
+def upsert(status: int, body: Any) -> Any:
+    return judge_upsert(ASKED, reply(status, body))
 
 
 # What is asked
@@ -187,17 +188,22 @@ def test_who_is_new_was_made_here() -> None:
     }
 
 
-def test_after_a_lost_answer_who_was_created_since_was_made_by_it() -> None:
-    def made(since: float | None, *others: str, **more: Any) -> bool:
+def test_after_a_lost_answer_who_was_created_while_it_was_under_way_was_made_by_it() -> None:
+    def made(since: float | None, *others: str, until: float = MADE_S + 1, **more: Any) -> bool:
         email = "z@x.org" if others else "a@x.org"
         body = answer(shown(email, 1, *others, **more))
-        found = judge_upsert(ASKED[:1], reply(200, body), since)
+        lost = None if since is None else Span(since, until)
+        found = judge_upsert(ASKED[:1], reply(200, body), lost)
         assert isinstance(found, Upserted)
         return found.contacts["a@x.org"].made
 
     assert made(MADE_S, new=False)
     assert made(MADE_S - 100)
     assert not made(MADE_S + 0.001, new=False)
+    # Behind the time in which the call may have been carried out somebody else made it.
+    assert made(MADE_S - 100, until=MADE_S, new=False)
+    assert not made(MADE_S - 100, until=MADE_S - 0.001, new=False)
+    assert made(MADE_S - 100, until=MADE_S - 0.001, new=True)
     assert not made(None, new=False)
     assert not made(MADE_S - 100, new=False, createdAt="yesterday")
     assert made(MADE_S + 100, new=True)
@@ -251,7 +257,7 @@ def test_a_refusal_of_the_whole_call_goes_on_with_the_others() -> None:
 def test_a_conflict_alone_tells_whose_the_address_is() -> None:
     told = {"category": "CONFLICT", "message": "Contact already exists. Existing ID: 512"}
     assert upsert(409, told).parts == (("a@x.org",), ("b@x.org", "c@x.org"))
-    alone = judge_upsert(ASKED[:1], reply(409, told), since=0.0)
+    alone = judge_upsert(ASKED[:1], reply(409, told), Span(0.0, 1.0))
     assert alone == Upserted({"a@x.org": Contact("512", made=False)}, {})
 
 
@@ -357,9 +363,12 @@ JSON = st.recursive(
 STATUS = st.sampled_from([0, 200, 201, 207, 400, 404, 409, 413, 429, 500]) | st.integers(0, 700)
 
 
-@given(JSON, STATUS, st.none() | st.floats(allow_nan=False))
+MOMENT = st.floats(allow_nan=False)
+
+
+@given(JSON, STATUS, st.none() | st.builds(Span, MOMENT, MOMENT))
 def test_no_answer_raises_and_each_address_is_in_exactly_one_place(
-    body: Any, status: int, since: float | None
+    body: Any, status: int, lost: Span | None
 ) -> None:
     given = reply(status, body)
     match judge_read(ASKED, given):
@@ -369,7 +378,7 @@ def test_no_answer_raises_and_each_address_is_in_exactly_one_place(
             assert found.unexplained <= found.missing
         case Refused() as refused:
             narrowed(refused)
-    match judge_upsert(ASKED, given, since):
+    match judge_upsert(ASKED, given, lost):
         case Upserted() as done:
             places = [*done.contacts, *done.refused, *done.silent]
             assert sorted(places) == sorted(ASKED)
