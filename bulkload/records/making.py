@@ -176,10 +176,11 @@ class Maker:
         if marks is None:
             known = record.kind == "mail" or self.key_field is not None
             return properties, key_of(record, self.key_field) if known else ""
-        # A value of the user's own is the key: it would be lost under ours.
+        # A value of the user's own is the key: it would be lost under ours. What is sent is what is
+        # asked for later: blanks round it may be kept by the remote, or not.
         own = properties.get(marks.key, "").strip()
         key = own or key_of(record, self.key_field)
-        marked = {**properties, marks.key: properties[marks.key] if own else key}
+        marked = {**properties, marks.key: key}
         if marks.run:
             marked[marks.run] = self.run
         return marked, key

@@ -337,3 +337,11 @@ def test_a_line_that_is_too_large_or_flawed_or_unread_is_a_letter_both_ways() ->
         made = by.make(41, 0, record)
         assert made == by.look(41, 0, record)[0]
         assert not isinstance(made, Entry)
+
+
+def test_a_key_of_the_users_own_is_sent_as_it_is_asked_for() -> None:
+    """Whether the remote keeps blanks round it nobody knows: a read by it would find nothing."""
+    raw = b'{"properties":{"a":"1","bulkload_key":" \\tmine "}}'
+    for made in both(raw, maker(MARKS[1])):
+        assert isinstance(made, Entry)
+        assert (made.key, orjson.loads(made.body)["properties"]["bulkload_key"]) == ("mine",) * 2
