@@ -29,7 +29,7 @@ from bulkload.runs.call import Access, Call
 from bulkload.runs.inquiry import existing
 from bulkload.runs.life import carry_on
 from bulkload.runs.sourcing import keep, reopened
-from bulkload.runs.summary import Summary, standing
+from bulkload.runs.summary import UNCLEAR, Summary, standing
 from bulkload.sources.detect import kept, named, opened_all
 from bulkload.sources.own import OwnSource
 from bulkload.version import __version__
@@ -73,14 +73,14 @@ async def load(
     if again:
         directory = _free(directory)
     elif readers.is_committed(directory):
-        raise _exists(directory)
+        raise _exists(directory, locked=False)
     # What can be refused is refused before anything is left on the disk; stdin has to be
     # kept there first.
     ready = None if "-" in given else await asyncio.to_thread(_prepare, given, options)
     directory.create()
     with directory.locked():
         if readers.is_committed(directory):
-            raise _exists(directory)
+            raise _exists(directory, locked=True)
         sweep(directory)
         if ready is None:
             ready = await asyncio.to_thread(_prepare, given, options, directory.path)
@@ -192,15 +192,26 @@ def _named(source: str | OwnSource) -> str:
     return Path(source).name or Path(source).resolve().name
 
 
-def _exists(directory: RunDir) -> RefusedToStart:
-    """What can be done where a run is already, as it stands."""
-    stands, where = standing(directory, readers.facts(directory)), shlex.quote(str(directory.path))
+def _exists(directory: RunDir, *, locked: bool) -> RefusedToStart:
+    """What can be done where a run is already, as it stands; nothing that would be refused."""
+    where = shlex.quote(str(directory.path))
+    stands = standing(directory, readers.facts(directory), locked=locked)
     steps = []
-    if stands.exit_code == 3:
-        steps.append(f"go on with it: {stands.resume or f'bulkload resume {where}'}")
-    if stands.dead_lettered:
+    if stands.undo == "begun":
+        steps.append(f"go on with its undo: bulkload undo {where}")
+    elif stands.resume:
+        steps.append(f"go on with it: {stands.resume}")
+    elif stands.exit_code == 3 and not stands.undo:
+        steps.append(f"wait for the process that works on it: bulkload status {where}")
+    states = {each.state: shlex.quote(each.run) for each in stands.replays}
+    if "not ended" in states:
+        steps.append(f"go on with its replay: bulkload resume {states['not ended']}")
+    if "partly undone" in states:
+        steps.append(f"go on with the undo of its replay: bulkload undo {states['partly undone']}")
+    if stands.letters_left and not stands.undo and not states.keys() & UNCLEAR:
         steps.append(f"send its dead letters again: bulkload replay {where}")
-    steps.append("load the source once more, as another run: --again")
+    keys = ", with another --key-property where what is archived keeps its keys" * bool(stands.undo)
+    steps.append(f"load the source once more, as another run: --again{keys}")
     return RefusedToStart(f"{directory.path}: this run exists. You can\n  " + "\n  ".join(steps))
 
 

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from bulkload.errors import RefusedToStart
 from bulkload.handed import OWN, refuse_without
 from bulkload.journal import readers
+from bulkload.journal.journal import Journal
 from bulkload.loader import refuse_undone
 from bulkload.options import Options
 from bulkload.ordinals import Covered, Ticked
 from bulkload.runs.call import Access, Call
 from bulkload.runs.inquiry import existing
 from bulkload.runs.leftover import Word
-from bulkload.runs.life import believe, carry_on
+from bulkload.runs.life import carry_on
 from bulkload.runs.sourcing import reopened
 from bulkload.runs.summary import Summary, standing
 
@@ -80,7 +81,7 @@ async def resolve(
                 )
             word = Word(there, sure)
             if there:
-                await believe(directory, sure)
+                await _believe(directory, sure)
                 return standing(directory, readers.facts(directory), locked=True)
         elif not held and not readers.under_way(directory):
             return standing(directory, facts, locked=True)
@@ -97,6 +98,17 @@ def _held(directory: RunDir) -> tuple[Ticked, set[int]]:
         held.tick(ordinal)
         sources.add(source)
     return held, sources
+
+
+async def _believe(directory: RunDir, chosen: Covered) -> None:
+    """By the user's word these records are at the remote. The lock is held."""
+    journal = Journal.of(directory, on_full=lambda _: None)
+    try:
+        await journal.believe(chosen)
+        if journal.facts.get("whole") and not (await journal.state()).open:
+            await journal.finish()
+    finally:
+        await journal.close()
 
 
 def _refuse_without(facts: dict[str, Any], own: Sequence[OwnSource], doubted: set[int]) -> None:

@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from bulkload.handed import from_program
-from bulkload.runs.summary import Summary
+from bulkload.runs.summary import UNCLEAR, Summary
 from bulkload.wording import counted
 from bulkload.zone import span
 
@@ -190,12 +190,9 @@ def _next(ended: Summary, where: str) -> list[str]:
     return _listed(steps)
 
 
-_UNCLEAR = ("gone", "unreadable", "at work", "partly undone")
-
-
 def _is_unclear(ended: Summary) -> bool:
     """Whether another replay would be refused, as it can't be known what one did, or does."""
-    return any(each.state in _UNCLEAR for each in ended.replays)
+    return any(each.state in UNCLEAR for each in ended.replays)
 
 
 def _listed(steps: list[tuple[str, str]]) -> list[str]:

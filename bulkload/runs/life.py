@@ -18,6 +18,7 @@ from bulkload import events, verdict
 from bulkload.calls.hold import Drained
 from bulkload.errors import BulkloadError, StoppedForGood, StoppedResumable
 from bulkload.hubspot.sink import Sink
+from bulkload.journal import readers
 from bulkload.journal.journal import Journal
 from bulkload.pipeline.parts import Parts, Policy, Tally
 from bulkload.pipeline.pipeline import Pipeline
@@ -31,7 +32,15 @@ from bulkload.runs.leftover import Leftover, Word
 from bulkload.runs.preflight import Preflight
 from bulkload.runs.runlog import RunLog
 from bulkload.runs.sourcing import all_settled, still_whole
-from bulkload.runs.summary import Process, Summary, finished, going_on, keep, standing_besides
+from bulkload.runs.summary import (
+    Process,
+    Summary,
+    finished,
+    going_on,
+    is_resolved,
+    keep,
+    standing_besides,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,7 +50,6 @@ if TYPE_CHECKING:
     from bulkload.hubspot.client import Client
     from bulkload.journal.settlement import Open
     from bulkload.options import Options
-    from bulkload.ordinals import Covered
     from bulkload.protocols import Source
     from bulkload.rundir import RunDir
     from bulkload.runs.call import Call
@@ -70,17 +78,6 @@ async def carry_on(
     """
     life = _Life(directory, sources, options, call, resolving=resolving, word=word)
     return await life.live(said)
-
-
-async def believe(directory: RunDir, chosen: Covered) -> None:
-    """By the user's word these records are at the remote. The lock is held."""
-    journal = Journal.of(directory, on_full=lambda _: None)
-    try:
-        await journal.believe(chosen)
-        if journal.facts.get("whole") and not (await journal.state()).open:
-            await journal.finish()
-    finally:
-        await journal.close()
 
 
 def _interrupted(*, resolving: bool) -> StoppedResumable:
@@ -113,6 +110,7 @@ class _Life:
         self._random = random.Random()  # noqa: S311  # jitter, no secret
         self._began = time.monotonic()
         self._interrupt = call.interrupt or asyncio.Event()
+        self._looked = False
         self._pipeline: Pipeline | None = None
         self._stop_reading: Callable[[], None] = lambda: None
         self._full: StoppedResumable | None = None
@@ -217,6 +215,7 @@ class _Life:
                 self._log.write(
                     f"people: {people.hits:,} were known, {people.misses:,} were to be asked for"
                 )
+        self._looked = pipeline.stopped is None
         if pipeline.stopped is None and self._resolving and not whole:
             return StoppedResumable("what was in doubt was looked at; the rest is not loaded yet")
         if pipeline.stopped is None:
@@ -266,6 +265,9 @@ class _Life:
         tally, access = self._tally, self._call.access
         besides = standing_besides(self._directory, facts, tally.dead, tally.files_left_out)
         code = finished(tally.doubt, besides) if stopped is None else stopped.exit_code
+        # What a resolve looked for, and is not done with, is in doubt as it was.
+        cut = not self._looked and (self._resolving or is_resolved(facts))
+        sought = readers.under_way(self._directory) if cut else 0
         busy = (tally.last_settled or 0.0) - (tally.first_request or 0.0)
         process = Process(
             tally.requests,
@@ -274,6 +276,9 @@ class _Life:
             elapsed_s=round(time.monotonic() - self._began, 3),
             records_per_s=round(tally.settled_now / busy, 1) if busy > 0 else 0.0,
         )
-        resume = going_on(self._directory, facts, access.flags()) if code == 3 else None
-        why = None if stopped is None else str(stopped)
-        return Summary.of(self._directory, tally.counts, code, resume, why, besides, process)
+        resume = None
+        if code == 3:
+            resume = going_on(self._directory, facts, access.flags(), resolving=cut)
+        why, counts = None if stopped is None else str(stopped), tally.counts
+        counts = counts._replace(in_doubt=counts.in_doubt + sought)
+        return Summary.of(self._directory, counts, code, resume, why, besides, process)

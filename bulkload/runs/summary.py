@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from bulkload.rundir import RunDir
 
 
+UNCLEAR = frozenset({"gone", "unreadable", "at work", "not ended", "partly undone"})
+"""States of a replay in which another one is refused: it can't be known what it did, or does."""
+
+
 class Replay(NamedTuple):
     """How a replay stands: "ended", "undone", "partly undone", "not ended", "at work", "gone" or
     "unreadable".
@@ -119,16 +123,29 @@ class Summary:
         return {**asdict(self), "replays": [each._asdict() for each in self.replays]}
 
 
-def resume_command(directory: RunDir, flags: Sequence[str] = ()) -> str:
+def resume_command(directory: RunDir, flags: Sequence[str] = (), what: str = "resume") -> str:
     """`flags`: what the run does not keep itself, such as where its token is."""
-    return shlex.join(["bulkload", "resume", str(directory.path), *flags])
+    return shlex.join(["bulkload", what, str(directory.path), *flags])
 
 
-def going_on(directory: RunDir, facts: dict[str, Any], flags: Sequence[str] = ()) -> str:
-    """The command, or who has to where a command can't."""
-    if own := handed.unsettled(facts):
-        return handed.from_program("resume", str(directory.path), own)
-    return resume_command(directory, flags)
+def going_on(
+    directory: RunDir, facts: dict[str, Any], flags: Sequence[str] = (), *, resolving: bool = False
+) -> str:
+    """The command, or who has to where a command can't. `resolving`: what was cut is a resolve: a
+    resume would put back in doubt, unlooked for, what that one looks for.
+    """
+    if resolving or is_resolved(facts):
+        own, what = handed.names(facts), "resolve"
+    else:
+        own, what = handed.unsettled(facts), "resume"
+    if own:
+        return handed.from_program(what, str(directory.path), own)
+    return resume_command(directory, flags, what)
+
+
+def is_resolved(facts: dict[str, Any]) -> bool:
+    """Whether the run has read all there is: what is open of it is being looked for again."""
+    return bool(facts.get("whole") or facts.get("complete"))
 
 
 def standing(directory: RunDir, facts: dict[str, Any], *, locked: bool = False) -> Summary:
@@ -140,6 +157,9 @@ def standing(directory: RunDir, facts: dict[str, Any], *, locked: bool = False) 
     besides = standing_besides(directory, facts, counts.dead_lettered)
     ended = undone == "done" or (facts.get("complete") and not undone)
     code = finished(counts.in_doubt, besides) if ended else 3
+    # What a resolve looks for is in doubt until it is found.
+    sought = readers.under_way(directory) if is_resolved(facts) and not ended else 0
+    counts = counts._replace(in_doubt=counts.in_doubt + sought)
     resume = going_on(directory, facts) if code == 3 and not (undone or holder) else None
     why = _why(directory, facts, holder) if code == 3 else None
     return Summary.of(directory, counts, code, resume, why, besides)
@@ -192,7 +212,8 @@ def _why(directory: RunDir, facts: dict[str, Any], holder: int | None) -> str:
     cut = readers.under_way(directory)
     if not cut:
         return "not finished"
-    return f"not finished; {cut:,} records were under way when it was cut, resume looks at them"
+    what = "resolve looks for" if is_resolved(facts) else "resume looks at"
+    return f"not finished; {cut:,} records were under way when it was cut, {what} them"
 
 
 def keep(directory: RunDir, summary: Summary) -> None:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import pytest
 
-from bulkload import Options, extend, load, replay, status, undo
+from bulkload import Options, extend, load, replay, resolve, status, undo
 from bulkload.cli import cli
 from bulkload.errors import BulkloadError, RefusedToStart
 from bulkload.journal import journal as journals
 from bulkload.journal import readers, schema
+from bulkload.journal.portions import mark
 from bulkload.report import words
 from bulkload.rundir import RunDir
 from bulkload.runs import lineage
@@ -335,3 +336,84 @@ def test_doubts_are_read_page_by_page(tmp_path: Path) -> None:
         connection.executemany("INSERT INTO doubt VALUES (?,?,?,?,?)", rows)
     assert [doubt["ordinal"] for doubt in readers.doubts(run)] == list(range(1201))
     assert list(readers.doubted(run)) == [(n, n % 2) for n in range(1201)]
+
+
+def test_where_a_run_is_already_nothing_is_advised_that_would_be_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bad = LINE.replace('"}}', '","hs_email_direction":"BAD"}}') % ("1700000000000", 0)
+    (tmp_path / "in.ndjson").write_text(bad)
+
+    async def work() -> list[str]:
+        sandbox = await start(SandboxConfig(rate_limit=None, bare=True))
+        options = Options(base_url=sandbox.url)
+        told = []
+
+        async def look() -> None:
+            with pytest.raises(RefusedToStart) as refused:
+                await load("in.ndjson", run="r", options=options, token="x")
+            told.append(str(refused.value))
+
+        try:
+            await load("in.ndjson", run="r", options=options, token="x")
+            await look()
+            with RunDir(tmp_path / "r").locked():
+                await look()
+            await replay("r", token="x")
+            child = RunDir(tmp_path / "r-replay-1")
+            with schema.opened(child.journal, writable=True) as connection:
+                connection.execute("UPDATE run SET value='false' WHERE name='complete'")
+            await look()
+            for state in ("begun", "done"):
+                run = RunDir(tmp_path / "r")
+                with schema.opened(run.journal, writable=True) as connection:
+                    mark(connection, state)
+                await look()
+        finally:
+            await sandbox.close()
+        return told
+
+    ended, at_work, replayed, begun, undone = asyncio.run(work())
+    assert "bulkload replay r\n" in ended
+    assert "bulkload resume" not in ended
+    assert "bulkload resume r-replay-1" in replayed.replace(f"{tmp_path}/", "")
+    assert "bulkload replay" not in replayed
+    assert "bulkload undo r\n" in begun
+    assert "as another run: --again, with another --key-property" in undone
+    for text in (begun, undone, at_work):
+        assert "bulkload resume r\n" not in text
+    for text in (begun, undone):
+        assert "bulkload replay" not in text
+
+
+def test_a_resolve_that_is_interrupted_is_gone_on_with_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A resume would hold the records in doubt again, and look for none."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.ndjson").write_text("".join(LINE % ("1700000000000", n) for n in range(3)))
+
+    async def work() -> None:
+        sandbox = await start(
+            SandboxConfig(rate_limit=None, bare=True, faults={"504-after": 1.0}, retry_after=0)
+        )
+        try:
+            options = Options(base_url=sandbox.url)
+            held = await load("in.ndjson", run="r", options=options, token="x")
+            assert (held.in_doubt, held.exit_code) == (3, 1)
+            sandbox.portal.plan.change({})
+            interrupt = asyncio.Event()
+            asyncio.get_running_loop().call_later(1.0, interrupt.set)
+            cut = await resolve("r", token="x", interrupt=interrupt)
+            found = status("r")
+            for each in (cut, found):
+                assert (each.read, each.in_doubt, each.exit_code) == (3, 3, 3)
+                assert each.resume == "bulkload resolve r"
+            assert "3 records read and settled" in words.summary(found)
+            assert (await resolve("r", there=True)).loaded == 3
+            assert (status("r").exit_code, status("r").resume) == (0, None)
+        finally:
+            await sandbox.close()
+
+    asyncio.run(work())
