@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bulkload.hubspot import wire
-from bulkload.records.added import contacts_of
+from bulkload.records.added import contacts_of, others_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from bulkload.hubspot.refusals import Refusal
 
 _ABOUT = re.compile(r"associat|contact", re.IGNORECASE)
+_OTHERS = re.compile(r"compan(?:y|ies)|\bdeals?\b|\btickets?\b", re.IGNORECASE)
+_CONTACT = re.compile(r"contact", re.IGNORECASE)
 _ID = re.compile(r"\d{1,20}")
 
 
@@ -50,8 +52,11 @@ def without(judged: wire.Outcomes, ordinals: Mapping[int, object]) -> wire.Outco
 
 
 def _named(entry: Entry, why: Refusal) -> frozenset[str]:
-    """The user's own associations, which its body has, are not ours to leave out."""
-    if not _ABOUT.search(why.message):
+    """The user's own associations, which its body has, are not ours to leave out. A number may be
+    the id of something else: of a kind that the message names, or that the record is tied to.
+    """
+    said = why.message
+    if not _ABOUT.search(said) or (_OTHERS.search(said) and not _CONTACT.search(said)):
         return frozenset()
-    ours = contacts_of(entry.sent) - contacts_of(entry.body)
+    ours = contacts_of(entry.sent) - contacts_of(entry.body) - others_of(entry.body)
     return frozenset(ours.intersection(_ID.findall(why.message)))

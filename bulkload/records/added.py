@@ -51,6 +51,12 @@ def contacts_of(body: bytes) -> frozenset[str]:
     return _contacts(orjson.loads(body))
 
 
+def others_of(body: bytes) -> frozenset[str]:
+    """The ids of what else an input is tied to: companies, deals, tickets, others."""
+    there = orjson.loads(body)["associations"]
+    return frozenset(str(each["to"].get("id")) for each in there if not _to_contact(each))
+
+
 def _contacts(sent: dict[str, Any]) -> frozenset[str]:
     there = (each for each in sent["associations"] if _to_contact(each))
     return frozenset(str(each["to"].get("id")) for each in there)

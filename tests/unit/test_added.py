@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -98,3 +99,24 @@ def test_a_contact_that_is_gone_is_known_by_the_refusal() -> None:
     alone = whole.of([tied])
     assert gone(alone, wire.Refused(told, ())) == {1: frozenset({"101"})}
     assert gone(whole, replies.Doubtful("reset")) == {}
+
+
+@pytest.mark.parametrize(
+    ("message", "lost"),
+    [
+        ("Invalid associations: CONTACT with id 101 does not exist", {"101"}),
+        ("Invalid associations: 101 does not exist", {"101"}),
+        ("Invalid associations: COMPANY with id 101 does not exist", set()),
+        ("Invalid associations: no companies with ids 101, 102", set()),
+        ("Invalid associations: CONTACT 101, DEAL 102", {"101"}),
+        ("Invalid associations: CONTACT 101, 7 do not exist", {"101"}),
+    ],
+)
+def test_what_is_missing_of_another_kind_costs_nobodys_ties(message: str, lost: set[str]) -> None:
+    """A company's id may be a contact's too: 7 and 102 are of both."""
+    body = orjson.loads(entry(1).body)
+    of_company = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 186}
+    body["associations"] = [{"to": {"id": other}, "types": [of_company]} for other in ("7", "102")]
+    tied = linked(entry(1)._replace(body=orjson.dumps(body)), ["7", "101", "102"])
+    found = gone(batch([1]).of([tied]), wire.Refused(refusal(message), ()))
+    assert found == ({1: frozenset(lost)} if lost else {})
