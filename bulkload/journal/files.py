@@ -38,13 +38,18 @@ class FilesBook:
 
         return await self._writer.write(ask)
 
-    async def intend(self, file: File) -> None:
-        """A call that stores it is about to leave."""
-        await self._writer.write(
-            lambda connection: connection.execute(
-                "INSERT INTO file(hash, id, name, size, since) VALUES (?,'',?,?,?)"
-                " ON CONFLICT(hash) DO NOTHING",
-                (*file, time.time()),
+    async def intend(self, file: File) -> bool:
+        """A call that stores it is about to leave. False: an earlier one did, whose answer is not
+        recorded.
+        """
+        return await self._writer.write(
+            lambda connection: (
+                connection.execute(
+                    "INSERT INTO file(hash, id, name, size, since) VALUES (?,'',?,?,?)"
+                    " ON CONFLICT(hash) DO NOTHING",
+                    (*file, time.time()),
+                ).rowcount
+                > 0
             )
         )
 

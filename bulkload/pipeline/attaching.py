@@ -8,11 +8,11 @@ bounded: so many uploads at a time.
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
-from bulkload.hubspot import files
+from bulkload.calls.hold import Drained
+from bulkload.hubspot import files, replies
 from bulkload.journal.files import File
 from bulkload.records.added import noted, with_properties
 from bulkload.records.content import message_of
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from bulkload.batch import Batch, Entry, Letter
     from bulkload.calls.repeating import Repeating
+    from bulkload.hubspot.client import Sent
+    from bulkload.hubspot.replies import Reply
     from bulkload.model import Attachment
     from bulkload.pipeline.parts import Parts, Policy, Tally
 
@@ -100,13 +102,34 @@ class Attaching:
             return await self._upload(file, attachment.kind, content)
 
     async def _upload(self, file: File, kind: str, content: bytes) -> tuple[str, str]:
-        await self._parts.journal.files.intend(file)
+        """An intent of which no call may have stored the file is withdrawn where the run ends: an
+        undo would tell of a file that can't be there.
+        """
+        journal = self._parts.journal.files
+        doubted, under_way = not await journal.intend(file), False
         request = files.upload(content, file.name, kind, self._policy.run)
-        answer: files.Uploaded | files.Refused = await self._repeating.until_answered(
-            partial(self._parts.sink.upload, request), files.judge_upload
-        )
+
+        async def send() -> Sent:
+            nonlocal under_way
+            under_way = True
+            return await self._parts.sink.upload(request)
+
+        def judge(reply: Reply) -> files.Uploaded | files.Refused | replies.Trouble:
+            nonlocal doubted, under_way
+            judged, under_way = files.judge_upload(reply), False
+            doubted = doubted or isinstance(judged, replies.Doubtful)
+            return judged
+
+        try:
+            answer: files.Uploaded | files.Refused = await self._repeating.until_answered(
+                send, judge
+            )
+        except Drained:
+            if not (doubted or under_way):
+                await journal.settle(file.hash, "")
+            raise
         made = answer.id if isinstance(answer, files.Uploaded) else ""
-        await self._parts.journal.files.settle(file.hash, made)
+        await journal.settle(file.hash, made)
         return made, "" if isinstance(answer, files.Uploaded) else answer.because.message
 
 

@@ -155,6 +155,8 @@ def _files(ended: Summary) -> list[str]:
             f"{counted(left_out, 'attachment')} left out by the last process (--attachments none, "
             "or not uploaded: their records say why)"
         )
+    if uploaded and ended.letters_left:
+        told.append("those of dead letters stay until an undo; a replay uploads its own")
     return ["; ".join(told)] if told else []
 
 

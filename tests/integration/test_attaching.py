@@ -8,7 +8,10 @@ from contextlib import closing
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from bulkload.batch import Batch
+from bulkload.calls.hold import Drained
 from bulkload.hubspot.client import Sent
 from bulkload.journal import journal as journals
 from bulkload.journal.files import FilesBook
@@ -75,3 +78,33 @@ def test_one_content_is_uploaded_once_though_the_first_was_refused() -> None:
     assert b"were not uploaded" in refused.sent
     assert all(b'"hs_attachment_ids":"77"' in each.sent for each in others)
     assert (calls, most) == (2, 1)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_refused_token_leaves_no_file_that_may_be_stored(*, lost: bool) -> None:
+    """But where an answer before was lost, one may be."""
+
+    async def upload(_: Any) -> Sent:
+        return Sent(reply(403, {"category": "MISSING_SCOPES"}), 1.0, 2.0)
+
+    async def until_answered(
+        send: Callable[[], Awaitable[Sent]], judge: Callable[[Reply, bool], Any]
+    ) -> Any:
+        if lost:
+            judge(reply(503), False)
+        judge((await send()).reply, lost)
+        raise Drained
+
+    async def runs() -> list[Any]:
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
+            journals.lay_out(database, {"run_id": "r"})
+            writer: Any = Inline(database)
+            journal = SimpleNamespace(files=FilesBook(writer))
+            parts: Any = SimpleNamespace(journal=journal, sink=SimpleNamespace(upload=upload))
+            repeating: Any = SimpleNamespace(until_answered=until_answered)
+            attaching = Attaching(parts, repeating, Policy(run="r", uploads=True), Tally())
+            with pytest.raises(Drained):
+                await attaching.attach(Batch((mail(0),)))
+            return database.execute("SELECT id FROM file").fetchall()
+
+    assert run_virtual(runs()) == ([("",)] if lost else [])
