@@ -296,6 +296,40 @@ def test_of_an_undone_replay_what_it_left_in_doubt_or_was_replayed_stays_settled
     assert settles() == {11, 13}
 
 
+def test_a_letter_is_settled_by_the_replays_of_the_runs_above_too(tmp_path: Path) -> None:
+    """Record 2 of r is 1 of a and 0 of c; b, which is of r too, has loaded it."""
+
+    def made(name: str, of: RunDir | None, ups: list[tuple[int, int]], *left: int) -> RunDir:
+        run = RunDir(tmp_path / name)
+        run.create()
+        facts = {**FACTS, "run_id": name, "complete": True}
+        if of is not None:
+            facts |= {"replays": of.path.name, "replays_at": str(of.path)}
+            journals.register_replay(of, run.path)
+        journals.create(run, facts, ups)
+        with schema.opened(run.journal, writable=True) as connection:
+            for each in left:
+                connection.execute("INSERT INTO letter VALUES (NULL,?,0,0,1,'{}')", (each,))
+        return run
+
+    first = made("r", None, [], 1, 2, 3)
+    a = made("a", first, [(0, 1), (1, 2), (2, 3)], 0, 1, 2)
+    c = made("c", a, [(0, 1), (1, 2)], 0, 1)
+    met: list[str] = []
+
+    def settled(run: RunDir) -> set[int]:
+        met.clear()
+        return lineage.settled(run, lambda child, *_: met.append(child.path.name))
+
+    assert settled(c) == set()
+    made("b", first, [(0, 2)])
+    made("d", first, [(0, 1)])  # of a letter that c has none of
+    assert (settled(c), met) == ({0}, ["b"])
+    assert (settled(a), met) == ({0, 1}, ["c", "b", "d"])
+    assert settled(first) == {1, 2}
+    assert lineage.first(c).path == first.path.resolve() == lineage.first(first).path
+
+
 def test_a_replay_of_another_run_beside_it_is_none_of_its(tmp_path: Path) -> None:
     run, other = RunDir(tmp_path / "r"), RunDir(tmp_path / "r-replay-1")
     run.create()

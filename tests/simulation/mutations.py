@@ -74,11 +74,12 @@ EXISTING = "        return trouble\n    if reply.status >= 300:\n        return 
 
 MUTATIONS = (
     _m("the intent is written after the call left", "hold,key", "pipeline/creating.py",
-       (INTEND, "asyncio = __import__('asyncio')\n                "
-                "early = asyncio.ensure_future(self._send(request, load))\n                "
-                "await asyncio.sleep(0)\n                " + INTEND),
+       (INTEND, "asyncio = __import__('asyncio')\n            "
+                "early = load.attempt is None and "
+                "asyncio.ensure_future(self._send(request, load))\n            "
+                "await asyncio.sleep(0)\n            " + INTEND),
        ("sent, judged = await self._send(request, load)",
-        "sent, judged = await (early if load.attempt is None else self._send(request, load))")),
+        "sent, judged = await (early or self._send(request, load))")),
     _m("told before it is durable", "hold,key+run", "pipeline/pipeline.py",
        (SETTLE, "self._ledger.settled(step.settlement)\n        " + SETTLE),
        ("\n        self._ledger.settled(step.settlement)\n        return", "\n        return")),
