@@ -1,8 +1,8 @@
 """Which ids of the remote are those of records that this run made, as its journal knows.
 
 Law kept here: nothing twice. An id is told where a loaded record has it, of all that was settled
-before the question. No time bounds the looking where none is sure: the remote's clock is known as
-a lower bound, which may lie behind by as long as a machine slept, and our own may be set.
+before the question. Only the upper bound of when an attempt was carried out ends the looking: the
+lower one may lie behind by as long as a machine slept, and our own clock may be set.
 
 A journal of millions of records takes a while to be gone through: so it is gone through in short
 reads, beside the writer, for all who wait to ask at once.
@@ -62,24 +62,25 @@ class Claims:
 
 
 def claimed(connection: sqlite3.Connection, ids: set[str], since: float | None) -> set[str]:
-    """Those of `ids` that loaded records have. `since`: of attempts that began after it, by the
-    remote's clock, and of those that carry a doubt.
+    """Those of `ids` that loaded records have. `since`: of attempts that may have been carried out
+    after it, by the remote's clock, and of those that carry a doubt.
     """
     found: set[str] = set()
     before = 1 << 62
     while True:
         rows = connection.execute(
-            "SELECT id, ids, loaded, doubtful_since, remote_since FROM attempt"
+            "SELECT id, ids, loaded, doubtful_since, remote_until FROM attempt"
             " WHERE id<? ORDER BY id DESC LIMIT ?",
             (before, ROWS),
         ).fetchall()
-        for _, made, loaded, doubtful, began in rows:
+        for _, made, loaded, doubtful, until in rows:
             if made and (len(ids) > FEW or any(map(made.__contains__, ids))):
                 # Behind those of loaded records stand the ids that fit no input: they may be
                 # anyone's.
                 found |= ids.intersection(made.split(",")[:loaded])
-            # What carries a doubt has the time of that; the others began in their order.
-            if since is not None and doubtful is None and began is not None and began < since:
+            # What carries a doubt has the time of that; the others left in their order, and those
+            # before were over no later.
+            if since is not None and doubtful is None and until is not None and until < since:
                 return found
         if len(rows) < ROWS or len(found) == len(ids):
             return found

@@ -88,11 +88,11 @@ def test_a_refused_token_leaves_no_file_that_may_be_stored(*, lost: bool) -> Non
         return Sent(reply(403, {"category": "MISSING_SCOPES"}), 1.0, 2.0)
 
     async def until_answered(
-        send: Callable[[], Awaitable[Sent]], judge: Callable[[Reply, bool], Any]
+        send: Callable[[], Awaitable[Sent]], judge: Callable[[Reply], Any]
     ) -> Any:
         if lost:
-            judge(reply(503), False)
-        judge((await send()).reply, lost)
+            judge(reply(503))
+        judge((await send()).reply)
         raise Drained
 
     async def runs() -> list[Any]:

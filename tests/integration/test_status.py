@@ -319,7 +319,7 @@ def test_a_letter_is_settled_by_the_replays_of_the_runs_above_too(tmp_path: Path
 
     def settled(run: RunDir) -> set[int]:
         met.clear()
-        return lineage.settled(run, lambda child, *_: met.append(child.path.name))
+        return set(lineage.settled(run, lambda child, *_: met.append(child.path.name)))
 
     assert settled(c) == set()
     made("b", first, [(0, 2)])
