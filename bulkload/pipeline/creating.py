@@ -87,8 +87,10 @@ class Creating:
         load = replace(load, batch=batch, tries=load.tries + 1)
         if load.attempt is None:
             load = replace(load, since=since)
-        if isinstance(judged, replies.Doubtful):
-            load = replace(load, until=until)
+        if isinstance(judged, replies.Doubtful) or (
+            isinstance(judged, wire.Outcomes) and judged.silent
+        ):
+            load = replace(load, until=until)  # what it may have made is not known
         return Tried(load, attempt, sent, judged, falls, trial)
 
     async def _intend(

@@ -143,6 +143,8 @@ MUTATIONS = (
        ("next((load,), doubted=load.attempt is not None)", "next((load,), doubted=False)")),
     _m("a resend forgets when the doubt began", "key", "journal/attempts.py",
        ("since or sent_at, *remote)", "since or sent_at, now + 9e9, now + 9e9)")),
+    _m("an answer that is silent bounds no time", "key", "pipeline/creating.py",
+       ("isinstance(judged, wire.Outcomes) and judged.silent", "False")),
     _m("another's is taken for ours", "key+run", "pipeline/answering.py",
        ('return "ours" if holder.run == policy.run else', 'return "ours" if holder.run else')),
     _m("ours by the clock, the wrong way round", "key", "pipeline/answering.py",
