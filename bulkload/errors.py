@@ -4,6 +4,7 @@
     ├── RefusedToStart       exit 2: nothing was sent; mend the call and run it again
     ├── StoppedResumable     exit 3: stopped before the end; `bulkload resume` goes on
     ├── StoppedForGood       exit 4: this run cannot go on
+    │   └── Mixed            not even with the old source: another's records may be settled
     └── RecordError          one record's fault: it ends as a dead letter, the run goes on
         ├── UnreadableRecord
         └── UnmappableRecord
@@ -39,6 +40,12 @@ class StoppedForGood(BulkloadError):  # noqa: N818  # named by what to do next
     """Another source, another account, or a damaged journal: resuming would be wrong."""
 
     exit_code = 4
+
+
+class Mixed(StoppedForGood):
+    """A source was another while it was read, and that one's records count as those of the run:
+    who puts the old one back and resumes would never load those, and be told that all is settled.
+    """
 
 
 class RecordError(BulkloadError):

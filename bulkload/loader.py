@@ -28,7 +28,7 @@ from bulkload.rundir import RUNS, RunDir, name_for
 from bulkload.runs.call import Access, Call
 from bulkload.runs.inquiry import existing
 from bulkload.runs.life import carry_on
-from bulkload.runs.sourcing import keep, reopened
+from bulkload.runs.sourcing import keep, refuse_mixed, reopened
 from bulkload.runs.summary import UNCLEAR, Summary, standing
 from bulkload.sources.detect import kept, named, opened_all
 from bulkload.sources.own import OwnSource
@@ -140,6 +140,7 @@ async def resume(
         options = Options.from_json(facts["options"]).changed(changes or {})
         stands = await asyncio.to_thread(standing, directory, facts, locked=True)
         refuse_undone(directory, facts)
+        refuse_mixed(directory, facts)
         settles = facts.get("marks") or options.in_doubt != "hold"
         if facts.get("complete") and not (stands.in_doubt and settles):
             return stands
@@ -201,6 +202,8 @@ def _exists(directory: RunDir, *, locked: bool) -> RefusedToStart:
         steps.append(f"go on with its undo: bulkload undo {where}")
     elif stands.resume:
         steps.append(f"go on with it: {stands.resume}")
+    elif stands.exit_code == 4:
+        steps.append(f"take away what it made, since it can't go on: bulkload undo {where}")
     elif stands.exit_code == 3 and not stands.undo:
         steps.append(f"wait for the process that works on it: bulkload status {where}")
     states = {each.state: shlex.quote(each.run) for each in stands.replays}

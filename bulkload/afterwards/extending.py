@@ -29,7 +29,7 @@ from bulkload.records.rules import Rules
 from bulkload.runs.call import Access, Call
 from bulkload.runs.inquiry import existing
 from bulkload.runs.life import carry_on
-from bulkload.runs.sourcing import keep, reopened
+from bulkload.runs.sourcing import keep, refuse_mixed, reopened
 from bulkload.runs.summary import Summary, standing
 from bulkload.sources.catalogue import Settled, describe
 from bulkload.sources.detect import kept, named, opened_all
@@ -75,6 +75,7 @@ async def extend(
         facts = readers.facts(directory)
         options = Options.from_json(facts["options"]).changed(changes or {})
         refuse_undone(directory, facts)
+        refuse_mixed(directory, facts)
         _refuse(directory, facts, given)
         own = [each for each in given if isinstance(each, OwnSource)]
         had = await asyncio.to_thread(reopened, directory, facts, own)

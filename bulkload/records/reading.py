@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import closing, contextmanager
 from itertools import count, repeat
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bulkload import ordinals
 from bulkload.batch import Batch, Entry, Letter, Passed, Skip
@@ -50,7 +50,8 @@ class Reader:
 
     `make`: what becomes of one record; `lines`: of many that are lines. `limit`: only the first so
     many records of the run. `seen`: knows which record had a key before. `pool`: processes whose
-    work is `Making`, for all but a rebuilt batch.
+    work is `Making`, for all but a rebuilt batch. `bound`: the sources' fingerprints: `read` holds
+    each against its own before it gives a record, as its turn may come hours after the run began.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Reader:
         | None = None,
         limit: int | None = None,
         pool: Pool[Numbered, Entry | Letter | Skip] | None = None,
+        bound: Sequence[dict[str, Any]] | None = None,
     ) -> None:
         self._sources = sources
         self._make = make
@@ -70,6 +72,7 @@ class Reader:
         self._seen = seen
         self._limit = limit
         self._pool = pool
+        self._bound = bound
         self._done = self._reached = 0
         self._now: Source | None = None
         self._waited_for: Stoppable | None = None
@@ -151,7 +154,7 @@ class Reader:
         def wanted(each: Numbered) -> bool:
             return each[0] >= asked or each[0] not in covered
 
-        with closing(self._runs(*seek)) as runs:
+        with closing(self._runs(*seek, bound=self._bound)) as runs:
             if self._pool is not None:
                 yield from self._by(self._pool, filter(wanted, _each(runs)))
                 return
@@ -202,7 +205,11 @@ class Reader:
             yield from _each(runs)
 
     def _runs(
-        self, ordinal: int, first: int, position: Position | None
+        self,
+        ordinal: int,
+        first: int,
+        position: Position | None,
+        bound: Sequence[dict[str, Any]] | None = None,
     ) -> Generator[tuple[int, int, Record | Stretch]]:
         """The same, whole lines together, where a source has them so."""
         self._done = sum(source.size() or 0 for source in self._sources[:first])
@@ -210,6 +217,8 @@ class Reader:
             source = self._now = self._sources[index]
             read = source.stretches if isinstance(source, Lined) else source.records
             try:
+                if bound is not None and not source.still(bound[index]):
+                    raise _changed(source)
                 with self._left(read(position)) as runs:
                     if isinstance(source, Stoppable):
                         self._waited_for = source
@@ -265,6 +274,13 @@ def missed(error: RefusedToStart) -> StoppedResumable:
     if isinstance(error, NotHandedIn):
         return StoppedResumable(str(error))
     return StoppedResumable(f"{str(error).removesuffix('.')}. Put it back, then resume")
+
+
+def _changed(source: Source) -> StoppedForGood:
+    return StoppedForGood(
+        f"{source.name}: it changed between the run's beginning and its own turn; nothing of what "
+        "it is now was read. Put the old one back to resume, or load the new one as another run"
+    )
 
 
 def _each(runs: Iterable[tuple[int, int, Record | Stretch]]) -> Iterator[Numbered]:

@@ -84,6 +84,7 @@ class Supply:
             marks,
             options.key,
         )
+        self._bound = facts["fingerprints"]
         self._marked = marks is not None
         self._settled: tuple[int, int] = tuple(facts.get("settled", (0, 0)))
         self._mail = has_mail(sources)
@@ -107,6 +108,7 @@ class Supply:
             lines=self._maker.lines,
             limit=self._options.limit,
             pool=pool,
+            bound=self._bound,
         )
         return self
 

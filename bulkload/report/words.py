@@ -83,6 +83,8 @@ def state(stands: Summary) -> str:
     """Whether it has ended, or is undone, in a word or two."""
     if stands.undo is not None:
         return {"begun": "undo has begun", "done": "undone"}[stands.undo]
+    if stands.exit_code == 4:
+        return "stopped"
     if stands.exit_code != 3:
         return "ended"
     return "at work" if stands.resume is None else "not ended"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from bulkload import events, verdict
 from bulkload.calls.hold import Drained
-from bulkload.errors import BulkloadError, StoppedForGood, StoppedResumable
+from bulkload.errors import BulkloadError, Mixed, StoppedForGood, StoppedResumable
 from bulkload.hubspot.sink import Sink
 from bulkload.journal import readers
 from bulkload.journal.journal import Journal
@@ -140,6 +140,8 @@ class _Life:
                 stopped = _interrupted(resolving=self._resolving)
             except (StoppedResumable, StoppedForGood) as error:
                 stopped = error
+            if isinstance(stopped, Mixed):
+                await journal.note({"mixed": str(stopped)})
             with suppress(BulkloadError):  # a full disk: what left is counted by its intents
                 await binding.note_day(journal, traffic, self._options)
         summary = self._summarise(stopped, journal.facts)

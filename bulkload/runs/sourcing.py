@@ -6,14 +6,16 @@ Law kept here: same source, or no resume. A source whose records are all settled
 from __future__ import annotations
 
 import os
+import shlex
 import zlib
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
+from bulkload.errors import Mixed, RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.handed import OWN, refuse_without
 from bulkload.records.reading import missed
 from bulkload.rundir import sync_directory, write_whole
+from bulkload.sources import streams
 from bulkload.sources.catalogue import Settled, describe, reopen
 from bulkload.sources.messages import MessageFiles
 
@@ -125,7 +127,7 @@ def still_whole(sources: Sequence[Source], fingerprints: Iterable[dict[str, Any]
     """A file that was cut or rewritten while it was read would end the run with less than what it
     began with, and say that all is settled. One that only grew is whole.
 
-    Raises StoppedForGood where one is not, StoppedResumable where one is gone.
+    Raises Mixed where one is not, StoppedResumable where one is gone.
     """
     for source, bound in zip(sources, fingerprints, strict=True):
         try:
@@ -133,10 +135,14 @@ def still_whole(sources: Sequence[Source], fingerprints: Iterable[dict[str, Any]
         except RefusedToStart as error:
             raise missed(error) from None
         if not whole:
-            raise StoppedForGood(
-                f"{source.name}: it changed while it was read, so what was loaded is not what the "
-                "run began with. Put the old one back to resume"
-            )
+            raise Mixed(streams.mixed(source.name))
+
+
+def refuse_mixed(directory: RunDir, facts: dict[str, Any]) -> None:
+    """Raises StoppedForGood for a run in which records of another source may be settled."""
+    if why := facts.get("mixed"):
+        where = shlex.quote(str(directory.path))
+        raise StoppedForGood(f"{directory.path}: {why}: bulkload undo {where}")
 
 
 def all_settled(read: int | None, settled: int) -> None:

@@ -156,12 +156,13 @@ def standing(directory: RunDir, facts: dict[str, Any], *, locked: bool = False) 
     holder, undone = None if locked else directory.holder(), facts.get("undo")
     besides = standing_besides(directory, facts, counts.dead_lettered)
     ended = undone == "done" or (facts.get("complete") and not undone)
-    code = finished(counts.in_doubt, besides) if ended else 3
+    mixed = None if undone else facts.get("mixed")
+    code = 4 if mixed else finished(counts.in_doubt, besides) if ended else 3
     # What a resolve looks for is in doubt until it is found.
     sought = readers.under_way(directory) if is_resolved(facts) and not ended else 0
     counts = counts._replace(in_doubt=counts.in_doubt + sought)
     resume = going_on(directory, facts) if code == 3 and not (undone or holder) else None
-    why = _why(directory, facts, holder) if code == 3 else None
+    why = mixed or (_why(directory, facts, holder) if code == 3 else None)
     return Summary.of(directory, counts, code, resume, why, besides)
 
 

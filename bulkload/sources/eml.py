@@ -53,6 +53,9 @@ class EmlSource(MessageFiles):
             return Local(self.path).fingerprint(self.name)
         return super().fingerprint()
 
+    def still(self, bound: dict[str, Any]) -> bool:
+        return self.path.is_dir() or self.fingerprint() == bound
+
     def listing(self) -> Sequence[str] | None:
         return super().listing() if self.path.is_dir() else None
 

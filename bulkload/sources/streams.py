@@ -14,13 +14,16 @@ import os
 import stat
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
+from bulkload.errors import Mixed, RefusedToStart, StoppedForGood, StoppedResumable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 BLOCK = 1 << 16
 """Bytes asked of a file, and given out, at a time, unless more are asked for."""
+
+BEGINNING = 1 << 12
+"""Bytes by which a file that was cut is told from one that was written over."""
 
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE})
 """Says nothing about the file: it must not make a dead letter of a message."""
@@ -95,6 +98,15 @@ def open_file(path: Path, name: str) -> BinaryIO:
         raise RefusedToStart(f"{name}: can't be opened: {error.strerror or error}.") from None
 
 
+def mixed(name: str) -> str:
+    """Against what was another file for some of the time in which it was read."""
+    return (
+        f"{name}: it changed while it was read, so records of another file may be loaded in place "
+        "of its own. Nothing that is put back mends that. Load it anew as another run (--again), "
+        "after an undo of this one"
+    )
+
+
 def cut_short(name: str, end: int, extent: int) -> StoppedForGood:
     """Against what ends before its extent: what was read of its last record is half of one."""
     return StoppedForGood(
@@ -111,6 +123,7 @@ class FileStream:
         self.flaw: str | None = None
         self._extent = extent
         self._file = open_file(path, name)
+        self._begins = self._beginning()
         self.seek(offset)
 
     def seek(self, offset: int) -> None:
@@ -119,8 +132,11 @@ class FileStream:
 
     def head(self) -> bytes:
         """The first 16 bytes of the file, wherever reading stands."""
+        return self._begins[:16]
+
+    def _beginning(self) -> bytes:
         try:
-            return os.pread(self._file.fileno(), 16, 0)
+            return os.pread(self._file.fileno(), BEGINNING, 0)
         except OSError:
             return b""  # reading it says what is wrong
 
@@ -135,6 +151,8 @@ class FileStream:
                 f"{error.strerror or error}. Resume when the disk answers again."
             ) from error
         if not block and size and left > 0 and self._extent is not None:
+            if not self._begins.startswith(self._beginning()):  # not cut: written over
+                raise Mixed(mixed(self.name))
             raise cut_short(self.name, self.offset, self._extent)
         self.offset += len(block)
         self.consumed = self.offset

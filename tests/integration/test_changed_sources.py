@@ -1,0 +1,129 @@
+"""Files that become others in mid-run: nothing of them is sent, or the run says so for good."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bulkload import Options, StoppedForGood, load, resume, status
+from bulkload.afterwards.extending import extend
+from bulkload.events import Settled, Started
+from bulkload.sandbox.config import SandboxConfig
+from bulkload.sandbox.server import start
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from bulkload.runs.summary import Summary
+
+LINE = '{"hs_timestamp":"1700000000000","hs_email_subject":"%s %d","hs_email_text":"%s"}\n'
+
+
+def lines(name: str, count: int, size: int = 10) -> bytes:
+    return "".join(LINE % (name, number, "x" * size) for number in range(count)).encode()
+
+
+def once(kind: type, do: Callable[[], object]) -> Callable[[object], None]:
+    """An observer that does it at the first event of the kind."""
+    done: list[object] = []
+
+    def observe(event: object) -> None:
+        if isinstance(event, kind) and not done:
+            done.append(do())
+
+    return observe
+
+
+def with_sandbox(work: Callable[[Options], Awaitable[None]]) -> None:
+    async def run() -> None:
+        sandbox = await start(SandboxConfig(rate_limit=None))
+        try:
+            await work(Options(base_url=sandbox.url, batch_size=20, max_in_flight=1))
+        finally:
+            await sandbox.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("suffix", [".ndjson", ".eml"])
+def test_a_file_that_is_replaced_before_its_turn_gives_no_record(
+    tmp_path: Path, suffix: str
+) -> None:
+    first, second, run = tmp_path / "a.ndjson", tmp_path / f"b{suffix}", tmp_path / "run"
+    mail = suffix == ".eml"
+    first = tmp_path / "a.eml" if mail else first
+    message = b"Date: Mon, 6 Jan 2020 10:00:00 +0000\nSubject: %s\n\nhello\n"
+    old = message % b"old" if mail else lines("old", 30)
+    first.write_bytes(message % b"a" if mail else lines("a", 30))
+    second.write_bytes(old)
+    other = message % b"new" if mail else lines("new", 30)
+
+    async def work(options: Options) -> None:
+        replace = once(Started, lambda: second.write_bytes(other))
+        given: dict[str, Any] = {"token": "x", "run": run, "options": options}
+        stopped = await load(first, second, observers=[replace], **given)
+        assert stopped.exit_code == 4
+        assert stopped.loaded <= (1 if mail else 30)
+        assert "nothing of what it is now was read" in (stopped.stopped or "")
+        second.write_bytes(old)
+        ended = await resume(run, token="x")
+        assert (ended.exit_code, ended.loaded) == (0, 2 if mail else 60)
+
+    with_sandbox(work)
+
+
+def test_once_another_files_records_may_be_settled_the_run_stays_stopped(tmp_path: Path) -> None:
+    source, run = tmp_path / "a.ndjson", tmp_path / "run"
+    old = lines("old", 400, 1000)
+    source.write_bytes(old)
+
+    async def work(options: Options) -> None:
+        replace = once(Settled, lambda: source.write_bytes(lines("new", 400, 1000)))
+        ended = await load(source, run=run, options=options, observers=[replace], token="x")
+        source.write_bytes(old)
+        stays_stopped(ended)
+
+    def stays_stopped(ended: Summary) -> None:
+        stands = status(run)
+        for each in (ended, stands):
+            assert (each.exit_code, each.resume) == (4, None)
+            assert "records of another file may be loaded" in (each.stopped or "")
+
+    with_sandbox(work)
+    for call in (resume, extend):
+        with pytest.raises(StoppedForGood, match=r"after an undo of this one: bulkload undo "):
+            asyncio.run(call(run, token="x"))
+
+
+def test_one_that_is_written_over_by_a_shorter_one_was_another(tmp_path: Path) -> None:
+    source, run = tmp_path / "a.ndjson", tmp_path / "run"
+    source.write_bytes(lines("old", 400, 1000))
+
+    async def work(options: Options) -> None:
+        replace = once(Settled, lambda: source.write_bytes(lines("new", 300, 1000)))
+        ended = await load(source, run=run, options=options, observers=[replace], token="x")
+        assert ended.exit_code == 4
+        assert "records of another file may be loaded" in (ended.stopped or "")
+        assert ended.loaded < 400
+
+    with_sandbox(work)
+
+
+def test_one_that_was_only_cut_goes_on_once_it_is_whole_again(tmp_path: Path) -> None:
+    source, run = tmp_path / "a.ndjson", tmp_path / "run"
+    old = lines("old", 400, 1000)
+    source.write_bytes(old)
+
+    async def work(options: Options) -> None:
+        cut = once(Settled, lambda: source.write_bytes(old[: len(old) // 2]))
+        ended = await load(source, run=run, options=options, observers=[cut], token="x")
+        assert ended.exit_code == 4
+        assert "Put the old one back to resume" in (ended.stopped or "")
+        source.write_bytes(old)
+        ended = await resume(run, token="x")
+        assert (ended.exit_code, ended.loaded) == (0, 400)
+
+    with_sandbox(work)
