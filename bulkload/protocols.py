@@ -111,6 +111,18 @@ class Lined(Protocol):
 
 
 @runtime_checkable
+class Numbered(Protocol):
+    """A source that records may be taken from, so that those behind them get other numbers."""
+
+    def moved(self, known: Sequence[Position], *, whole: bool) -> Position | None:
+        """The first of these positions, which ascend, at which there is no record any more, or
+        between which and the one before it are more or fewer records than their numbers say; of the
+        first one, and the source's beginning, where the `whole` is to be looked at.
+        """
+        ...
+
+
+@runtime_checkable
 class Growing(Protocol):
     """A source that may get more records, which a run can be extended by."""
 

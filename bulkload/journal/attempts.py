@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from bulkload import ordinals
@@ -41,14 +42,17 @@ def intend(
     remote_until: float | None = None,
 ) -> int:
     head = batch.entries[0]
+    last = (None, None) if batch.plain else batch.entries[-1].position
     cursor = connection.execute(
-        "INSERT INTO attempt(covers, first, source, at, number, nth, digest, sent_at,"
-        " doubtful_since, remote_since, remote_until) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+        "INSERT INTO attempt(covers, first, source, at, number, last_at, last_number, nth, digest,"
+        " sent_at, doubtful_since, remote_since, remote_until)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
         (
             batch.covers,
             head.ordinal,
             head.source,
             *head.position,
+            *(last if batch.entries[-1].source == head.source else (None, None)),
             batch.attempt + 1,
             digest,
             now,
@@ -234,6 +238,26 @@ def _forget(connection: sqlite3.Connection, doubted: dict[int, list[int]]) -> No
         "UPDATE attempt SET outcome='resent'"
         " WHERE outcome='doubt' AND id NOT IN (SELECT attempt FROM doubt)"
     )
+
+
+def places(connection: sqlite3.Connection, low: int) -> dict[int, list[Position]]:
+    """By source, where records from the ordinal `low` on stood when they were read: of each attempt
+    the first and the last one. In their order.
+    """
+    found: dict[int, set[Position]] = {}
+    rows = connection.execute(
+        "SELECT source, at, number FROM attempt WHERE first>=:low UNION "
+        "SELECT source, last_at, last_number FROM attempt"
+        " WHERE first>=:low AND last_number IS NOT NULL UNION "
+        "SELECT source, at, number FROM letter WHERE ordinal>=:low UNION "
+        "SELECT source, at, number FROM doubt WHERE ordinal>=:low UNION "
+        "SELECT source, at, number FROM skip WHERE ordinal>=:low UNION "
+        "SELECT source, at, number FROM leftout WHERE first>=:low",
+        {"low": low},
+    )
+    for source, at, number in rows:
+        found.setdefault(source, set()).add(Position(at, number))
+    return {source: sorted(each, key=itemgetter(1)) for source, each in found.items()}
 
 
 def state(connection: sqlite3.Connection) -> State:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bulkload.journal.readers import Counts
     from bulkload.journal.settlement import Open, Settlement, State
     from bulkload.journal.writer import Writes
+    from bulkload.model import Position
     from bulkload.ordinals import Covered
     from bulkload.rundir import RunDir
 
@@ -149,6 +150,10 @@ class Journal:
     async def state(self) -> State:
         """Who is settled and who is open, as of the last commit."""
         return await self._writer.write(attempts.state)
+
+    async def places(self, low: int) -> dict[int, list[Position]]:
+        """By source, where records from the ordinal `low` on stood when they were read."""
+        return await self._writer.write(lambda connection: attempts.places(connection, low))
 
     async def sent_since(self, when: float) -> int:
         """Attempts made after `when`, in seconds since the epoch: they may hold slots yet."""

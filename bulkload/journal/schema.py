@@ -43,6 +43,8 @@ CREATE TABLE attempt (
     source   INTEGER NOT NULL,
     at       NOT NULL,            -- position of the first
     number   INTEGER NOT NULL,
+    last_at,                      -- position of the last, where lines don't tell it
+    last_number INTEGER,
     nth      INTEGER NOT NULL,    -- how many times these records were tried, this one included
     digest   BLOB NOT NULL,       -- CRC-32 and length of the body that the records alone make
     sent_at  REAL NOT NULL,       -- our clock, seconds since the epoch

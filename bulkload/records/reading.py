@@ -73,6 +73,7 @@ class Reader:
         self._limit = limit
         self._pool = pool
         self._bound = bound
+        self._rebuilt: set[int] = set()  # asked for out of their order
         self._done = self._reached = 0
         self._now: Source | None = None
         self._waited_for: Stoppable | None = None
@@ -130,6 +131,8 @@ class Reader:
                     first = None
                     if isinstance(each, Entry) and each.key:
                         first = self._seen.first(each.key, each.ordinal)
+                    if first is not None and first > each.ordinal and first not in self._rebuilt:
+                        raise _elsewhere(self._sources[each.source], each, first)
                     if each.ordinal < covered.end and each.ordinal in covered:
                         passed_by += 1
                         if passed_by % PASSED_BY == 0:
@@ -189,6 +192,7 @@ class Reader:
                         entries.append(made)
                         if made.key:
                             self._seen.first(made.key, ordinal)
+                            self._rebuilt.add(ordinal)
                 if not missing or ordinal > wanted[-1]:
                     break
         if len(entries) != len(wanted):
@@ -280,6 +284,16 @@ def _changed(source: Source) -> StoppedForGood:
     return StoppedForGood(
         f"{source.name}: it changed between the run's beginning and its own turn; nothing of what "
         "it is now was read. Put the old one back to resume, or load the new one as another run"
+    )
+
+
+def _elsewhere(source: Source, found: Entry | Letter | Skip, was: int) -> StoppedForGood:
+    """Against a record whose key an earlier life had of a later one: it would count as settled."""
+    return StoppedForGood(
+        f"{source.name}: its {source.noun} {found.position.number:,} was record {was:,} of the run "
+        f"before, and is record {found.ordinal:,} now: some before it are gone, so which of them "
+        "are loaded can't be told any more. Put the old source back to resume, or load it as "
+        "another run, after an undo of this one"
     )
 
 

@@ -6,6 +6,7 @@ Law kept here: it is looked at before anything new is sent.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +15,7 @@ from bulkload.errors import StoppedForGood
 from bulkload.hubspot import wire
 from bulkload.journal.settlement import Settlement
 from bulkload.pipeline.loads import Load, Question
+from bulkload.protocols import Numbered
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from bulkload.batch import Batch
     from bulkload.journal.journal import Journal
     from bulkload.journal.settlement import Open, State
+    from bulkload.model import Position
     from bulkload.ordinals import Covered
     from bulkload.pipeline.parts import Tally
     from bulkload.protocols import Source
@@ -58,6 +61,7 @@ class Leftover:
         Raises StoppedForGood where a batch reads differently now.
         """
         journal = self._journal
+        await self._refuse_moved(*(await journal.state()).seek)
         if word is None and means != "hold" and self._tally.doubt:
             await self._reopen(None, means)
         state = await journal.state()
@@ -69,6 +73,23 @@ class Leftover:
             named = (await journal.state()).open
             left += await self._open((each for each in named if each.id not in known), "resend")
         return state, left
+
+    async def _refuse_moved(self, low: int, first: int, start: Position | None) -> None:
+        """What was settled is known by its number, which has to be that of the same record yet."""
+        for number, known in (await self._journal.places(low)).items():
+            source = self._sources[number]
+            if not isinstance(source, Numbered):
+                continue
+            moved = await asyncio.to_thread(
+                source.moved, known, whole=number > first or start is None
+            )
+            if moved is not None:
+                raise StoppedForGood(
+                    f"{source.name}: what was its {source.noun} {moved.number:,} has another "
+                    "number now, or is gone: some came or went among those that were loaded last, "
+                    "so which of them are loaded can't be told any more. Load it as another run, "
+                    "after an undo of this one; with the portal's key property that is not needed"
+                )
 
     async def _reopen(self, chosen: Covered | None, means: verdict.Means) -> None:
         for opened in await self._journal.doubted(chosen):

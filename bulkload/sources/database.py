@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from bulkload.errors import RefusedToStart, StoppedResumable
+from bulkload.sources import pgtimes
 from bulkload.sources.addresses import PASSWORD, SECRET
 from bulkload.sources.typed import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+_PATHS = frozenset({"passfile", "sslkey"})
+"""PostgreSQL's names of parameters that say where a secret is, which is none."""
 
 _SETTINGS = {
     "postgresql": ("SET default_transaction_read_only = on", "SET TIME ZONE 'UTC'"),
@@ -39,7 +43,9 @@ def urls(sa: Any, address: str) -> tuple[Any, str]:
         url = url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
         url = url.set(database=str(Path(url.database).absolute()))
-    public = url.difference_update_query([name for name in url.query if SECRET.search(name)])
+    public = url.difference_update_query(
+        [name for name in url.query if SECRET.search(name) and name not in _PATHS]
+    )
     public = public._replace(password=None)
     if url.password is None and url.get_backend_name() != "sqlite":
         url = url.set(password=os.environ.get(PASSWORD))
@@ -77,6 +83,8 @@ class Database:
                 with connection.cursor() as cursor:
                     cursor.execute(setting)
             connection.commit()
+            if hasattr(connection, "adapters"):
+                pgtimes.read_all(connection.adapters)
 
         if settings:
             sa.event.listen(self.engine, "connect", settle)
@@ -91,12 +99,14 @@ class Database:
             why = str(cause).strip().partition("\n")[0].rstrip(".")
             if self._url.password:
                 why = why.replace(self._url.password, "***")
-            step = (
-                "Check the address, the user's rights and the names; a password that is not in "
-                f"the address is taken from {PASSWORD}"
-                if kind is RefusedToStart
-                else "Resume when the database answers again"
-            )
+            step = "Resume when the database answers again"
+            if kind is RefusedToStart:
+                step = (
+                    "Check the address, the user's rights and the names; a password that is not "
+                    f"in the address is taken from {PASSWORD}"
+                )
+            elif isinstance(error, self.sa.exc.DataError):
+                step = "A value can't be read: mend it, or leave its column out; then resume"
             raise kind(f"{self._name}: {why}. {step}.") from None
 
 

@@ -6,8 +6,8 @@ of its own: one that stays open for the days of a load would keep the database f
 The source ends with the greatest key at its start; rows that come later are none of it.
 
 Laws kept here: nothing lost: keys that are equal, or NULL, would hide rows between two pages, so
-both are refused; memory is bounded: a page is fetched a few rows at a time, and ends when it holds
-PAGE_BYTES, whatever was asked for.
+both are refused, and who gave fewer rows than there are does not end; memory is bounded: a page is
+fetched a few rows at a time, and ends when it holds PAGE_BYTES, whatever was asked for.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.model import Position
-from bulkload.sources import database, rowkeys
+from bulkload.sources import addresses, database, rowkeys
 from bulkload.sources.asked import MAX_RECORD_BYTES
 from bulkload.sources.extras import needed
+from bulkload.sources.roworder import RowOrder
 from bulkload.sources.typed import cell, row
 from bulkload.wording import there_is
 
@@ -58,7 +59,11 @@ def opened(address: str, asked: Asked, say: Callable[[str], None]) -> list[Sourc
 
 def public(address: str) -> str:
     """The address as it may be kept: without a password. Raises RefusedToStart."""
-    return database.urls(needed("sqlalchemy", "sql", "a database"), address)[1]
+    return database.urls(_sqlalchemy(address), address)[1]
+
+
+def _sqlalchemy(address: str) -> Any:
+    return needed("sqlalchemy", "sql", f"{addresses.public(address)}: a database")
 
 
 class SqlSource:
@@ -82,8 +87,9 @@ class SqlSource:
         exclude: Sequence[str] = (),
         after: Sequence[Any] | None = None,
         last: str | None = None,
+        rows: int | None = None,
     ) -> None:
-        self._sa = needed("sqlalchemy", "sql", "a database")
+        self._sa = _sqlalchemy(address)
         url, self.address = database.urls(self._sa, address)
         self.name = name or f"{self.address} {table or 'query'}"
         if (table is None) == (query is None):
@@ -107,7 +113,11 @@ class SqlSource:
             self.columns = [each for each in known if each not in self.exclude]
             self._key = self._from.columns[self.order_by]
             self.after = after
-            self.last = last if last is not None else self._greatest()
+            self._order = RowOrder(self._sa, self.name, self._from, self._key, after)
+            with self._engine.connect() as connection:
+                self._order.start(connection)
+                self.last = self._order.greatest(connection) if last is None else last
+                self._rows = self._order.up_to(connection, self.last) if last is None else rows
 
     def options(self) -> dict[str, Any]:
         return {
@@ -118,6 +128,7 @@ class SqlSource:
             "exclude": list(self.exclude),
             "after": self.after,
             "last": self.last,
+            "rows": self._rows,
         }
 
     def fingerprint(self) -> dict[str, Any]:
@@ -138,13 +149,12 @@ class SqlSource:
         last: Position | None,  # noqa: ARG002  # as above
     ) -> Self | None:
         """The rows with greater keys; see `protocols.Growing`."""
-        sa, end = self._sa, rowkeys.read(self.last)
-        count = sa.select(sa.func.count()).select_from(self._from)
+        end = self._order.at(self.last)
         with self._database.asked(RefusedToStart), self._engine.connect() as connection:
-            if not connection.execute(count.where(self._key > end)).scalar_one():
+            if not self._order.count(connection, self._key > end):
                 return None
-            before = connection.execute(count.where(self._key <= end)).scalar_one()
-        options = {**self.options(), "after": [self.last, before], "last": None}
+            before = self._order.count(connection, self._key <= end)
+        options = {**self.options(), "after": [self.last, before], "last": None, "rows": None}
         return type(self)(self.address, self.name, **options)
 
     def size(self) -> int | None:
@@ -156,12 +166,10 @@ class SqlSource:
     def records(self, start: Position | None = None) -> Generator[Record, None, None]:
         sa, key = self._sa, self._key
         columns = [self._from.columns[name] for name in self.columns]
-        page = sa.select(key, *columns).where(key <= rowkeys.read(self.last)).order_by(key)
-        number, after = 1, sa.true()
+        page = sa.select(key, *columns).where(key <= self._order.at(self.last)).order_by(key)
+        number, after = self._order.before + 1, self._order.behind
         if start:
-            number, after = start.number, key >= rowkeys.read(str(start.at))
-        elif self.after is not None:
-            number, after = self.after[1] + 1, key > rowkeys.read(self.after[0])
+            number, after = start.number, key >= self._order.at(str(start.at))
         size = FIRST_PAGE
         while True:
             with self._database.asked(StoppedResumable), self._engine.connect() as connection:
@@ -170,9 +178,21 @@ class SqlSource:
                 yield self._record(found, cells, number)
                 number += 1
             if len(rows) < size and taken < PAGE_BYTES:
+                self._refuse_unless_all(number - self._order.before - 1)
                 return
-            after = key > rows[-1][0]
+            after = key > self._order.value(rows[-1][0])
             size = max(1, min(PAGE, 2 * size, PAGE_BYTES * len(rows) // taken))
+
+    def moved(self, known: Sequence[Position], *, whole: bool) -> Position | None:
+        """See `protocols.Numbered`."""
+        with self._database.asked(StoppedResumable), self._engine.connect() as connection:
+            return self._order.moved(connection, known, whole=whole)
+
+    def _refuse_unless_all(self, given: int) -> None:
+        if self._rows not in (None, given):
+            with self._database.asked(StoppedResumable), self._engine.connect() as connection:
+                now = self._order.up_to(connection, self.last)
+            self._order.refuse_unless_all(given, self._rows, now)
 
     def _record(self, found: Any, cells: list[str | None], number: int) -> Record:
         try:
@@ -189,6 +209,8 @@ class SqlSource:
         schema, _, table = str(self.table).rpartition(".")
         found = sa.inspect(self._engine)
         known = [*found.get_table_names(schema or None), *found.get_view_names(schema or None)]
+        if self._engine.dialect.name == "postgresql":
+            known += found.get_materialized_view_names(schema or None)
         if table not in known:
             raise RefusedToStart(f"{self.name}: there is no such table{there_is(table, known)}.")
         columns = [sa.column(each["name"]) for each in found.get_columns(table, schema or None)]
@@ -230,30 +252,6 @@ class SqlSource:
                 "stands twice; where there is none, --query with such a column made in it."
             )
         return str(key[0])
-
-    def _greatest(self) -> str:
-        """The greatest key, after a look whether all are keys."""
-        sa, key = self._sa, self._key
-        count = sa.func.count
-        with self._engine.connect() as connection:
-            counts = sa.select(count(), count(key), count(sa.distinct(key)))
-            rows, keys, values = connection.execute(counts.select_from(self._from)).one()
-            last = connection.execute(sa.select(key).order_by(key.desc()).limit(1)).scalar()
-        if not rows:
-            raise RefusedToStart(f"{self.name}: holds no row: nothing to load.")
-        if not rows == keys == values:
-            raise RefusedToStart(
-                f"{self.name}: no order by {self.order_by!r}: of its {rows:,} rows {rows - keys:,} "
-                f"have none, and {keys - values:,} one that stands twice. Name another column with "
-                "--order-by."
-            )
-        try:
-            return rowkeys.written(last)
-        except TypeError as error:
-            raise RefusedToStart(
-                f"{self.name}: rows can't be sought by {self.order_by!r}, which is of the kind "
-                f"{error}. Name another column with --order-by."
-            ) from None
 
 
 def _fetched(

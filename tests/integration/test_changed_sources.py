@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -62,9 +65,9 @@ def test_a_file_that_is_replaced_before_its_turn_gives_no_record(
     other = message % b"new" if mail else lines("new", 30)
 
     async def work(options: Options) -> None:
-        replace = once(Started, lambda: second.write_bytes(other))
+        other_one = once(Started, lambda: second.write_bytes(other))
         given: dict[str, Any] = {"token": "x", "run": run, "options": options}
-        stopped = await load(first, second, observers=[replace], **given)
+        stopped = await load(first, second, observers=[other_one], **given)
         assert stopped.exit_code == 4
         assert stopped.loaded <= (1 if mail else 30)
         assert "nothing of what it is now was read" in (stopped.stopped or "")
@@ -81,8 +84,8 @@ def test_once_another_files_records_may_be_settled_the_run_stays_stopped(tmp_pat
     source.write_bytes(old)
 
     async def work(options: Options) -> None:
-        replace = once(Settled, lambda: source.write_bytes(lines("new", 400, 1000)))
-        ended = await load(source, run=run, options=options, observers=[replace], token="x")
+        other_one = once(Settled, lambda: source.write_bytes(lines("new", 400, 1000)))
+        ended = await load(source, run=run, options=options, observers=[other_one], token="x")
         source.write_bytes(old)
         stays_stopped(ended)
 
@@ -103,8 +106,8 @@ def test_one_that_is_written_over_by_a_shorter_one_was_another(tmp_path: Path) -
     source.write_bytes(lines("old", 400, 1000))
 
     async def work(options: Options) -> None:
-        replace = once(Settled, lambda: source.write_bytes(lines("new", 300, 1000)))
-        ended = await load(source, run=run, options=options, observers=[replace], token="x")
+        other_one = once(Settled, lambda: source.write_bytes(lines("new", 300, 1000)))
+        ended = await load(source, run=run, options=options, observers=[other_one], token="x")
         assert ended.exit_code == 4
         assert "records of another file may be loaded" in (ended.stopped or "")
         assert ended.loaded < 400
@@ -125,5 +128,42 @@ def test_one_that_was_only_cut_goes_on_once_it_is_whole_again(tmp_path: Path) ->
         source.write_bytes(old)
         ended = await resume(run, token="x")
         assert (ended.exit_code, ended.loaded) == (0, 400)
+
+    with_sandbox(work)
+
+
+def test_a_row_that_goes_among_those_loaded_last_is_no_reason_to_lose_another(
+    tmp_path: Path,
+) -> None:
+    path, run = tmp_path / "crm.db", tmp_path / "run"
+
+    def change(*statements: str) -> None:
+        with closing(sqlite3.connect(path)) as base, base:
+            for statement in statements:
+                base.execute(statement)
+
+    row = "INSERT INTO t VALUES ({0}, 1700000000000, 's {0}')"
+    change("CREATE TABLE t (id INTEGER PRIMARY KEY, hs_timestamp, hs_email_subject)")
+    change(*(row.format(number) for number in range(1, 2001)))
+
+    async def work(options: Options) -> None:
+        interrupt, told = asyncio.Event(), [0]
+
+        def observe(event: object) -> None:
+            told[0] += isinstance(event, Settled)
+            if told[0] == 3:
+                interrupt.set()
+
+        asked = replace(options, table="t", exclude=("id",))
+        given: dict[str, Any] = {"token": "x", "observers": [observe], "interrupt": interrupt}
+        cut = await load(f"sqlite:///{path}", run=run, options=asked, **given)
+        assert (cut.exit_code, cut.loaded >= 60) == (3, True)
+        change("DELETE FROM t WHERE id IN (3, 1990)", f"DELETE FROM t WHERE id = {cut.loaded - 5}")
+        stopped = await resume(run, token="x")
+        assert (stopped.exit_code, stopped.loaded) == (4, cut.loaded)
+        assert f"row {cut.loaded:,} has another number now" in (stopped.stopped or "")
+        change(row.format(cut.loaded - 5))
+        ended = await resume(run, token="x")
+        assert (ended.exit_code, ended.loaded) == (0, 1999)
 
     with_sandbox(work)

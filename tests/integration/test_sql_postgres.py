@@ -50,6 +50,37 @@ def test_types_are_written_exactly(server: Server) -> None:
     }  # fmt: skip
 
 
+def test_a_time_that_no_calendar_has_costs_its_row_alone(server: Server) -> None:
+    run(
+        server,
+        "DROP TABLE IF EXISTS times",
+        "CREATE TABLE times (id int PRIMARY KEY, z timestamptz, t timestamp, d date)",
+        """INSERT INTO times VALUES (1, '2024-01-02 03:04+02', '2024-01-02 03:04', '2024-01-02'),
+           (2, 'infinity', NULL, NULL), (3, NULL, '0044-03-15 BC', NULL), (4, NULL, NULL,
+           '12000-01-01'), (5, NULL, NULL, '2024-01-02')""",
+    )
+    (source,) = open_sources([server.address], Asked(table="times"))
+    first, *flawed, last = source.records()
+    assert first.fields == {
+        "id": "1", "z": "2024-01-02T01:04:00+00:00", "t": "2024-01-02T03:04:00", "d": "2024-01-02",
+    }  # fmt: skip
+    assert [record.flaw for record in flawed] == [
+        f"column {name!r} holds a time that no calendar has" for name in "ztd"
+    ]
+    assert b"infinity" in (flawed[0].raw or b"")
+    assert (last.fields or {})["id"] == "5"
+
+
+def test_what_a_materialized_view_holds_is_read(server: Server) -> None:
+    run(
+        server,
+        "DROP MATERIALIZED VIEW IF EXISTS held",
+        "CREATE MATERIALIZED VIEW held AS SELECT 1 AS id",
+    )
+    (source,) = open_sources([server.address], Asked(table="held", order_by="id"))
+    assert len(list(source.records())) == 1
+
+
 @pytest.mark.parametrize(
     ("kind", "value"),
     [
@@ -58,14 +89,25 @@ def test_types_are_written_exactly(server: Server) -> None:
         ("timestamptz", "'2024-01-01'::timestamptz + i * interval '1 microsecond'"),
         ("numeric", "i / 7.0"),
         ("uuid", "md5(i::text)::uuid"),
+        ("real", "i * 0.1"),
+        ("char(8)", "'k' || i"),
+        ("citext", "chr(65 + i % 2 * 32 + i % 7) || i"),
+        ("letters", "(chr(65 + i % 2 * 32 + i % 7) || i)::letters"),
+        ("mood", "('m' || i)::mood"),
     ],
 )
 def test_rows_are_sought_by_any_kind_of_key(
     server: Server, kind: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    moods = ", ".join(f"'m{at}'" for at in range(500, 0, -1))
     run(
         server,
         "DROP TABLE IF EXISTS keyed",
+        "CREATE EXTENSION IF NOT EXISTS citext",
+        "DROP TYPE IF EXISTS mood",
+        "DROP DOMAIN IF EXISTS letters",
+        f"CREATE TYPE mood AS ENUM ({moods})",
+        "CREATE DOMAIN letters AS citext",
         f"CREATE TABLE keyed (k {kind} PRIMARY KEY, hs_email_subject text)",
         f"INSERT INTO keyed SELECT {value}, 'about ' || i FROM generate_series(1, 500) AS i",
     )

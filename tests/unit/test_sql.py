@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.loader import default_run
+from bulkload.model import Position
 from bulkload.sources import Asked, database, describe, open_sources, reopen, rowkeys
 from bulkload.sources import sql as module
 from bulkload.sources.addresses import PASSWORD
@@ -221,6 +222,8 @@ def test_no_password_is_shown_or_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     url, public = database.urls(sqlalchemy, address)
     assert url.password == "s3cret"
     assert public == "postgresql://ada@127.0.0.1:1/crm?connect_timeout=2"
+    paths = "postgresql://ada@host/crm?passfile=%2Fa&sslkey=%2Fb"
+    assert database.urls(sqlalchemy, paths)[1] == paths
     monkeypatch.setenv(PASSWORD, "of the environment")
     assert database.urls(sqlalchemy, public)[0].password == "of the environment"
 
@@ -308,3 +311,56 @@ def test_a_whole_number_in_json_stays_as_it_is() -> None:
     assert (
         cell({"a": [1 << 70, "é", Decimal("1.10")]}) == '{"a":[1180591620717411303424,"é","1.10"]}'
     )
+
+
+def test_a_source_that_passes_over_rows_does_not_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = SqlSource(made(path, rows=[(at, f"x {at}") for at in range(300)]), table="mails")
+    fetched = module._fetched
+
+    def some(connection: Any, page: Any, size: int) -> Any:
+        rows, taken = fetched(connection, page, size)
+        return rows[:20] + rows[30:], taken if len(rows) < size else module.PAGE_BYTES
+
+    monkeypatch.setattr(module, "_fetched", some)
+    with pytest.raises(StoppedForGood, match=r"rows, and has 300 \(at the start 300\).*'id'"):
+        list(source.records())
+
+
+@pytest.mark.parametrize("change", ["DELETE FROM mails WHERE id > 250", "DELETE FROM mails", ""])
+def test_rows_that_go_meanwhile_are_no_fault(path: Path, change: str) -> None:
+    address = made(path, rows=[(at, f"x {at}") for at in range(300)])
+    source = SqlSource(address, table="mails")
+    records = source.records()
+    found = [next(records) for _ in range(10)]
+    with closing(sqlite3.connect(path)) as base, base:
+        base.execute(change or "INSERT INTO mails VALUES (150.5, 'came')")
+    found += records
+    assert len(found) == {"": 301}.get(change, 251 if ">" in change else 100)
+
+
+@pytest.mark.parametrize(
+    ("gone", "moved"),
+    [
+        (None, None),
+        (5, None),
+        (299, None),
+        (20, 100),
+        (60, 100),
+        (100, 100),
+        (101, 120),
+        (120, 120),
+    ],
+)
+def test_it_tells_that_rows_have_other_numbers(
+    path: Path, gone: int | None, moved: int | None
+) -> None:
+    """Of row 10 on it is known where they were."""
+    source = SqlSource(made(path, rows=[(at, "x") for at in range(300)]), table="mails")
+    known = [Position(str(at), at + 1) for at in (10, 100, 120)]
+    with closing(sqlite3.connect(path)) as base, base:
+        base.execute("DELETE FROM mails WHERE id = ?", [gone])
+    found = source.moved(known, whole=False)
+    assert found == (None if moved is None else Position(str(moved), moved + 1))
+    assert (source.moved(known, whole=True) is None) is (gone in (None, 299))
