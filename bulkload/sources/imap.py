@@ -1,15 +1,16 @@
 """Mail on an IMAP server: each folder is a source, each message known by its UID.
 
-The folder ends with the greatest UID at its start; what is delivered later is none of it. What was
-deleted since is not there, and is no fault. Laws kept here: nothing is changed on the server, no
-message is marked as read (BODY.PEEK, RFC 3501 6.4.5); memory is bounded by a few groups of
-messages, fetched ahead and given in their order; one that is too large is never fetched; same
-source, or no resume: each time a folder is opened its numbering is compared.
+The folder is what lay in it at its start, known by a list of UIDs; what is delivered later is none
+of it. Laws kept here: nothing lost: what is deleted meanwhile keeps its place, as a record with a
+flaw, or others would get its number, and count as settled; memory is bounded by a few groups of
+messages, fetched ahead and given in their order, and eight bytes a message; one that is too large
+is never fetched.
 """
 
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -21,8 +22,9 @@ from bulkload.errors import RefusedToStart
 from bulkload.model import Position, Record
 from bulkload.sources.addresses import without_password
 from bulkload.sources.asked import MAX_RECORD_BYTES
-from bulkload.sources.imapnames import GROUP_MESSAGES, Sized, grouped, headers, letters, shown
-from bulkload.sources.imapserver import MOST, Account, Connections, examined
+from bulkload.sources.imapfolder import KEPT_BACK, Folder
+from bulkload.sources.imapnames import GROUP_MESSAGES, Sized, grouped, shown
+from bulkload.sources.imapserver import MOST, Account, Connections
 from bulkload.sources.lines import too_large
 from bulkload.wording import there_is
 
@@ -35,9 +37,6 @@ if TYPE_CHECKING:
 
 public = without_password
 
-WINDOW = 20_000
-"""UIDs that are searched for at a time: an answer is one line, which may not be endless."""
-
 SIZES = 1000
 """Messages whose sizes are asked for at a time, at most: so many as a group has are asked for
 first, so that its messages are on their way soon."""
@@ -47,7 +46,11 @@ AHEAD = MOST + 1
 
 _NO_FOLDER = frozenset({"\\noselect", "\\nonexistent"})
 _USES = frozenset({"\\all", "\\sent", "\\drafts", "\\trash", "\\junk"})
-_GMAIL = [b"X-GM-LABELS", b"X-GM-THRID"]
+_DELETED = "it was deleted on the server after the run began: no more is known of it"
+_KEPT_BACK = (
+    "the server fails to give it, though it gives others: look at it in a mail program, or ask who "
+    "runs the server"
+)
 
 
 def opened(address: str, asked: Asked, say: Callable[[str], None]) -> list[Source]:
@@ -110,8 +113,8 @@ def _listed(
 
 class ImapSource:
     """One folder, from the UID `first` to `last`. `address` names the account; the folder is the
-    server's name for it, `shown` the user's, `before` how many records the run has of it already.
-    Nothing is asked before a record is.
+    server's name for it, `shown` the user's, `before` how many records the run has of it already,
+    `listing` the UIDs that it had when the run began. Nothing is asked before it is needed.
     """
 
     format = "imap"
@@ -133,6 +136,7 @@ class ImapSource:
         first: int = 1,
         before: int = 0,
         gmail: bool = False,
+        listing: Sequence[str] | None = None,
     ) -> None:
         self._account = Account(address)
         where = f"{self._account.server.replace('://', f'://{quote(self._account.user)}@', 1)}"
@@ -142,7 +146,8 @@ class ImapSource:
         self.folder, self.shown = folder, shown
         self.uidvalidity, self.first, self.last = uidvalidity, first, last
         self._before = before
-        self._gmail = gmail
+        self._folder = Folder(self.name, folder, uidvalidity, gmail)
+        self._uids = None if listing is None else array("Q", map(int, filter(None, listing)))
         self.looked = False
 
     def options(self) -> dict[str, Any]:
@@ -154,13 +159,13 @@ class ImapSource:
             "last": self.last,
             "first": self.first,
             "before": self._before,
-            "gmail": self._gmail,
+            "gmail": self._folder.gmail,
         }
 
     def fingerprint(self) -> dict[str, Any]:
         if not self.looked:
             with closing(Connections(self._account, 1)) as connections:
-                connections.patiently(self.name, self._examined)
+                connections.patiently(self.name, self._folder.examine)
         self.looked = False
         return {
             "server": f"{self._account.host}:{self._account.port}",
@@ -187,103 +192,64 @@ class ImapSource:
     ) -> Self | None:
         """What was delivered since; see `protocols.Growing`."""
         with closing(Connections(self._account, 1)) as connections:
-            newest = connections.patiently(self.name, self._examined) - 1
+            newest = connections.patiently(self.name, self._folder.examine) - 1
         if newest <= self.last:
             return None
         before = max(self._before, last.number if last else 0)
         options = {**self.options(), "first": self.last + 1, "last": newest, "before": before}
         return type(self)(self.address, self.name, **options)
 
+    def listing(self) -> list[str]:
+        """The UIDs of its messages; see `runs.sourcing`."""
+        return list(map(str, self._listed()))
+
+    def _listed(self) -> array[int]:
+        if self._uids is None:
+            with closing(Connections(self._account, 1)) as connections:
+                self._uids = self._folder.uids(connections, self.first, self.last)
+        return self._uids
+
     def records(self, start: Position | None = None) -> Generator[Record, None, None]:
-        first = int(start.at) if start else self.first
+        uids = self._listed()
+        first = bisect_left(uids, int(start.at)) if start else 0
         number = start.number if start else self._before + 1
         connections = Connections(self._account)
         # Not a with statement: that would wait for what is on its way when nobody wants it.
         pool = ThreadPoolExecutor(MOST, thread_name_prefix="imap")
-        waiting: deque[tuple[list[Sized], Future[dict[int, bytes]]]] = deque()
+        waiting: deque[tuple[list[Sized], Future[dict[int, bytes | None]]]] = deque()
         try:
-            groups = grouped(self._sized(connections, first), self.max_record_bytes)
+            groups = grouped(self._sized(connections, uids, first), self.max_record_bytes)
             while True:
                 for group in islice(groups, AHEAD - len(waiting)):
-                    waiting.append((group, pool.submit(self._fetched, connections, group)))
+                    asked = [m.uid for m in group if 0 <= m.size <= self.max_record_bytes]
+                    fetched = pool.submit(self._folder.bodies, connections, asked)
+                    waiting.append((group, fetched))
                 if not waiting:
                     return
                 group, fetched = waiting.popleft()
                 found = fetched.result()
                 for message in group:
-                    position = Position(message.uid, number)
-                    if message.size > self.max_record_bytes:
-                        flaw = too_large("message", message.size, self.max_record_bytes)
-                        yield Record(position, "mail", None, None, flaw, self.shown, message.flags)
-                    elif message.uid in found:
-                        raw = message.before + found[message.uid]
-                        yield Record(position, "mail", raw, None, None, self.shown, message.flags)
-                    else:
-                        continue
+                    yield self._record(message, found, number)
                     number += 1
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             connections.close()
 
-    def _examined(self, client: Any) -> int:
-        """Open the folder, to be read; the UID that comes next there."""
-        return examined(client, self.folder, self.uidvalidity, self.name)
+    def _record(self, message: Sized, found: dict[int, bytes | None], number: int) -> Record:
+        position, raw, flaw = Position(message.uid, number), None, None
+        if message.size > self.max_record_bytes:
+            flaw = too_large("message", message.size, self.max_record_bytes)
+        elif message.size == KEPT_BACK or found.get(message.uid, b"") is None:
+            flaw = _KEPT_BACK
+        elif message.uid not in found:
+            flaw = _DELETED
+        else:
+            raw = message.before + (found[message.uid] or b"")
+        return Record(position, "mail", raw, None, flaw, self.shown, message.flags)
 
-    def _sized(self, connections: Connections, first: int) -> Iterator[Sized]:
+    def _sized(self, connections: Connections, uids: array[int], first: int) -> Iterator[Sized]:
         many = GROUP_MESSAGES
-        for begin in range(first, self.last + 1, WINDOW):
-            end = min(begin + WINDOW - 1, self.last)
-            found = connections.patiently(
-                self.name,
-                lambda client, b=begin, e=end: self._searched(client, b, e),  # type: ignore[misc]  # bound at once
-            )
-            at = 0
-            while at < len(found):
-                some = list(found[at : at + many])
-                at, many = at + many, min(2 * many, SIZES)
-                yield from connections.patiently(
-                    self.name,
-                    lambda client, s=some: self._measured(client, s),  # type: ignore[misc]  # as above
-                )
-
-    def _searched(self, client: Any, begin: int, end: int) -> Sequence[int]:
-        self._examined(client)
-        # A range whose end is past the last message is answered with that one.
-        found = sorted(
-            uid for uid in client.search(["UID", f"{begin}:{end}"]) if begin <= uid <= end
-        )
-        return array("Q", found)
-
-    def _measured(self, client: Any, uids: list[int]) -> list[Sized]:
-        self._examined(client)
-        wanted = [b"RFC822.SIZE", b"FLAGS", *(_GMAIL if self._gmail else ())]
-        answers = client.fetch(uids, wanted)
-        return [
-            Sized(
-                uid,
-                int(answer[b"RFC822.SIZE"]),
-                letters(answer[b"FLAGS"]),
-                self._labelled(answer) if self._gmail else b"",
-            )
-            for uid in uids
-            if (answer := answers.get(uid)) and b"RFC822.SIZE" in answer
-        ]
-
-    def _labelled(self, answer: dict[bytes, Any]) -> bytes:
-        from imapclient.imap_utf7 import decode  # noqa: PLC0415  # part of an extra
-
-        return headers([decode(each) for each in answer[b"X-GM-LABELS"]], answer[b"X-GM-THRID"])
-
-    def _fetched(self, connections: Connections, group: list[Sized]) -> dict[int, bytes]:
-        uids = [message.uid for message in group if message.size <= self.max_record_bytes]
-        if not uids:
-            return {}
-
-        def fetch(client: Any) -> dict[int, bytes]:
-            self._examined(client)
-            answers = client.fetch(uids, [b"BODY.PEEK[]"])
-            return {
-                uid: answer[b"BODY[]"] for uid, answer in answers.items() if b"BODY[]" in answer
-            }
-
-        return connections.patiently(self.name, fetch)
+        while first < len(uids):
+            some = list(uids[first : first + many])
+            first, many = first + many, min(2 * many, SIZES)
+            yield from self._folder.sizes(connections, some)

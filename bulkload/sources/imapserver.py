@@ -169,13 +169,13 @@ class Connections:
         self._closed = False
         self._changed = Condition()
 
-    def patiently(self, name: str, ask: Callable[[Any], T]) -> T:
+    def patiently(self, name: str, ask: Callable[[Any], T], most_tries: int | None = None) -> T:
         """What `ask(client)` returns; asked again, on another connection, where a try failed.
 
         Raises RefusedToStart where it never will; where it stays out of reach StoppedResumable, or,
         `at_first`, RefusedToStart after the second try: a mistyped address is told at once.
         """
-        tries = 2 if self._at_first else TRIES
+        tries = 2 if self._at_first else most_tries or TRIES
         for nth in range(tries):
             try:
                 with self._borrowed() as client:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
+from bulkload.model import Position
 from bulkload.sources import Asked, describe, imap, imapserver, open_sources, reopen
 from tests.mailserver import PASSWORD, USABLE, WHY, MailServer, mail_server
 from tests.remotes import line
@@ -123,16 +125,54 @@ def test_what_comes_later_is_for_an_extension_and_what_was_deleted_is_not_there(
         client.select_folder("INBOX")
         client.delete_messages([3, 50])
         client.expunge()
-    records = list(source.records())
-    assert [r.raw for r in records] == [
-        m for n, m in enumerate(MESSAGES[:100], 1) if n not in (3, 50)
-    ]
+    assert len(list(source.records())) == 98
     assert source.still(bound)
-    more = source.extended([], records[-1].position)  # type: ignore[attr-defined]  # as above
+    more = source.extended([], Position(100, 98))  # type: ignore[attr-defined]  # as above
     came = list(more.records())
     assert [record.raw for record in came] == MESSAGES[100:150]
     assert came[0].position.number == 99
     assert more.extended([], None) is None
+
+
+def test_what_is_deleted_in_mid_run_keeps_its_place(server: MailServer) -> None:
+    server.deliver(MESSAGES[:100])
+    (source,) = opened(server.address("INBOX"))
+    source.fingerprint()
+    listing = source.listing()  # type: ignore[attr-defined]  # of what has one
+    with imapclient.IMAPClient("127.0.0.1", server.port, ssl=False) as client:
+        client.login("ada@example.com", PASSWORD)
+        client.select_folder("INBOX")
+        client.delete_messages([3, 50, 99])
+        client.expunge()
+    again = reopen(describe(source), listing=listing)
+    records = list(again.records())
+    assert [record.raw for record in records if not record.flaw] == [
+        message for n, message in enumerate(MESSAGES[:100], 1) if n not in (3, 50, 99)
+    ]
+    gone = [record.position for record in records if "was deleted" in (record.flaw or "")]
+    assert gone == [Position(3, 3), Position(50, 50), Position(99, 99)]
+    for at in (0, 2, 3, 60, 99):
+        assert list(again.records(records[at].position)) == records[at:]
+
+
+def test_one_message_that_the_server_fails_to_give_costs_no_other(
+    server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imapserver, "WAIT_S", 0.01)
+    server.deliver(MESSAGES[:120])
+    (source,) = opened(server.address("INBOX"))
+    next(source.records())  # Dovecot moves them
+    for kept_back in (".M70.host", ".M3.host"):
+        (path,) = (server.home / "Maildir").glob(f"*/*{kept_back}*")
+        path.chmod(0)
+        os.chown(path, 0, 0)
+    records = list(source.records())
+    flawed = [record.position.number for record in records if record.flaw]
+    assert flawed == [4, 71]
+    assert "the server fails to give it" in (records[3].flaw or "")
+    assert [record.raw for record in records if not record.flaw] == [
+        message for n, message in enumerate(MESSAGES[:120], 1) if n not in flawed
+    ]
 
 
 def test_a_folder_that_was_made_anew_is_another(server: MailServer) -> None:
