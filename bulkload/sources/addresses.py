@@ -15,6 +15,19 @@ SECRET = re.compile(r"pass|pwd|secret|token|sig|key|credential", re.IGNORECASE)
 _PARTS = re.compile(r"([^:/?#]+://)([^/?#]*)(.*)", re.DOTALL)
 
 
+_INSIDE = re.compile(
+    r"([A-Za-z][A-Za-z0-9+.-]*://)(?:[^\s/?#'\"@]*@)?([^\s?'\"<>]*)(\?[^\s'\"<>]*)?"
+)
+
+
+def without_queries(error: Exception) -> str:
+    """What an error says, in a line; addresses in it without a query, which may be a signature, and
+    without who asks.
+    """
+    said = str(error).strip().partition("\n")[0] or type(error).__name__
+    return _INSIDE.sub(lambda found: found[1] + found[2] + ("?…" if found[3] else ""), said)
+
+
 def without_password(address: str) -> str:
     """The address with no more than the user's name before the host.
 

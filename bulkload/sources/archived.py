@@ -16,7 +16,7 @@ from bulkload.model import Position, Record
 from bulkload.sources.asked import MAX_RECORD_BYTES
 from bulkload.sources.folders import folder_above
 from bulkload.sources.lines import too_large
-from bulkload.sources.members import Member, open_stream
+from bulkload.sources.members import Member, open_member
 from bulkload.sources.messages import MessageFiles
 from bulkload.sources.places import Place, place_of
 from bulkload.sources.streams import Part, Reading
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Generator, Iterable, Iterator
 
-    from bulkload.sources.streams import Stream
+    from bulkload.sources.streams import Beginning, Stream
 
 
 class ArchivedSource(MessageFiles):
@@ -50,6 +50,7 @@ class ArchivedSource(MessageFiles):
         )
         self._members = members
         self._forwards: Reading | None = None
+        self._stored: Beginning | None = None
 
     @property
     def address(self) -> str:
@@ -71,6 +72,9 @@ class ArchivedSource(MessageFiles):
             self._close()
 
     def _close(self) -> None:
+        if self._stored is not None:
+            self._stored.close()
+            self._stored = None
         if self._forwards is not None:
             self._forwards.stream.close()
             self._forwards = None
@@ -103,7 +107,9 @@ class ArchivedSource(MessageFiles):
     def _opened(self, name: str) -> Stream:
         member = self._member
         if member.packing in ("", "deflate"):
-            return open_stream(self.place, name, member=member)
+            # Kept open: each opening of a file that is far away is several calls.
+            self._stored = self._stored or self.place.open(self.name)
+            return open_member(_Shared(self._stored), 0, member)
         if self._forwards is None:
             self._forwards = Reading(unpacked(self.place.open(self.name), member.packing))
         self._forwards.skip_to(member.at)
@@ -114,6 +120,35 @@ class ArchivedSource(MessageFiles):
 
     def _nothing_found(self) -> str:
         return f"{self.name}: holds no .eml file. Check the archive."
+
+
+class _Shared:
+    """The archive as one of its members is read from it: it stays open for the next one."""
+
+    def __init__(self, stored: Beginning) -> None:
+        self._stored = stored
+        self.name = stored.name
+        self.flaw: str | None = None
+        self.offset = stored.offset
+
+    @property
+    def consumed(self) -> int:
+        return self._stored.consumed
+
+    def head(self) -> bytes:
+        return self._stored.head()
+
+    def seek(self, offset: int) -> None:
+        self._stored.seek(offset)
+        self.offset = offset
+
+    def read(self, most: int | None = None) -> bytes:
+        block = self._stored.read(most)
+        self.offset += len(block)
+        return block
+
+    def close(self) -> None:
+        """Not yet."""
 
 
 class _Held:

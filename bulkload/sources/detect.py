@@ -197,6 +197,13 @@ def _in_places(found: Sequence[Place], asked: Asked, say: Callable[[str], None])
     known = [each for each in found if by_extension(str(each)) or str(each).endswith(ARCHIVES)]
     if left := len(found) - len(known):
         say(f"{left:,} of {len(found):,} files there have no ending that is read, and are left out")
+    single = [each for each in known if by_extension(str(each)) in ("eml", "msg")]
+    if single and len(single) < len(known):
+        say(
+            f"{len(single):,} of {len(found):,} files there are single messages, and are left out: "
+            "fetch them, or put them into a .zip or .tgz"
+        )
+        known = [each for each in known if each not in single]
     return [source for each in known for source in in_place(each, str(each), asked, say)]
 
 

@@ -61,7 +61,7 @@ def open_stream(
     `extent`: only the file's first so many bytes count. Raises RefusedToStart.
     """
     if member is not None:
-        return _open_member(place.open(name), offset, member)
+        return open_member(place.open(name), offset, member)
     stream = place.open(name, extent)
     if packing := packing_of(stream.head()):
         return _skipped(_over(stream, packing), offset)
@@ -69,7 +69,8 @@ def open_stream(
     return stream
 
 
-def _open_member(stored: Beginning, offset: int, member: Member) -> Stream:
+def open_member(stored: Beginning, offset: int, member: Member) -> Stream:
+    """The bytes from `offset` on of that member of the archive which is `stored`."""
     left = max(0, member.size - offset)
     if member.packing == "deflate":
         stored.seek(member.at)

@@ -14,7 +14,7 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
 from bulkload.errors import BulkloadError, StoppedResumable
-from bulkload.sources import streams
+from bulkload.sources import addresses, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +74,7 @@ class Ranges:
             except Exception as error:  # noqa: BLE001  # a library for each kind of remote, each with its own
                 if explained := self._explain(error):
                     raise explained from None
-                part, why = b"", str(error).strip().partition("\n")[0] or type(error).__name__
+                part, why = b"", addresses.without_queries(error)
             if part:
                 parts.append(part)
                 start += len(part)
@@ -122,10 +122,18 @@ class RangeStream:
         self.flaw: str | None = None
         self._ranges = ranges
         self._end = ranges.size if extent is None else extent
+        if self._end > ranges.size:  # before any of it is read: its last record is half of one
+            ranges.close()
+            raise streams.cut_short(self.name, ranges.size, self._end)
+        self._block = b""
+        self._next = 0
         self.seek(0)
 
     def seek(self, offset: int) -> None:
         self.offset = self.consumed = offset
+        if self._block and 0 <= (at := offset - self._next + len(self._block)) < len(self._block):
+            self._at = at  # what comes next in an archive is here mostly
+            return
         self._block = b""
         self._at = 0  # in the block
         self._next = offset
@@ -154,8 +162,6 @@ class RangeStream:
         """The next block. From the second on, the one behind it is on its way meanwhile."""
         ahead = self._ahead
         block = ahead.take() if ahead else self._ranges.get(*self._bounds())
-        if not block and self._next < self._end:
-            raise streams.cut_short(self.name, self._next, self._end)
         self._next += len(block)
         self._bytes = min(2 * self._bytes, MOST_BYTES)
         self._ahead = _Ahead(self._ranges, *self._bounds()) if block and self._blocks else None

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
 from bulkload.errors import BulkloadError, RefusedToStart
-from bulkload.sources import addresses, fingerprint
+from bulkload.sources import addresses, fingerprint, sftpfolders
 from bulkload.sources.ranges import RangeFile, Ranges, RangeStream
 from bulkload.sources.stores import KINDS, Store, changed, scheme, whole_only
+from bulkload.sources.webranges import CheckedSession
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -50,7 +51,8 @@ def named(address: str) -> list[Remote]:
     path = address.partition("://")[2]
     if path.endswith("/") and not lists:
         raise RefusedToStart(f"{place}: is a folder, which can't be listed there. Name files.")
-    if lists and (path.endswith("/") or _MAGIC.intersection(path)):
+    # A file whose own name has brackets in it is that file.
+    if lists and (path.endswith("/") or (_MAGIC.intersection(path) and not place.is_there())):
         return place.listed()
     return [place]
 
@@ -75,7 +77,9 @@ class Remote:
         below = self._address.partition("://")[2]
         if self._store.scheme in ("s3", "gs", "az"):
             return PurePosixPath("/" + below)
-        return PurePosixPath("/" + below.partition("?")[0].partition("/")[2].lstrip("/"))
+        if self._store.web:
+            below = below.partition("?")[0]
+        return PurePosixPath("/" + below.partition("/")[2].lstrip("/"))
 
     @property
     def identity(self) -> Hashable:
@@ -103,11 +107,17 @@ class Remote:
         with self.file(name) as file:
             return fingerprint.of_edges(file, size if extent is None else min(size, extent), name)
 
+    def is_there(self) -> bool:
+        """Whether there is a file of just this name."""
+        return bool(self._store.asked(self._address, lambda: self._store.system.isfile(self._path)))
+
     def listed(self) -> list[Remote]:
         """The files below it, or that fit it; those without a byte are marks of folders."""
         store, folder = self._store, self._address.endswith("/")
 
         def look() -> dict[str, Any]:
+            if store.scheme == "sftp":  # fsspec leaves out what it can't list
+                return sftpfolders.below(store.system, self._path, str(self), glob=not folder)
             find = store.system.find if folder else store.system.glob
             found: dict[str, Any] = find(self._path, detail=True)
             return found
@@ -135,6 +145,8 @@ class Remote:
         # Each read is a range of its own. Of S3 each is bound to the ETag if no size is given.
         system = self._store.system
         file = system.open(self._path, "rb", cache_type="none", block_size=1, **more)
+        if self._store.web:
+            file.session = CheckedSession(file.session)
         now = _mark(getattr(file, "details", None) or {})
         if now and mark and now != mark:
             file.close()

@@ -160,7 +160,7 @@ class Store:
             return RefusedToStart(f"{name}: access is denied. {self._entry()}.")
         if "Credentials" in kind:
             return RefusedToStart(f"{name}: no credentials were found. {self._entry()}.")
-        why = str(error).strip().partition("\n")[0].rstrip(".") or kind
+        why = addresses.without_queries(error).rstrip(".")
         if self.secret:
             why = why.replace(self.secret, "***")
         return RefusedToStart(f"{name}: can't be read: {why}. Check the address and the network.")

@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import shutil
+import zipfile
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -97,10 +98,28 @@ def test_an_object_is_read_as_a_file_is(s3: S3) -> None:
     assert [record.raw for record in holds(packed)] == LINES
 
 
-def test_parquet_archives_and_mailboxes_are_read_there(s3: S3, tmp_path: Path) -> None:
+def test_parquet_archives_and_mailboxes_are_read_there(
+    s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pq.write_table(pa.table({"n": range(5000)}), tmp_path / "t.parquet", row_group_size=700)
     (source,) = opened(s3.put("t.parquet", (tmp_path / "t.parquet").read_bytes()))
     assert [json.loads(r.raw or b"")["n"] for r in holds(source)] == [str(n) for n in range(5000)]
+    messages = {f"{n}.eml": b"Subject: %d\n\nhello\n" % n for n in range(300)}
+    with zipfile.ZipFile(tmp_path / "mail.zip", "w") as archive:
+        for name, message in messages.items():
+            archive.writestr(name, message)
+    (source,) = opened(s3.put("mail.zip", (tmp_path / "mail.zip").read_bytes()))
+    asked: list[int] = []
+    get = ranges_module.Ranges.get
+
+    def counted(ranges: ranges_module.Ranges, start: int, end: int) -> bytes:
+        asked.append(start)
+        return get(ranges, start, end)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ranges_module.Ranges, "get", counted)
+        assert lines(source) == list(messages.values())
+    assert len(asked) < 10
     (tmp_path / "box").mkdir()
     mbox = b"From a@b.c Mon Jan  6 10:00:00 2020\nSubject: one\n\nhello\n\n" * 3
     (tmp_path / "box" / "in.mbox").write_bytes(mbox)
@@ -123,6 +142,14 @@ def test_globs_and_folders_name_files_in_order_and_say_what_is_left_out(s3: S3) 
     ]
     assert "1 of 4 files there have no ending that is read" in said[0]
     assert [s.name for s in opened("s3://mail/p/*.ndjson")] == [s.name for s in found[:2]]
+    (bracketed,) = opened(s3.put("b/a[1].ndjson", NDJSON))
+    assert bracketed.name == "s3://mail/b/a[1].ndjson"
+    s3.put("m/1.ndjson", NDJSON)
+    s3.put("m/2.eml", b"Subject: a")
+    assert [s.name for s in open_sources(["s3://mail/m/"], Asked(), say=said.append)] == [
+        "s3://mail/m/1.ndjson"
+    ]
+    assert "1 of 2 files there are single messages" in said[-1]
     with pytest.raises(RefusedToStart, match="there is no such file"):
         opened("s3://mail/none/")
     with pytest.raises(RefusedToStart, match="With a / at its end all of it"):
@@ -244,6 +271,42 @@ def test_sftp_reads_by_key_from_a_server_that_is_known(sftp: Sftp, tmp_path: Pat
     assert lines(more) == [b'{"n": 3000}']
     with pytest.raises(RefusedToStart, match="there is no such file"):
         opened(f"{address}/3.ndjson")
+
+
+def test_of_a_folder_by_sftp_links_are_read_and_names_are_as_they_are(
+    sftp: Sftp, tmp_path: Path
+) -> None:
+    out, away = tmp_path / "out", tmp_path / "away"
+    (away / "deep").mkdir(parents=True)
+    (out / "in").mkdir(parents=True)
+    (away / "1.ndjson").write_bytes(b'{"n":"away"}\n')
+    for name in ("who", "who?.ndjson", "in/2[1].ndjson"):
+        (out / name).write_bytes(b'{"n":"%s"}\n' % name.encode())
+    (out / "link.ndjson").symlink_to(away / "1.ndjson")
+    (out / "folder").symlink_to(away)
+    sftp.believe()
+    address = sftp.address(out)
+    held = {
+        source.name.removeprefix(f"{address}/"): json.loads(holds(source)[0].raw or b"")["n"]
+        for source in opened(f"{address}/")
+    }
+    assert held == {
+        "in/2[1].ndjson": "in/2[1].ndjson",
+        "link.ndjson": "away",
+        "who?.ndjson": "who?.ndjson",
+    }
+    for pattern, names in (
+        ("*.ndjson", ["link.ndjson", "who?.ndjson"]),
+        ("**/*.ndjson", ["in/2[1].ndjson", "link.ndjson", "who?.ndjson"]),
+        ("who?.ndjson", ["who?.ndjson"]),
+        ("in/2[1].ndjson", ["in/2[1].ndjson"]),
+        ("i?/*", ["in/2[1].ndjson"]),
+    ):
+        found = [source.name for source in opened(f"{address}/{pattern}")]
+        assert found == [f"{address}/{name}" for name in names]
+    (out / "nowhere.ndjson").symlink_to(away / "none")
+    with pytest.raises(RefusedToStart, match=r"nowhere\.ndjson: there is no such file"):
+        opened(f"{address}/")
 
 
 def test_sftps_thread_that_asks_ahead_shows_no_traceback_where_the_line_broke(

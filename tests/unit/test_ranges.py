@@ -72,9 +72,17 @@ def test_a_line_that_breaks_gives_all_bytes_once(
 
 
 def test_what_ends_before_its_extent_has_changed() -> None:
-    stream = RangeStream(_ranges(lambda first, end: CONTENT[first:end]), len(CONTENT) + 1)
     with pytest.raises(StoppedForGood, match=r"ends at byte 1,536,000, and had 1,536,001"):
-        _all(stream)
+        RangeStream(_ranges(lambda *_: pytest.fail("it was read")), len(CONTENT) + 1)
+
+
+def test_no_query_of_an_address_is_told() -> None:
+    def refuse(*_: int) -> bytes:
+        raise OSError("403, url='https://ada:pw@host/a.csv?X-Amz-Signature=f00&x=1', message=''")
+
+    with pytest.raises(StoppedResumable) as stopped:
+        _ranges(refuse).get(0, 10)
+    assert "403, url='https://host/a.csv?…', message=''" in str(stopped.value)
 
 
 def test_it_gives_up_resumably_after_waiting_longer_each_time() -> None:
