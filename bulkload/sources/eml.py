@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 EXTENSIONS = (".eml", *(f".eml{packed}" for packed in PACKED), ".emlx")
 
 
+_OTHERS = (
+    ".ndjson", ".jsonl", ".csv", ".tsv", ".mbox", ".zip", ".tgz", ".tar", ".pst", ".ost",
+)  # fmt: skip
+
+MOST_DIGITS = 15
+"""Of the count of bytes that an .emlx begins with."""
+
+
 class EmlSource(MessageFiles):
     """One message file, or every one below a folder (hidden files and folders left out).
 
@@ -79,13 +87,14 @@ class EmlSource(MessageFiles):
         name = super()._on_disk(name)
         return name if self.path.is_dir() else str(self.path.parent / name)
 
-    def _content(self, name: str, raw: bytes) -> bytes:
-        if not name.lower().endswith(".emlx"):
-            return raw
+    def _content(self, name: str, raw: bytes) -> tuple[bytes, str | None]:
         count, _, rest = raw.partition(b"\n")
         count = count.strip()
-        whole = count.isdigit() and len(count) < 16 and int(count) <= len(rest)
-        return rest[: int(count)] if whole else raw
+        if not name.lower().endswith(".emlx") or not count.isdigit() or len(count) > MOST_DIGITS:
+            return raw, None
+        size = int(count)
+        flaw = f"the file ends {size - len(rest):,} bytes before its message does"
+        return rest[:size], flaw if size > len(rest) else None
 
     def _nothing_found(self) -> str:
         wanted = "no file" if self.all_files else "no *.eml file"
@@ -94,7 +103,7 @@ class EmlSource(MessageFiles):
             {
                 suffix
                 for entry in os.scandir(self.path)
-                for suffix in (".ndjson", ".jsonl", ".csv", ".tsv", ".mbox", ".zip", ".tgz", ".tar")
+                for suffix in _OTHERS
                 if entry.name.lower().endswith((suffix, *(suffix + packed for packed in PACKED)))
             }
         )

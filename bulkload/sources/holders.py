@@ -41,6 +41,7 @@ MAY_HOLD = frozenset(
 """Endings of files that are not read in a folder, and may hold what a user wants loaded."""
 
 MSG = ".msg"
+_OUTLOOK = {".pst", ".ost", MSG}
 
 MOST_ENDINGS = 8
 
@@ -146,6 +147,12 @@ def _surveyed(path: str, limit: int, say: Callable[[str], None]) -> list[Source]
     if found.left_out[MSG] and find_spec("olefile"):
         del found.left_out[MSG]
         trees.append((".msg files", MsgSource(path, max_record_bytes=limit)))
+    if not trees and not found.mboxes and (missing := outlook(_unreadable(found.left_out))):
+        outlooks = Counter({each: found.left_out[each] for each in _OUTLOOK & {*found.left_out}})
+        raise RefusedToStart(
+            f"{path}: holds {_endings(outlooks)}, which need a package that is not installed: "
+            f"pip install 'bulkload[pst]'. Or: {missing}"
+        )
     if not trees and not found.mboxes:
         EmlSource(path, max_record_bytes=limit).names()
     if not found.mboxes and len(trees) == 1:

@@ -171,8 +171,9 @@ class MessageFiles:
     def _flags(self, name: str) -> str:  # noqa: ARG002  # a Maildir's are in the name
         return ""
 
-    def _content(self, name: str, raw: bytes) -> bytes:  # noqa: ARG002  # so is Apple's format
-        return raw
+    def _content(self, name: str, raw: bytes) -> tuple[bytes, str | None]:  # noqa: ARG002  # so is Apple's format
+        """The message in a file, and why it is none."""
+        return raw, None
 
     def _record(self, name: str, index: int) -> Record:
         position = Position(name, index + 1)
@@ -196,11 +197,9 @@ class MessageFiles:
             size = max(size, self._sizes[index])  # of gzip: what was read of it
             flaw = too_large("message", size, self.max_record_bytes)
             return Record(position, "mail", None, None, flaw, folder, flags)
-        raw = self._content(name, b"".join(held))
-        several = stream.flaw is None and holds_several(raw)
-        return Record(
-            position, "mail", raw, None, SEVERAL if several else stream.flaw, folder, flags
-        )
+        raw, cut = self._content(name, b"".join(held))
+        why = stream.flaw or cut or (SEVERAL if holds_several(raw) else None)
+        return Record(position, "mail", raw, None, why, folder, flags)
 
     def _shown(self, name: str) -> str:
         """A name that JSON can hold; `_renamed` remembers those that are not UTF-8 on disk."""

@@ -75,7 +75,7 @@ class Unpacked(Layer):
     def __init__(self, packed: Stream, packing: str) -> None:
         super().__init__(packed)
         self._packing = packing
-        self._new, self._faults = _maker(packing)
+        self._new, self._faults = _maker(packing, packed.name)
         self._decompressor: _Decompressor | None = self._new()
         self._pending = b""
         self._ended = False
@@ -140,7 +140,9 @@ class Unpacked(Layer):
         )
 
 
-def _maker(packing: str) -> tuple[Callable[[], _Decompressor], tuple[type[Exception], ...]]:
+def _maker(
+    packing: str, name: str
+) -> tuple[Callable[[], _Decompressor], tuple[type[Exception], ...]]:
     """What makes a decompressor, and what that raises on bytes that are no such stream."""
     if packing == "bz2":
         return bz2.BZ2Decompressor, (OSError, ValueError)
@@ -148,5 +150,5 @@ def _maker(packing: str) -> tuple[Callable[[], _Decompressor], tuple[type[Except
         # A corrupt header may ask for gigabytes.
         return lambda: lzma.LZMADecompressor(memlimit=1 << 30), (lzma.LZMAError, MemoryError)
     home = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
-    zstd: Any = needed(home, "zstd", "a file compressed with Zstandard")
+    zstd: Any = needed(home, "zstd", f"{name}: a file compressed with Zstandard")
     return zstd.ZstdDecompressor, (zstd.ZstdError,)

@@ -273,6 +273,18 @@ def test_what_a_folder_holds_beside_mail_is_said(
     assert ("msgconvert" in said) == ("readpst" in said) != installed
 
 
+def test_a_folder_of_outlooks_files_alone_names_what_reads_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, "all/old.pst", b"!BDN")
+    with pytest.raises(RefusedToStart, match=r"It holds \.pst files: name them"):
+        open_sources(["all"], Asked())
+    put(tmp_path, "all/one.msg", b"x")
+    monkeypatch.setattr(holders, "find_spec", lambda _: None)
+    with pytest.raises(RefusedToStart, match=r"1 \.msg, 1 \.pst.*'bulkload\[pst\]'.*readpst"):
+        open_sources(["all"], Asked())
+
+
 @pytest.mark.parametrize(
     ("begins", "converter"),
     [(b"!BDN\0\0", "readpst"), (bytes.fromhex("d0cf11e0a1b11ae1") + b"\0" * 600, "msgconvert")],
