@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import secrets
 import shlex
 import time
@@ -19,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from bulkload.errors import RefusedToStart, StoppedResumable
+from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.journal import journal as journals
 from bulkload.journal import readers
 from bulkload.options import Options
@@ -30,7 +31,8 @@ from bulkload.runs.inquiry import existing
 from bulkload.runs.life import carry_on
 from bulkload.runs.sourcing import keep, refuse_mixed, reopened
 from bulkload.runs.summary import UNCLEAR, Summary, standing
-from bulkload.sources.detect import kept, named, opened_all
+from bulkload.sources.detect import kept as specs_of
+from bulkload.sources.detect import named, opened_all
 from bulkload.sources.own import OwnSource
 from bulkload.version import __version__
 
@@ -84,7 +86,7 @@ async def load(
         sweep(directory)
         if ready is None:
             ready = await asyncio.to_thread(_prepare, given, options, directory.path)
-        rules, specs = ready.rules.as_json(), kept(given)
+        rules, specs = ready.rules.as_json(), specs_of(given)
         await start(directory, ready.sources, options, rules=rules, specs=specs)
         with uncommitted(directory):
             return await carry_on(directory, ready.sources, options, call, ready.said)
@@ -110,8 +112,9 @@ def _prepare(
     given: Sequence[str | OwnSource], options: Options, spool: Path | None = None
 ) -> _Ready:
     said: list[str] = []
-    opened = opened_all(given, options.asked(), spool_dir=spool, say=said.append)
-    decided = decide(options, opened)
+    with unbegun_by_source():
+        opened = opened_all(given, options.asked(), spool_dir=spool, say=said.append)
+        decided = decide(options, opened)
     return _Ready(opened, decided.rules, (*said, *decided.said, *_warnings(opened)))
 
 
@@ -263,17 +266,34 @@ async def start(
     """Commit a new run: from here on it can be resumed."""
     try:
         directory.lay_ballast()
+        with unbegun_by_source():
+            kept = await asyncio.to_thread(keep, directory, sources)
         facts = {
             "run_id": secrets.token_hex(5),
             "made_by": __version__,
             "created": time.time(),
             "options": options.as_json(),
-            **await asyncio.to_thread(keep, directory, sources),
+            **kept,
             **more,
         }
         await beside(partial(journals.create, directory, facts, lineage))
     except (OSError, StoppedResumable) as error:
         raise unbegun(directory, error) from None
+
+
+@contextmanager
+def unbegun_by_source() -> Iterator[None]:
+    """A source's trouble, where no run is there yet that could be resumed."""
+    try:
+        yield
+    except (StoppedResumable, StoppedForGood) as error:
+        said = re.split(
+            r"[.;,] (?:Resume when|Put it back|Put the old one)|, then resume", str(error)
+        )[0]
+        raise RefusedToStart(
+            f"{said.rstrip('.')}. Nothing was sent, and no run was begun: run it again once it can "
+            "be read"
+        ) from error
 
 
 def unbegun(directory: RunDir, error: OSError | StoppedResumable) -> RefusedToStart:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bulkload import Options, StoppedForGood, load, resume, status
+from bulkload import Options, RefusedToStart, StoppedForGood, StoppedResumable, load, resume, status
 from bulkload.afterwards.extending import extend
 from bulkload.events import Settled, Started
 from bulkload.sandbox.config import SandboxConfig
 from bulkload.sandbox.server import start
+from bulkload.sources import streams
+from bulkload.sources.ndjson import NdjsonSource
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -167,3 +169,27 @@ def test_a_row_that_goes_among_those_loaded_last_is_no_reason_to_lose_another(
         assert (ended.exit_code, ended.loaded) == (0, 1999)
 
     with_sandbox(work)
+
+
+def test_what_a_source_stops_with_before_a_run_has_begun_speaks_of_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, run = tmp_path / "a.ndjson", tmp_path / "run"
+    source.write_bytes(lines("a", 10))
+    silent = "a.ndjson: can't be read at byte 0: it is silent. Resume when it answers again."
+    for error in (StoppedResumable(silent), streams.cut_short("a.ndjson", 5, 10)):
+
+        def fail(*_: object, error: Exception = error) -> None:
+            raise error
+
+        for where in ("fingerprint", "records"):
+            with monkeypatch.context() as patch:
+                patch.setattr(NdjsonSource, where, fail)
+                patch.setattr(NdjsonSource, "stretches", fail)
+                if where == "records":
+                    patch.setattr("bulkload.loader.decide", fail)
+                with pytest.raises(RefusedToStart) as refused:
+                    asyncio.run(load(source, run=run, token="x"))
+            assert "no run was begun: run it again" in str(refused.value)
+            assert "esume" not in str(refused.value)
+            assert "--run" not in str(refused.value)
