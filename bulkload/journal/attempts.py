@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import time
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from bulkload import ordinals
@@ -238,26 +237,6 @@ def _forget(connection: sqlite3.Connection, doubted: dict[int, list[int]]) -> No
         "UPDATE attempt SET outcome='resent'"
         " WHERE outcome='doubt' AND id NOT IN (SELECT attempt FROM doubt)"
     )
-
-
-def places(connection: sqlite3.Connection, low: int) -> dict[int, list[Position]]:
-    """By source, where records from the ordinal `low` on stood when they were read: of each attempt
-    the first and the last one. In their order.
-    """
-    found: dict[int, set[Position]] = {}
-    rows = connection.execute(
-        "SELECT source, at, number FROM attempt WHERE first>=:low UNION "
-        "SELECT source, last_at, last_number FROM attempt"
-        " WHERE first>=:low AND last_number IS NOT NULL UNION "
-        "SELECT source, at, number FROM letter WHERE ordinal>=:low UNION "
-        "SELECT source, at, number FROM doubt WHERE ordinal>=:low UNION "
-        "SELECT source, at, number FROM skip WHERE ordinal>=:low UNION "
-        "SELECT source, at, number FROM leftout WHERE first>=:low",
-        {"low": low},
-    )
-    for source, at, number in rows:
-        found.setdefault(source, set()).add(Position(at, number))
-    return {source: sorted(each, key=itemgetter(1)) for source, each in found.items()}
 
 
 def state(connection: sqlite3.Connection) -> State:

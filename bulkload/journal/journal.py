@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from bulkload.errors import StoppedResumable
-from bulkload.journal import attempts, schema
+from bulkload.journal import attempts, places, schema
 from bulkload.journal.claims import Claims, claimed
 from bulkload.journal.files import FilesBook
 from bulkload.journal.people import PeopleBook, Reading
@@ -153,7 +153,7 @@ class Journal:
 
     async def places(self, low: int) -> dict[int, list[Position]]:
         """By source, where records from the ordinal `low` on stood when they were read."""
-        return await self._writer.write(lambda connection: attempts.places(connection, low))
+        return await self._writer.write(lambda connection: places.places(connection, low))
 
     async def sent_since(self, when: float) -> int:
         """Attempts made after `when`, in seconds since the epoch: they may hold slots yet."""
