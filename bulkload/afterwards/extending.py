@@ -21,11 +21,11 @@ from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.events import Announcer, Said
 from bulkload.journal import readers
 from bulkload.journal.journal import Journal
-from bulkload.loader import refuse_undone
 from bulkload.options import Options
 from bulkload.protocols import Growing
 from bulkload.records.deciding import fit, has_mail, outdated
 from bulkload.records.rules import Rules
+from bulkload.runs.beginning import refuse_undone
 from bulkload.runs.call import Access, Call
 from bulkload.runs.inquiry import existing
 from bulkload.runs.life import carry_on

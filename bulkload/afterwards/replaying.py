@@ -4,38 +4,41 @@ Laws kept here: nothing twice. The letters are copied into the replay's own dire
 so that it can be resumed whatever happens to the file. A run knows its replays before they
 send anything; a letter that any of its family (its replays, the runs that it is a replay of,
 and theirs) loaded or left in doubt is not sent by the next, unless that was undone. Same
-account: letters go to the portal that their run is bound to. Memory is bounded: of each letter some
-bits are held. What goes through all of them does so beside the event loop.
+account: letters go to the portal that their run is bound to. What goes through all letters does so
+beside the event loop.
 """
 
 from __future__ import annotations
 
-import os
 import shlex
-from collections import defaultdict
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
+from bulkload.afterwards import spooling
 from bulkload.errors import BulkloadError, RefusedToStart, StoppedResumable
 from bulkload.journal import journal as journals
 from bulkload.journal import readers
-from bulkload.loader import beside, own_place, refuse_undone, start, sweep, unbegun, uncommitted
 from bulkload.options import DECIDE, Options, refuse_unknown
 from bulkload.ordinals import Ticked
 from bulkload.records.deciding import decide, outdated
-from bulkload.rundir import RUNS, RunDir, private
+from bulkload.rundir import RUNS, RunDir
 from bulkload.runs import lineage
+from bulkload.runs.beginning import (
+    beside,
+    own_place,
+    refuse_undone,
+    start,
+    sweep,
+    unbegun,
+    uncommitted,
+)
 from bulkload.runs.call import Access, Call
 from bulkload.runs.inquiry import existing
 from bulkload.runs.life import carry_on
 from bulkload.runs.summary import resume_command
 from bulkload.sources.letters import LettersSource, is_letter
-from bulkload.sources.ndjson import BOM
 from bulkload.sources.sniffing import SNIFFED_BYTES
 
 if TYPE_CHECKING:
@@ -46,30 +49,6 @@ if TYPE_CHECKING:
     from bulkload.runs.summary import Summary
 
 SPOOL = "letters.ndjson"
-
-LAST = 1 << 63
-"""No journal counts so far: it is no record's ordinal."""
-
-
-@dataclass(slots=True)
-class _Spooled:
-    """Letters that will be sent, and how many were left out, and why. `letters`: whether any line
-    is one.
-    """
-
-    sent: int = 0
-    settled: int = 0
-    repeated: int = 0
-    letters: bool = False
-
-    def why_less(self) -> str:
-        """Text to put behind a sentence; empty where every letter will be sent."""
-        told = []
-        if self.settled:
-            told.append(f"{self.settled:,} were sent by earlier replays")
-        if self.repeated:
-            told.append(f"{self.repeated:,} stand in the file twice")
-        return f" ({', '.join(told)})" if told else ""
 
 
 async def replay(
@@ -117,7 +96,7 @@ async def replay(
                 if parent is not None and not file.exists():
                     await beside(partial(journals.restore_letters, parent))
                 spool = directory.path / SPOOL
-                spooled = await beside(partial(_spool, file, spool, parent_id, settled))
+                spooled = await beside(partial(spooling.spool, file, spool, parent_id, settled))
                 if spooled.sent and not spooled.letters and parent is None:
                     raise RefusedToStart(
                         f"{file}: none of its lines is a dead letter. Load it as what it is: "
@@ -126,7 +105,7 @@ async def replay(
                 if not spooled.sent:
                     raise RefusedToStart(f"{file}: no dead letter to send{spooled.why_less()}")
             letters = LettersSource(spool, str(file), max_record_bytes=2 * options.max_record_bytes)
-            rules, ups = _rules(facts, options, changes or {}), _lineage(spool, parent_id)
+            rules, ups = _rules(facts, options, changes or {}), spooling.lineage(spool, parent_id)
             with _all_or_nothing(directory, known=parent is not None):
                 if parent is not None:
                     journals.register_replay(parent, directory.path.resolve())
@@ -250,65 +229,3 @@ def _refuse(child: RunDir, of: RunDir, state: lineage.State) -> None:
             f"{child.path}: an earlier replay of {of.path} has not ended; go on with it: "
             f"{resume_command(child)}"
         )
-
-
-def _spool(file: Path, to: Path, parent: str | None, settled: Ticked) -> _Spooled:
-    """Copy the letters that are to be sent, durable before the run is committed."""
-    spooled = _Spooled()
-    seen: defaultdict[str, Ticked] = defaultdict(Ticked)
-    private(to)
-    with to.open("wb") as out:
-        for line in _lines(file):
-            spooled.letters = spooled.letters or is_letter(line)
-            name = _name(line)
-            if name is not None:
-                run, ordinal = name
-                if not seen[run].tick(ordinal):
-                    spooled.repeated += 1
-                    continue
-                if run == parent and ordinal in settled:
-                    spooled.settled += 1
-                    continue
-            out.write(line + b"\n")
-            spooled.sent += 1
-        out.flush()
-        os.fsync(out.fileno())
-    return spooled
-
-
-def _lineage(spool: Path, parent: str | None) -> Iterator[tuple[int, int]]:
-    """(ordinal in the replay, ordinal of the letter in its parent), read again from what is sent:
-    there may be too many to be held.
-    """
-    if parent is None:
-        return
-    with spool.open("rb") as letters:
-        for number, line in enumerate(letters):
-            name = _name(line)
-            if name is not None and name[0] == parent:
-                yield number, name[1]
-
-
-def _lines(file: Path) -> Iterator[bytes]:
-    try:
-        with file.open("rb") as letters:
-            for number, line in enumerate(letters):
-                # An editor may have written a mark: the letter behind it is the run's all the same.
-                if stripped := (line if number else line.removeprefix(BOM)).strip():
-                    yield stripped
-    except OSError as error:
-        raise RefusedToStart(f"{file}: can't be read ({error.strerror})") from None
-
-
-def _name(line: bytes) -> tuple[str, int] | None:
-    """Which record a letter is of: its run and ordinal. None for a line that is no letter."""
-    try:
-        letter = orjson.loads(line)
-    except ValueError:
-        return None
-    if not isinstance(letter, dict):
-        return None
-    run, ordinal = letter.get("run"), letter.get("ordinal")
-    if isinstance(run, str) and type(ordinal) is int and 0 <= ordinal < LAST:
-        return run, ordinal
-    return None

@@ -14,9 +14,9 @@ from bulkload.errors import RefusedToStart
 from bulkload.handed import OWN, refuse_without
 from bulkload.journal import readers
 from bulkload.journal.journal import Journal
-from bulkload.loader import refuse_undone
 from bulkload.options import Options
 from bulkload.ordinals import Covered, Ticked
+from bulkload.runs.beginning import refuse_undone
 from bulkload.runs.call import Access, Call
 from bulkload.runs.inquiry import existing
 from bulkload.runs.leftover import Word

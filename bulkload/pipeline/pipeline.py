@@ -16,22 +16,19 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bulkload import verdict
 from bulkload.calls import hold
 from bulkload.calls.outage import Outage
 from bulkload.calls.repeating import Repeating
 from bulkload.calls.turnstile import Turnstile
 from bulkload.errors import BulkloadError
-from bulkload.hubspot import replies, wire
-from bulkload.journal.settlement import Settlement
-from bulkload.pipeline import settling, untying
+from bulkload.pipeline.aftermath import Aftermath, write_down
 from bulkload.pipeline.asking import SHOWN_S, Asking
 from bulkload.pipeline.associating import Associating
 from bulkload.pipeline.attaching import Attaching
 from bulkload.pipeline.counting import Ledger
 from bulkload.pipeline.creating import Creating
 from bulkload.pipeline.intake import Intake
-from bulkload.pipeline.loads import Load, Step
+from bulkload.pipeline.loads import Load
 from bulkload.pipeline.quarantine import Quarantine
 from bulkload.pipeline.verification import Aside
 from bulkload.pipeline.workers import all_done
@@ -41,12 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from bulkload.batch import Batch
-    from bulkload.hubspot.client import Sent
-    from bulkload.pipeline.creating import Tried
     from bulkload.pipeline.parts import Parts, Policy, Tally
-
-SOON_S = 5.0
-"""A single failure that is no more than that comes back as soon as an answer would."""
 
 
 class Pipeline:
@@ -76,19 +68,20 @@ class Pipeline:
         )  # fmt: skip
         key_property = policy.marks.key if policy.marks else ""
         self._creating = Creating(parts, self._gate, tally, key_property, policy.quiet_s)
-        self._asks = verdict.decide("unknown", policy.means, doubted=True) == "ask"
         self._ledger = Ledger(tally, policy, parts.tell, parts.consumed, self.drain)
-        self._asking = Asking(parts, self._outage, policy, tally)
         self._quarantine = Quarantine(clock, parts.random, policy.in_flight)
-        self._aside = Aside(
-            parts, self._outage, policy, self._settle_step, self._creating.under_way.values
-        )
+        writes = partial(write_down, parts.journal, self._ledger)
+        self._aside = Aside(parts, self._outage, policy, writes, self._creating.under_way.values)
         repeating = Repeating(self._outage, parts.tell, tally)
         self._associating = Associating(
             parts, repeating, people or People(lambda _: ""), policy.unknown_contacts,
             quiet_s=policy.quiet_s, shown_s=SHOWN_S,
         )  # fmt: skip
         self._attaching = Attaching(parts, repeating, policy, tally)
+        self._aftermath = Aftermath(
+            parts, policy, tally, self._outage, writes, self._creating.under_way,
+            Asking(parts, self._outage, policy, tally), self._aside, self._associating,
+        )  # fmt: skip
         self._intake = Intake(
             parts, batches, doubted, self._gate, self._ledger, self._quarantine,
             self._aside if policy.means == "verify" else None, self._associating,
@@ -161,7 +154,7 @@ class Pipeline:
     async def _call(self, load: Load) -> list[Load]:
         """One call for a batch. Returns what has to be sent next."""
         if load.question is not None:
-            return await self._ask(load)
+            return await self._aftermath.ask(load)
         load = await self._associate(load)
         if not load.batch.entries:
             return []
@@ -187,109 +180,6 @@ class Pipeline:
         if made is None:
             return [load]
         try:
-            return await self._settle(made)
+            return await self._aftermath.settle(made)
         finally:
             self._creating.under_way.pop(made.attempt, None)
-
-    async def _settle(self, made: Tried) -> list[Load]:
-        """Write down what became of the batch, and let the gate know how the remote is."""
-        load, attempt, sent, judged, falls, trial = made
-        outage, prober, status = self._outage, False, sent.reply.status
-        policy, letters = self._policy, self._parts.letters
-        # Its own trouble, which is not the others', shuts the gate for nobody.
-        own = not trial and load.alone_in_trouble(self._gate.successes)
-        gone = untying.gone(load.batch, judged)
-        match judged:
-            case wire.Outcomes():
-                self._aside.made(sent.sent_at if judged.loaded else 0.0)
-                outage.over(trial=trial)
-                judged = untying.without(judged, gone)
-                step = settling.outcomes(
-                    load, judged, status, policy, letters, self._gate.successes
-                )
-                if gone:
-                    again = replace(load, batch=await self._associating.untie(load.batch, gone))
-                    step = step.next((again,), doubted=load.attempt is not None)
-            case wire.Refused() if gone:
-                outage.over(trial=trial)
-                others = load.batch.only({e.ordinal for e in load.batch.entries} - gone.keys())
-                parts = (await self._associating.untie(load.batch, gone), others)
-                settled = Settlement(status, judged.because.category)
-                step = settling.apart(load, parts, settled)
-            case wire.Refused():
-                outage.over(trial=trial)
-                step = settling.refusal(load, judged, status, letters)
-            case replies.TryLater():
-                self._tally.throttled += judged.throttled
-                outage.hold(judged, sent, trial=trial)
-                step = settling.unchanged(load, judged.reason, status)
-            case replies.Denied():
-                outage.denied(judged, sent, trial=trial)
-                step = settling.unchanged(load, judged.reason, status)
-            case replies.NotSent():
-                prober = outage.begin(trial=trial, falls=falls)
-                if load.attempt is None:  # one that carries an earlier doubt stays open
-                    await self._parts.journal.withdraw(attempt)
-                outage.check(judged.reason)
-                if prober:
-                    await outage.recover(judged.reason)
-                return [load]
-            case replies.Doubtful() if self._asks:
-                prober = not own and outage.begin(trial=trial, falls=falls)
-                outage.check(judged.reason)
-                asked = settling.questioned(
-                    replace(load, attempt=attempt), judged.reason, status, policy,
-                    successes=self._gate.successes, trial=trial,
-                )  # fmt: skip
-                self._creating.under_way.pop(attempt, None)
-                assert asked.question is not None
-                later = policy.means == "verify" or asked.question.enough
-                by = None if later else partial(self._asking.read, asked)
-                if policy.means == "verify":
-                    self._aside.add(asked)
-                answer = None
-                if prober:
-                    answer = await outage.recover(
-                        judged.reason,
-                        judged.after,
-                        by,
-                        blip=load.tries == 1 and sent.seconds < SOON_S,
-                    )
-                if by is not None:
-                    return await self._ask(asked, answer)
-                return [] if policy.means == "verify" else [asked]
-            case replies.Doubtful():
-                prober = not own and outage.begin(trial=trial, falls=falls)
-                step = settling.doubt(
-                    load, judged, status, policy,
-                    successes=self._gate.successes, trial=trial,
-                )  # fmt: skip
-        left = await self._settle_step(load, step, attempt)
-        if isinstance(judged, replies.Doubtful):
-            outage.check(judged.reason)
-            if prober:
-                await outage.recover(judged.reason, judged.after)
-        return left
-
-    async def _ask(self, load: Load, answer: Sent | None = None) -> list[Load]:
-        """A batch in question: by key at once, by search later. Returns what is sent next."""
-        if self._policy.means == "verify":
-            self._aside.add(load)
-            return []
-        step = await self._asking.ask(load, answer)
-        if isinstance(step, Load):
-            return [step]
-        if load.attempt is None and not step.settlement.counts:
-            return step.left(())  # nothing of it was in doubt, and nothing is settled
-        return await self._settle_step(load, step)
-
-    async def _settle_step(self, of: Load, step: Step, attempt: int | None = None) -> list[Load]:
-        """Durable, then counted. `attempt`: the one that was opened for this call.
-
-        Returns what has to be sent next.
-        """
-        attempt = of.attempt if attempt is None else attempt
-        at = of.batch if attempt is None else attempt
-        opened = await self._parts.journal.settle(at, step.settlement)
-        self._ledger.settled(step.settlement)
-        return step.left(opened)

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bulkload import ordinals
 from bulkload.batch import Batch, Entry, Letter, Passed, Skip
 from bulkload.calls.hold import Drained
-from bulkload.errors import BulkloadError, RefusedToStart, StoppedForGood, StoppedResumable
-from bulkload.handed import NotHandedIn
+from bulkload.errors import BulkloadError, RefusedToStart, StoppedForGood
 from bulkload.model import Record, Stretch
 from bulkload.processes.parallel import grouped
 from bulkload.protocols import Lined, Stoppable
+from bulkload.records import astray
 from bulkload.records.making import weight
 from bulkload.sources.own import Cancelled
 
@@ -132,7 +132,7 @@ class Reader:
                     if isinstance(each, Entry) and each.key:
                         first = self._seen.first(each.key, each.ordinal)
                     if first is not None and first > each.ordinal and first not in self._rebuilt:
-                        raise _elsewhere(self._sources[each.source], each, first)
+                        raise astray.elsewhere(self._sources[each.source], each, first)
                     if each.ordinal < covered.end and each.ordinal in covered:
                         passed_by += 1
                         if passed_by % PASSED_BY == 0:
@@ -222,7 +222,7 @@ class Reader:
             read = source.stretches if isinstance(source, Lined) else source.records
             try:
                 if bound is not None and not source.still(bound[index]):
-                    raise _changed(source)
+                    raise astray.changed(source)
                 with self._left(read(position)) as runs:
                     if isinstance(source, Stoppable):
                         self._waited_for = source
@@ -245,7 +245,7 @@ class Reader:
                         yield ordinal, index, found._replace(raws=raws)
                         ordinal += len(raws)
             except RefusedToStart as error:
-                raise missed(error) from None
+                raise astray.missed(error) from None
             self._done += source.size() or 0
             self._now = position = None
         self.total = ordinal
@@ -271,30 +271,6 @@ class Reader:
                 runs.close()
             except Exception as error:  # noqa: BLE001  # a source of anybody's
                 self.unclosed.append(repr(error))
-
-
-def missed(error: RefusedToStart) -> StoppedResumable:
-    """What becomes of a source's refusal where it was there when the run began."""
-    if isinstance(error, NotHandedIn):
-        return StoppedResumable(str(error))
-    return StoppedResumable(f"{str(error).removesuffix('.')}. Put it back, then resume")
-
-
-def _changed(source: Source) -> StoppedForGood:
-    return StoppedForGood(
-        f"{source.name}: it changed between the run's beginning and its own turn; nothing of what "
-        "it is now was read. Put the old one back to resume, or load the new one as another run"
-    )
-
-
-def _elsewhere(source: Source, found: Entry | Letter | Skip, was: int) -> StoppedForGood:
-    """Against a record whose key an earlier life had of a later one: it would count as settled."""
-    return StoppedForGood(
-        f"{source.name}: its {source.noun} {found.position.number:,} was record {was:,} of the run "
-        f"before, and is record {found.ordinal:,} now: some before it are gone, so which of them "
-        "are loaded can't be told any more. Put the old source back to resume, or load it as "
-        "another run, after an undo of this one"
-    )
 
 
 def _each(runs: Iterable[tuple[int, int, Record | Stretch]]) -> Iterator[Numbered]:

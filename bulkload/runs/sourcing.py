@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from bulkload.errors import Mixed, RefusedToStart, StoppedForGood, StoppedResumable
 from bulkload.handed import OWN, refuse_without
-from bulkload.records.reading import missed
+from bulkload.records.astray import missed
 from bulkload.rundir import sync_directory, write_whole
 from bulkload.sources import streams
 from bulkload.sources.catalogue import Settled, describe, reopen

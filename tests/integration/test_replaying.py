@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bulkload import load, loader, replay, resolve, status, undo
-from bulkload.afterwards import replaying
+from bulkload import load, replay, resolve, status, undo
+from bulkload.afterwards import replaying, spooling
 from bulkload.errors import RefusedToStart
 from bulkload.journal import journal as journals
 from bulkload.journal import schema
@@ -21,7 +21,7 @@ from bulkload.options import Options
 from bulkload.ordinals import Ticked
 from bulkload.records.rules import Rules
 from bulkload.rundir import RunDir
-from bulkload.runs import lineage
+from bulkload.runs import beginning, lineage
 from bulkload.sandbox.config import SandboxConfig
 from bulkload.sandbox.server import start
 from tests.making import FACTS
@@ -90,8 +90,8 @@ def test_a_mark_of_an_editor_is_no_part_of_a_letter(run: RunDir, tmp_path: Path)
     """A letter that is not known again would be sent by each replay."""
     run.letters.write_bytes(b"\xef\xbb\xbf" + LETTER)
     spool = tmp_path / "spool"
-    assert replaying._spool(run.letters, spool, "r", Ticked()).sent == 1
-    assert list(replaying._lineage(spool, "r")) == [(0, 3)]
+    assert spooling.spool(run.letters, spool, "r", Ticked()).sent == 1
+    assert list(spooling.lineage(spool, "r")) == [(0, 3)]
     assert spool.read_bytes() == LETTER
 
 
@@ -102,8 +102,8 @@ def test_letters_are_told_apart_in_a_few_bits_each(tmp_path: Path) -> None:
     file.write_bytes(b"".join(b'{"run":"r","ordinal":%d}\n' % n for n in several))
     tracemalloc.start()
     try:
-        spooled = replaying._spool(file, spool, "r", Ticked(range(0, 20_000, 2)))
-        ups = replaying._lineage(spool, "r")
+        spooled = spooling.spool(file, spool, "r", Ticked(range(0, 20_000, 2)))
+        ups = spooling.lineage(spool, "r")
         assert all(up == 2 * at + 1 for at, up in ups)
         assert tracemalloc.get_traced_memory()[1] < 500_000
     finally:
@@ -116,8 +116,8 @@ def test_what_is_no_ordinal_names_no_letter(ordinal: bytes, tmp_path: Path) -> N
     """It is sent, as any line of one's own is, and is no reason to fail."""
     file, spool = tmp_path / "letters", tmp_path / "spool"
     file.write_bytes(b'{"run":"r","ordinal":%b}\n' % ordinal * 2)
-    assert replaying._spool(file, spool, "r", Ticked()).sent == 2
-    assert list(replaying._lineage(spool, "r")) == []
+    assert spooling.spool(file, spool, "r", Ticked()).sent == 2
+    assert list(spooling.lineage(spool, "r")) == []
 
 
 def test_what_goes_through_all_letters_is_beside_the_event_loop(
@@ -136,7 +136,7 @@ def test_what_goes_through_all_letters_is_beside_the_event_loop(
 
     noted(journals, "check")
     noted(lineage, "settled")
-    noted(replaying, "_spool")
+    noted(spooling, "spool")
     noted(journals, "create")
 
     async def goes_on(*_: Any) -> Any:
@@ -144,7 +144,7 @@ def test_what_goes_through_all_letters_is_beside_the_event_loop(
 
     monkeypatch.setattr(replaying, "carry_on", goes_on)
     asyncio.run(replay(run.path, token="x"))
-    assert set(threads) == {"check", "settled", "_spool", "create"}
+    assert set(threads) == {"check", "settled", "spool", "create"}
     assert threading.get_ident() not in threads.values()
 
 
@@ -157,7 +157,7 @@ def test_who_is_cancelled_waits_for_what_writes_beside_the_loop() -> None:
         ended.append(go_on.wait(10))
 
     async def cancels() -> None:
-        working = asyncio.create_task(loader.beside(work))
+        working = asyncio.create_task(beginning.beside(work))
         assert await asyncio.to_thread(began.wait, 10)
         working.cancel()
         await asyncio.sleep(0)

@@ -44,7 +44,7 @@ def _m(name: str, modes: str, file: str, *changes: tuple[str, str]) -> Mutation:
 
 
 INTEND = "attempt = await self._intend(load, request, since, until)"
-SETTLE = "opened = await self._parts.journal.settle(at, step.settlement)"
+SETTLE = "opened = await journal.settle(at, step.settlement)"
 WRITE = """return await self._writer.write(
             lambda connection: attempts.settle(connection, attempt, outcome)
         )"""
@@ -80,9 +80,9 @@ MUTATIONS = (
                 "await asyncio.sleep(0)\n            " + INTEND),
        ("sent, judged = await self._send(request, load)",
         "sent, judged = await (early or self._send(request, load))")),
-    _m("told before it is durable", "hold,key+run", "pipeline/pipeline.py",
-       (SETTLE, "self._ledger.settled(step.settlement)\n        " + SETTLE),
-       ("\n        self._ledger.settled(step.settlement)\n        return", "\n        return")),
+    _m("told before it is durable", "hold,key+run", "pipeline/aftermath.py",
+       (SETTLE, "ledger.settled(step.settlement)\n    " + SETTLE),
+       ("\n    ledger.settled(step.settlement)\n    return", "\n    return")),
     _m("letters in a transaction before the outcome's", "hold,resend", "journal/journal.py",
        (WRITE, f"{APART}\n        {BARE}")),
     _m("letters in a transaction after the outcome's", "hold,resend", "journal/journal.py",
@@ -178,9 +178,9 @@ MUTATIONS = (
        ("lost = written", "pass")),
     _m("whose a contact is comes before its names", PEOPLED, "pipeline/associating.py",
        (NAME, WHOSE), ("        " + WHOSE + "\n        for", "        " + NAME + "\n        for")),
-    _m("what is tied anew is a dead letter too", PEOPLED, "pipeline/pipeline.py",
+    _m("what is tied anew is a dead letter too", PEOPLED, "pipeline/aftermath.py",
        ("judged = untying.without(judged, gone)", "pass")),
-    _m("a contact that went away is its records' fault", PEOPLED, "pipeline/pipeline.py",
+    _m("a contact that went away is its records' fault", PEOPLED, "pipeline/aftermath.py",
        ("gone = untying.gone(load.batch, judged)", "gone = {}")),
     _m("a record that waits for its people is dropped", PEOPLED, "records/batching.py",
        ("        yield now.batch()\n    yield from waiting.leave(start)",

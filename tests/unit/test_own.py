@@ -25,7 +25,7 @@ from bulkload.errors import (
 )
 from bulkload.handed import refuse_without
 from bulkload.model import Position
-from bulkload.records.reading import missed
+from bulkload.records.astray import missed
 from bulkload.sources import describe
 from bulkload.sources.own import Cancelled
 

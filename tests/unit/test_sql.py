@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkload.errors import RefusedToStart, StoppedForGood, StoppedResumable
-from bulkload.loader import default_run
 from bulkload.model import Position
+from bulkload.runs.beginning import default_run
 from bulkload.sources import Asked, database, describe, open_sources, reopen, rowkeys
 from bulkload.sources import sql as module
 from bulkload.sources.addresses import PASSWORD
