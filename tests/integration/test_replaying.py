@@ -56,8 +56,8 @@ def locked(run: RunDir, _path: Path) -> None:
 @pytest.mark.parametrize(
     ("where", "what", "fails", "why"),
     [
-        (replaying, "private", full, "No space left"),
-        (replaying, "_name", full, "No space left"),
+        (spooling, "private", full, "No space left"),
+        (spooling, "_name", full, "No space left"),
         (journals, "register_replay", locked, "database is locked"),
         (RunDir, "lay_ballast", full, "No space left"),
         (journals, "create", full, "No space left"),
