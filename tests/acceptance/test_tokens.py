@@ -156,7 +156,8 @@ def test_a_refresh_that_is_answered_503_for_a_while_holds_everybody(
     remote = oauth_sandbox(sandbox, 4)
     process = start(cli, remote, 3_000, "--oauth-file", oauth_file(cli))
     until(lambda: loaded(remote) > 300)
-    post(remote, "/_sandbox/outage", b'{"kind": "503", "seconds": 6}')
+    # Long enough that the token ends within, and a probe that needs the next comes before its end.
+    post(remote, "/_sandbox/outage", b'{"kind": "503", "seconds": 12}')
     found, _ = end(process, 0)
     assert (found["loaded"], found["dead_lettered"], found["in_doubt"]) == (3_000, 0, 0)
     answered = [status for _, status in refreshes(remote)]
