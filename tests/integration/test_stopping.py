@@ -16,9 +16,11 @@ from bulkload.cli import doubts
 from bulkload.errors import RefusedToStart
 from bulkload.events import Answered
 from bulkload.handed import NotHandedIn
+from bulkload.journal.readers import is_committed
 from bulkload.ordinals import Covered
 from bulkload.records.recent import Recent
 from bulkload.report import words
+from bulkload.rundir import RunDir
 from bulkload.runs.inquiry import under_way
 from bulkload.sandbox.config import SandboxConfig
 from bulkload.sandbox.server import start
@@ -294,7 +296,7 @@ def test_what_a_source_of_ones_own_left_in_doubt_is_settled_from_its_program(
         try:
             options = Options(base_url=sandbox.url)
             loading = asyncio.create_task(load(source, run=run, token="x", options=options))
-            while not ((run / "journal.db").exists() and under_way(run)):
+            while not (run.is_dir() and is_committed(RunDir(run)) and under_way(run)):
                 await asyncio.sleep(0.01)
             loading.cancel()
             await asyncio.wait([loading])
