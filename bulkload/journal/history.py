@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkload.journal import schema
+from bulkload.journal.readers import said_in
 from bulkload.model import Position
 
 if TYPE_CHECKING:
@@ -58,9 +59,7 @@ def answers(run: RunDir) -> list[Answers]:
 
 def causes(run: RunDir) -> list[Cause]:
     """The most frequent first."""
-    said = ", ".join(
-        f"json_extract(CAST(line AS TEXT), '$.{name}')" for name in ("reason", "status", "category")
-    )
+    said = said_in(("reason", "status", "category"))
     with schema.opened(run.journal) as connection:
         rows = connection.execute(
             # min(): SQLite takes the bare columns from the row that has it.

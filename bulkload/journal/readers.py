@@ -17,7 +17,7 @@ from bulkload.journal import people, schema
 from bulkload.model import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from bulkload.rundir import RunDir
 
@@ -127,9 +127,7 @@ def letters(run: RunDir) -> Iterator[dict[str, Any]]:
     """Every dead letter without its record: ordinal, source (its index), position, reason, message,
     and where the remote spoke its status and category.
     """
-    # In SQL: a letter holds its record, and may be megabytes.
-    said = ", ".join(f"json_extract(CAST(line AS TEXT), '$.{name}')" for name in _SAID)
-    query = f"SELECT ordinal, source, at, number, {said} FROM letter"  # noqa: S608  # all is ours
+    query = f"SELECT ordinal, source, at, number, {said_in(_SAID)} FROM letter"  # noqa: S608  # all is ours
     for row in _paged(run, query, "ordinal"):
         told = zip(_SAID, row[4:], strict=True)
         yield {**_place(*row[:4]), **{name: value for name, value in told if value is not None}}
@@ -150,6 +148,11 @@ def skips(run: RunDir) -> Iterator[dict[str, Any]]:
 
 
 _SAID = ("reason", "status", "category", "message")
+
+
+def said_in(names: Iterable[str]) -> str:
+    """What a letter says of these, as columns. In SQL: its record may be megabytes."""
+    return ", ".join(f"json_extract(CAST(line AS TEXT), '$.{name}')" for name in names)
 
 
 def _place(ordinal: int, source: int, at: int | str, number: int) -> dict[str, Any]:
